@@ -1,0 +1,234 @@
+"""Typed parameters: params.yaml, read once, checked, frozen.
+
+Every stage reads its own section. A section whose values depend on how large a corpus and a machine are holds one block
+a *profile*: `published` (the sizes of the paper) and `small` (a laptop). A corpus names its profile in `datasets`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+ProfileName = Literal["small", "published"]
+
+
+class ConfigError(ValueError):
+    """A parameter that is unknown, missing or out of range; the message names it and says what was expected."""
+
+
+class Section(BaseModel):
+    """A frozen block of parameters that refuses unknown keys and names the known ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            unknown = sorted(set(values) - set(cls.model_fields))
+            if unknown:
+                raise ValueError(
+                    f"unknown key {', '.join(map(repr, unknown))}; known keys: {', '.join(cls.model_fields)}"
+                )
+        return values
+
+
+class Machine(Section):
+    """What this machine offers. Changes no result, so no stage depends on it."""
+
+    workers: int | None = Field(None, ge=1)  # processes for decoding and CPU inference; null = one a core
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Dataset(Section):
+    """A corpus whose files lie in data/raw/<name>."""
+
+    corpus: str  # which reader of seds.datasets knows its files
+    profile: Literal["small", "published", "auto"] = "auto"  # auto = published where there is a GPU
+    wrist_margin: float | None = Field(
+        None, ge=0, lt=1
+    )  # fraction of frame height, SPEC "elbow fallback"; null = no such rule
+
+
+class Render(Section):
+    """The demo corpus."""
+
+    seed: int
+    fps: float = Field(gt=0)
+    size: int = Field(ge=64)  # px, square
+    signers: int = Field(ge=3)
+    test_signers: int = Field(ge=1)  # of the signers, how many appear in test only
+    train_sentences: int = Field(ge=1)
+    dev_sentences: int = Field(ge=1)
+    test_sentences: int = Field(ge=1)
+    takes: int = Field(ge=1)  # videos a training sentence, each by another signer
+
+
+class PoseProfile(Section):
+    estimator: Literal["mediapipe", "mmpose"]
+    complexity: Literal[0, 1, 2] = 1  # mediapipe: size of its body network; 1 is in the wheel
+    config: str | None = None  # mmpose: a whole-body config's name
+    weights: str | None = None  # mmpose: a checkpoint's path; null = the library downloads the config's own
+    weights_sha256: str | None = None
+
+
+class Pose(Section):
+    shard_videos: int = Field(ge=1)
+    small: PoseProfile
+    published: PoseProfile
+
+
+class RgbProfile(Section):
+    weights: str | None = None  # an I3D checkpoint's path; null = a fixed random initialisation
+    weights_sha256: str | None = None
+    seed: int = 0  # of the random initialisation
+    size: int = Field(ge=32)  # px, frames are resized to a square
+    crop: int = Field(ge=32)  # px, sampled grid over the middle 7/8 of the frame
+    stride: int = Field(ge=1)  # raw frames between window starts
+    width: float = Field(gt=0, le=1)  # of the network; 1 = Inception-I3D as published, 1024 features
+
+
+class Rgb(Section):
+    shard_videos: int = Field(ge=1)
+    window: int = Field(ge=1)  # frames
+    small: RgbProfile
+    published: RgbProfile
+
+
+class Windows(Section):
+    """Retained frames, hand crops and pose windows (SPEC 3-5); published values."""
+
+    window: int = Field(16, ge=1)  # frames a window
+    max_windows: int = Field(64, ge=1)
+    max_frames: int = Field(300, ge=1)  # longer videos are subsampled
+    visible: float = Field(0.1, ge=0, le=1)  # a hand joint above this confidence counts for the crop
+    visible_joints: int = Field(10, ge=1, le=21)  # fewer: the elbow fallback
+    arm: float = Field(0.5, ge=0, le=1)  # confidence that the elbow fallback needs of shoulder, elbow and wrist
+    gate: float = Field(0.4, ge=0, le=1)  # hand joints at or below this confidence are zeroed
+
+
+class ModelSizes(Section):
+    """Sizes of the network. The defaults are the published model, 303,811,315 parameters."""
+
+    embed: int = Field(512, ge=8)  # D, the joint space; also channels of the graph networks' output
+    max_windows: int = Field(64, ge=1)
+    window: int = Field(16, ge=1)
+    max_words: int = Field(32, ge=4)
+    gcn_channels: tuple[int, int, int] = (128, 128, 256)
+    gcn_out: int = 512  # frame feature of one part; left + right + body = 3 x this
+    rgb_features: int = 1024
+    tower_width: int = 768
+    tower_layers: int = 12
+    tower_heads: int = 12
+    text_width: int = 512
+    text_layers: int = 12
+    text_heads: int = 8
+    vocabulary: int = 49408
+    context: int = 77
+    fusion_heads: int = 8
+    fusion_keys: tuple[int, ...] = (5, 3)
+    fusion_feedforward: int = 2048
+    gcn_dropout: float = 0.05
+    gcn_out_dropout: float = 0.25
+    fusion_dropout: float = 0.1
+
+
+class Losses(Section):
+    match_weight: float = Field(0.4, ge=0)
+    dual_mix: float = Field(0.5, ge=0, le=1)  # share of I2T; the rest is T2I
+    distill_pose: float = Field(0.0, ge=0)  # weight of modality distillation towards pose; 0 = off, as published
+    distill_rgb: float = Field(0.0, ge=0)
+    distill_temperature: float = Field(0.01, gt=0)
+
+
+class TrainProfile(Section):
+    model: ModelSizes
+    clip: str | None = None  # CLIP weights: a path, or an open_clip pretrained tag such as "openai"; null = random
+    lr: float = Field(gt=0)  # pose encoder and fusion
+    lr_clip: float = Field(gt=0)  # factor on lr for the CLIP-initialised towers
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=2)  # sentences
+    standardise_rgb: bool = False  # features minus their training mean, over their deviation
+
+
+class Train(Section):
+    numerics: Literal["default", "published"] = "default"
+    losses: Losses
+    swap: float = Field(0.5, ge=0, le=1)  # probability that two words of a training text are swapped
+    warmup: float = Field(0.1, ge=0, lt=1)  # share of the steps
+    weight_decay: float = Field(0.001, ge=0)
+    clip_norm: float = Field(1.0, gt=0)
+    small: TrainProfile
+    published: TrainProfile
+
+
+class Evaluate(Section):
+    bootstrap: int = Field(1000, ge=0)  # resamples of the queries for the interval of R@1
+    seed: int = 0
+
+
+class Params(Section):
+    active: tuple[str, ...]
+    seed: int
+    lr: float | None = Field(None, gt=0)
+    machine: Machine
+    datasets: dict[str, Dataset]
+    render: Render
+    pose: Pose
+    rgb: Rgb
+    manifest: Windows
+    train: Train
+    evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def _active_are_known(self) -> Params:
+        for name in self.active:
+            if name not in self.datasets:
+                raise ValueError(f"active names {name!r}, which is not among datasets: {', '.join(self.datasets)}")
+        return self
+
+    def dataset(self, name: str) -> Dataset:
+        """The corpus of that name. Raises ConfigError with the known names."""
+        if name not in self.datasets:
+            raise ConfigError(f"unknown dataset {name!r}; params.yaml describes: {', '.join(self.datasets)}")
+        return self.datasets[name]
+
+    def profile(self, name: str) -> ProfileName:
+        """The profile that a corpus uses on this machine."""
+        wanted = self.dataset(name).profile
+        if wanted != "auto":
+            return wanted
+        return "published" if self.device() == "cuda" else "small"
+
+    def device(self) -> str:
+        """ "cpu" or "cuda"."""
+        if self.machine.device != "auto":
+            return self.machine.device
+        import torch  # dear to import, and most readers of parameters never ask
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def load_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml. Raises ConfigError naming the file, the key and what was expected."""
+    from ruamel.yaml import YAML  # PyYAML would read 1e-4 as a string
+
+    try:
+        raw = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} not found; run from the top of the repository") from None
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(map(str, e['loc'])) or '(top level)'}: {e['msg']}, got {_brief(e['input'])}"
+            for e in error.errors()
+        ]
+        raise ConfigError(f"{path} is not valid:\n" + "\n".join(lines)) from None
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

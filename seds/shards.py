@@ -1,0 +1,103 @@
+"""The tensor contract: shards of safetensors, about 250 videos each, and an index that says where a video is.
+
+A shard's tensors are named `<field>/<video_id>`; its header carries SCHEMA, the kind of tensors, and whatever the
+extraction wants remembered (estimator, weights' sha256, fingerprint). safetensors holds no code, so a foreign file is
+safe to open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from seds import tables
+
+SCHEMA = "seds-shard-1"
+INDEX = "index.parquet"
+
+
+class ShardError(ValueError):
+    """A shard that is missing, truncated, of another kind, or lacks a video; the message names file and video."""
+
+
+def write_shard(
+    path: Path, kind: str, videos: Mapping[str, Mapping[str, np.ndarray]], metadata: Mapping[str, str]
+) -> None:
+    """Write {video_id: {field: array}} whole or not at all. `kind` is "pose" or "rgb"."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"{field}/{video_id}": np.ascontiguousarray(array)
+        for video_id, fields in videos.items()
+        for field, array in fields.items()
+    }
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata={"schema": SCHEMA, "kind": kind, **metadata})
+    partial.replace(path)
+
+
+def read_shard_metadata(path: Path, kind: str) -> dict[str, str]:
+    """The header of a shard. Raises ShardError."""
+    with _open(path, kind) as shard:
+        return dict(shard.metadata())
+
+
+class ShardReader:
+    """Random access to the tensors of a shard folder, by video. Files are opened once, memory-mapped."""
+
+    def __init__(self, folder: str | Path, kind: str) -> None:
+        self.folder, self.kind = Path(folder), kind
+        self.index = tables.read(self.folder / INDEX, tables.SHARD_INDEX, f"dvc repro {kind}@{self.folder.name}")
+        done = self.index[self.index["status"] == "ok"]
+        self._shard_of: dict[str, str] = dict(zip(done["video_id"], done["shard"], strict=True))
+        self._open: dict[str, safe_open] = {}
+
+    def __contains__(self, video_id: object) -> bool:
+        return video_id in self._shard_of
+
+    def read(self, video_id: str, fields: Sequence[str]) -> tuple[np.ndarray, ...]:
+        """The named arrays of a video. Raises ShardError."""
+        name = self._shard_of.get(video_id)
+        if name is None:
+            raise ShardError(f"{self.folder / INDEX} has no {self.kind} for video {video_id!r}")
+        if name not in self._open:
+            self._open[name] = _open(self.folder / name, self.kind)
+        try:
+            return tuple(self._open[name].get_tensor(f"{field}/{video_id}") for field in fields)
+        except SafetensorError as error:
+            raise ShardError(f"{self.folder / name}: {video_id!r}: {error}") from None
+
+    def metadata(self) -> dict[str, str]:
+        """The header of the first shard; {} when nothing could be extracted."""
+        for name in self._shard_of.values():
+            return read_shard_metadata(self.folder / name, self.kind)
+        return {}
+
+    def videos(self) -> Iterator[str]:
+        return iter(self._shard_of)
+
+
+def write_index(folder: Path, table: pd.DataFrame) -> None:
+    tables.write(table, tables.SHARD_INDEX, folder / INDEX)
+
+
+def _open(path: Path, kind: str) -> safe_open:
+    if not path.is_file():
+        raise ShardError(f"{path} not found; make it with: dvc repro {kind}@{path.parent.name}")
+    try:
+        shard = safe_open(path, framework="numpy")
+    except (SafetensorError, OSError) as error:
+        raise ShardError(
+            f"{path} is not a readable shard ({error}); remove it and run: dvc repro {kind}@{path.parent.name}"
+        ) from None
+    found = shard.metadata() or {}
+    if found.get("schema") != SCHEMA or found.get("kind") != kind:
+        raise ShardError(
+            f"{path}: expected schema {SCHEMA!r} of kind {kind!r}, "
+            f"found {found.get('schema')!r} of kind {found.get('kind')!r}"
+        )
+    return shard

@@ -1,0 +1,131 @@
+"""The table contracts: what each Parquet file between two stages holds, checked on writing and on reading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaError, SchemaErrors
+
+SPLITS = ("train", "dev", "test")
+
+
+class TableError(ValueError):
+    """A table that breaks its contract; the message names the file, the column, the value and what was expected."""
+
+
+def _text(**options: object) -> pa.Column:
+    return pa.Column(str, **options)  # type: ignore[arg-type]
+
+
+# What a corpus reader returns: one row a video, before any file has been opened.
+ANNOTATIONS = pa.DataFrameSchema(
+    {
+        "video_id": _text(unique=True),  # unique in the corpus
+        "sentence_id": _text(),  # a sentence may own several videos
+        "split": _text(checks=pa.Check.isin(SPLITS)),
+        "text": _text(),  # what the model reads
+        "text_original": _text(),  # as the corpus has it
+        "language": _text(),  # of text, ISO 639-1
+        "signer": _text(),  # "" where unknown
+        "path": _text(),  # of the video, relative to the repository's top
+        "start_s": pa.Column(float, nullable=True),  # a cut of a longer file, else null
+        "end_s": pa.Column(float, nullable=True),
+    },
+    strict=True,
+    coerce=True,
+)
+
+# data/videos/<dataset>.parquet
+VIDEOS = ANNOTATIONS.add_columns(
+    {
+        "dataset": _text(),
+        "frames": pa.Column(int, pa.Check.ge(0)),  # 0 where the file cannot be read
+        "fps": pa.Column(float, pa.Check.ge(0)),
+        "width": pa.Column(int, pa.Check.ge(0)),  # px, as shown (rotation applied)
+        "height": pa.Column(int, pa.Check.ge(0)),
+        "sha256": _text(),  # of the file's bytes; "" where it is missing
+        "status": _text(),  # ok, missing, unreadable
+        "detail": _text(),  # why not, for a person
+    }
+)
+
+# data/<pose|rgb>/<dataset>/index.parquet: every video of the videos table whose status is ok, in its order.
+SHARD_INDEX = pa.DataFrameSchema(
+    {
+        "video_id": _text(unique=True),
+        "shard": _text(),  # file name beside the index; "" where extraction failed
+        "frames": pa.Column(int, pa.Check.ge(0)),  # decoded
+        "rows": pa.Column(int, pa.Check.ge(0)),  # length of the main tensor: frames (pose) or windows (rgb)
+        "status": _text(),  # ok, failed
+        "detail": _text(),
+    },
+    strict=True,
+    coerce=True,
+)
+
+# data/manifest/<dataset>.parquet
+MANIFEST = VIDEOS.add_columns(
+    {
+        "pose_shard": _text(),
+        "rgb_shard": _text(),
+        "retained": pa.Column(int, pa.Check.ge(0)),  # frames with at least one hand
+        "windows": pa.Column(int, pa.Check.ge(0)),  # pose windows, at most max_windows
+        "rgb_windows": pa.Column(int, pa.Check.ge(0)),
+        "left_visible": pa.Column(float, pa.Check.in_range(0, 1)),  # share of the frames
+        "right_visible": pa.Column(float, pa.Check.in_range(0, 1)),
+        "usable": pa.Column(bool),
+        "reason": _text(),  # why not; "" when usable
+    }
+)
+
+# results/<dataset>/ranks.parquet: one row a query, direction and stream.
+RANKS = pa.DataFrameSchema(
+    {
+        "direction": _text(checks=pa.Check.isin(("t2v", "v2t"))),
+        "stream": _text(checks=pa.Check.isin(("fusion", "pose", "rgb"))),
+        "query": _text(),  # sentence_id (t2v) or video_id (v2t)
+        "rank": pa.Column(int, pa.Check.ge(1)),
+        "score": pa.Column(float),  # of the right answer
+        "best": _text(),  # the candidate ranked first
+        "best_score": pa.Column(float),
+        "candidates": pa.Column(int, pa.Check.ge(1)),
+    },
+    strict=True,
+    coerce=True,
+)
+
+
+def check(table: pd.DataFrame, schema: pa.DataFrameSchema, name: str | Path) -> pd.DataFrame:
+    """The table with the schema's dtypes and column order. Raises TableError naming `name`, column, value and rule."""
+    try:
+        checked = schema.validate(table, lazy=True)
+    except (SchemaError, SchemaErrors) as error:
+        cases = getattr(error, "failure_cases", None)
+        if isinstance(cases, pd.DataFrame):
+            lines = [f"  column {c.column}: {c.check}, got {c.failure_case!r}" for c in cases.head(5).itertuples()]
+            more = f"\n  and {len(cases) - 5} more" if len(cases) > 5 else ""
+            raise TableError(f"{name} breaks its contract:\n" + "\n".join(lines) + more) from None
+        raise TableError(f"{name} breaks its contract: {error}") from None
+    return checked[list(schema.columns)]
+
+
+def write(table: pd.DataFrame, schema: pa.DataFrameSchema, path: str | Path) -> None:
+    """Check and write Parquet; the folder is made. The file appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    check(table, schema, path).to_parquet(partial, index=False)
+    partial.replace(path)
+
+
+def read(path: str | Path, schema: pa.DataFrameSchema, made_by: str) -> pd.DataFrame:
+    """Read and check. Raises TableError; `made_by` is the command that makes a missing file."""
+    if not Path(path).is_file():
+        raise TableError(f"{path} not found; make it with: {made_by}")
+    try:
+        table = pd.read_parquet(path)
+    except Exception as error:  # pyarrow raises several kinds for a damaged file
+        raise TableError(f"{path} is not a readable Parquet file ({error}); make it again with: {made_by}") from None
+    return check(table, schema, path)
