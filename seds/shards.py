@@ -7,7 +7,8 @@ safe to open.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -71,14 +72,12 @@ class ShardReader:
         except SafetensorError as error:
             raise ShardError(f"{self.folder / name}: {video_id!r}: {error}") from None
 
+    @cached_property
     def metadata(self) -> dict[str, str]:
         """The header of the first shard; {} when nothing could be extracted."""
         for name in self._shard_of.values():
             return read_shard_metadata(self.folder / name, self.kind)
         return {}
-
-    def videos(self) -> Iterator[str]:
-        return iter(self._shard_of)
 
 
 def write_index(folder: Path, table: pd.DataFrame) -> None:

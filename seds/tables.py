@@ -88,7 +88,7 @@ RANKS = pa.DataFrameSchema(
         "query": _text(),  # sentence_id (t2v) or video_id (v2t)
         "rank": pa.Column(int, pa.Check.ge(1)),
         "score": pa.Column(float),  # of the right answer
-        "best": _text(),  # the candidate ranked first
+        "best": _text(),  # the sentence ranked first
         "best_score": pa.Column(float),
         "candidates": pa.Column(int, pa.Check.ge(1)),
     },
