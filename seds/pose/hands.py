@@ -1,0 +1,146 @@
+"""From whole-body keypoints to what the pose encoder reads: hand crops, retained frames, joint coordinates (SPEC 3-4).
+
+Shapes: T raw frames, K sampled frames, F retained frames. A box is (x0, y0, side) in px of the frame: crops are square.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seds.config import Windows
+from seds.pose.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND, UPPER_BODY
+
+CROP = 256.0  # side of the square that hand and body coordinates are given in
+_HAND_MARGIN = 2.2  # side of a crop over the larger extent of the joints in it
+_REACH = 0.33  # where a hand's middle lies beyond the wrist, in lengths of the forearm
+_ARM_MARGIN, _UPPER_ARM = 1.1, 0.9  # side of a guessed crop over the arm's length; the upper arm against the forearm
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Where a hand and its arm are among the 133 joints, and whether its coordinates are mirrored."""
+
+    joints: slice
+    shoulder: int
+    elbow: int
+    wrist: int
+    mirrored: bool
+
+
+# The left hand is mirrored, so that one network reads both.
+LEFT = Hand(LEFT_HAND, JOINT["left_shoulder"], JOINT["left_elbow"], JOINT["left_wrist"], mirrored=True)
+RIGHT = Hand(RIGHT_HAND, JOINT["right_shoulder"], JOINT["right_elbow"], JOINT["right_wrist"], mirrored=False)
+
+
+@dataclass(frozen=True)
+class Retained:
+    """The frames of a video in which at least one hand was seen, and their joints in the coordinates of SPEC 4."""
+
+    frames: np.ndarray  # int64 [F], raw frame numbers, ascending
+    left: np.ndarray  # float32 [F,21,2]; zeros where the hand was not seen
+    right: np.ndarray  # float32 [F,21,2]
+    body: np.ndarray  # float32 [F,7,2], in the order of UPPER_BODY
+    left_seen: np.ndarray  # bool [F]
+    right_seen: np.ndarray  # bool [F]
+
+
+def retain(
+    keypoints: np.ndarray, width: int, height: int, rules: Windows, wrist_margin_px: float | None = None
+) -> Retained:
+    """The retained frames of a video; none (F = 0) where no hand is seen in any.
+
+    keypoints: [T,133,3], x px, y px, confidence, in a frame of width x height px; a joint that is not finite counts as
+    not detected. wrist_margin_px: the elbow fallback ignores wrists nearer than this to the frame's bottom; None
+    ignores none. Differs from the published release, which raises, in two points: a video in which one hand is never
+    seen keeps the other, and a hand whose box has no area counts as not seen in that frame.
+    Raises ValueError when keypoints has another shape.
+    """
+    if keypoints.ndim != 3 or keypoints.shape[1:] != (JOINTS, 3):
+        raise ValueError(f"keypoints must be [T,{JOINTS},3], got {list(keypoints.shape)}")
+    sampled = sample_frames(len(keypoints), rules.max_frames)  # [K]
+    points = keypoints[sampled]  # [K,133,3], a copy
+    points[~np.isfinite(points).all(axis=2)] = 0.0
+
+    left, left_seen = _hand(points, LEFT, width, height, rules, wrist_margin_px)
+    right, right_seen = _hand(points, RIGHT, width, height, rules, wrist_margin_px)
+    body = points[:, UPPER_BODY, :2] / (width, height) * CROP
+
+    kept = left_seen | right_seen
+    return Retained(
+        sampled[kept],
+        left[kept].astype(np.float32),
+        right[kept].astype(np.float32),
+        body[kept].astype(np.float32),
+        left_seen[kept],
+        right_seen[kept],
+    )
+
+
+def sample_frames(frames: int, max_frames: int) -> np.ndarray:
+    """Which of a video's frames are read, int64: all, or every ceil(frames / max_frames)-th of a longer one."""
+    return np.arange(0, frames, max(1, -(-frames // max_frames)), dtype=np.int64)
+
+
+def hand_boxes(
+    points: np.ndarray, hand: Hand, width: int, height: int, rules: Windows, wrist_margin_px: float | None
+) -> np.ndarray:
+    """The crop of one hand in each frame, int64 [K,3] = x0, y0, side in px; side <= 0 where the hand is not seen.
+
+    points: [K,133,3]. Where enough joints are visible the crop is centred on them, else guessed from a confident arm.
+    A crop without area (coinciding joints, an arm that leaves the frame) is a hand not seen, too.
+    """
+    # Boxes in float64, where halves round as recorded; confidences in the dtype they came in, as thresholds were met.
+    xy, frame = points[:, :, :2].astype(np.float64), np.array([width, height])
+    visible = points[:, hand.joints, 2] > rules.visible
+    enough = visible.sum(axis=1) >= rules.visible_joints
+    arm = [hand.shoulder, hand.elbow, hand.wrist]
+    guessed = ~enough & (points[:, arm, 2] >= rules.arm).all(axis=1)
+    if wrist_margin_px is not None:
+        guessed &= xy[:, hand.wrist, 1] < height - wrist_margin_px
+
+    boxes = np.zeros((len(points), 3), np.int64)
+    boxes[enough] = _boxes_around(xy[enough, hand.joints], visible[enough], frame)
+    boxes[guessed] = _boxes_beyond_wrist(xy[guessed][:, arm], frame)
+    return boxes
+
+
+def _boxes_around(xy: np.ndarray, visible: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Boxes of hands by their visible joints. xy [N,21,2], visible [N,21] with one True a row at least -> [N,3]."""
+    low = xy.min(axis=1, where=visible[:, :, None], initial=np.inf)  # [N,2]
+    extent = xy.max(axis=1, where=visible[:, :, None], initial=-np.inf) - low
+    side = np.rint(_HAND_MARGIN * extent.max(axis=1, keepdims=True))  # rint: half to even, as recorded
+    side = np.minimum(side, frame.min() - 1)
+    corner = np.rint(np.maximum(0, low + extent / 2 - side / 2))
+    corner = np.minimum(corner, frame - 1 - side)
+    return np.concatenate([corner, side], axis=1).astype(np.int64)
+
+
+def _boxes_beyond_wrist(arm: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Boxes guessed from the arm. arm [N,3,2], shoulder, elbow, wrist -> [N,3]; side <= 0 beyond the frame."""
+    shoulder, elbow, wrist = arm[:, 0], arm[:, 1], arm[:, 2]
+    forearm = np.linalg.norm(wrist - elbow, axis=1, keepdims=True)
+    upper_arm = np.linalg.norm(elbow - shoulder, axis=1, keepdims=True)
+    side = _ARM_MARGIN * np.maximum(forearm, _UPPER_ARM * upper_arm)
+    corner = np.maximum(0, wrist + _REACH * (wrist - elbow) - side / 2)
+    side = np.minimum(side, (frame - corner).min(axis=1, keepdims=True))
+    return np.concatenate([corner, side], axis=1).astype(np.int64)  # truncates, as recorded
+
+
+def _hand(
+    points: np.ndarray, hand: Hand, width: int, height: int, rules: Windows, wrist_margin_px: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates [K,21,2] of a hand in its crop, zeros where it is not seen, and where it is seen, bool [K]."""
+    boxes = hand_boxes(points, hand, width, height, rules, wrist_margin_px)
+    seen = boxes[:, 2] > 0
+    joints = points[:, hand.joints]
+    # A gated joint goes to the frame's origin, not the crop's: as published, it lands at or below 0 and is clipped.
+    xy = np.where(joints[:, :, 2:] > rules.gate, joints[:, :, :2], 0.0)
+    xy = (xy - boxes[:, None, :2]) / np.where(seen, boxes[:, 2], 1)[:, None, None] * CROP
+    xy = np.maximum(xy, 0.0)
+    if hand.mirrored:
+        xy[:, :, 0] = CROP - xy[:, :, 0]
+        xy[xy >= CROP - 1] = 0.0  # as published, of x and of y; what was clipped at 0 is 0 again
+    xy[~seen] = 0.0
+    return xy, seen
