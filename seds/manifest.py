@@ -1,0 +1,112 @@
+"""The manifest: every video of a corpus, what was extracted from it, and whether it can be used.
+
+Nothing vanishes: each row of the videos table is in it, and one that cannot be used says why, in `reason` by a word to
+count by and in `detail` for a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from seds import listing, tables
+from seds.config import Windows
+from seds.pose import hands
+from seds.shards import ShardReader
+from seds.windows import pose_windows
+
+
+@dataclass(frozen=True)
+class _Visibility:
+    """What the keypoints of a video amount to; the defaults are those of a video without keypoints."""
+
+    retained: int = 0
+    windows: int = 0
+    left_visible: float = 0.0
+    right_visible: float = 0.0
+
+
+def build(
+    videos: pd.DataFrame, pose: ShardReader, rgb: ShardReader, rules: Windows, wrist_margin: float | None
+) -> pd.DataFrame:
+    """The MANIFEST table of a VIDEOS table and the two shard folders made from it.
+
+    left_visible and right_visible are shares of the frames that are read, which of a long video are not all (SPEC 3).
+    wrist_margin: share of the frame's height, see config.Dataset. Raises ShardError for a missing or damaged shard.
+    """
+    pose_of = {row.video_id: row for row in pose.index.itertuples()}
+    rgb_of = {row.video_id: row for row in rgb.index.itertuples()}
+    rows = []
+    for video in tqdm(videos.itertuples(), total=len(videos), desc="manifest", unit="video", disable=None):
+        posed, featured = pose_of.get(video.video_id), rgb_of.get(video.video_id)
+        seen = _visibility(video, pose, rules, wrist_margin) if video.video_id in pose else _Visibility()
+        reason, detail = _reason(video, posed, featured, seen)
+        rows.append(
+            asdict(seen)
+            | {
+                "pose_shard": posed.shard if posed else "",
+                "rgb_shard": featured.shard if featured else "",
+                "rgb_windows": featured.rows if featured else 0,
+                "usable": not reason,
+                "reason": reason,
+                "detail": detail,
+            }
+        )
+    found = pd.DataFrame(rows, index=videos.index)
+    return tables.check(videos.drop(columns="detail").join(found), tables.MANIFEST, "the manifest")
+
+
+def summary(manifest: pd.DataFrame) -> str:
+    """How many videos of each split are usable, what is left out and why, and a warning for a split with nothing."""
+    lines = [
+        f"{'split':<6}{'videos':>8}{'usable':>8}{'sentences':>11}{'windows':>9}{'left seen':>11}{'right seen':>12}"
+    ]
+    empty = []
+    for split in tables.SPLITS:
+        rows = manifest[manifest["split"] == split]
+        usable = rows[rows["usable"]]
+        left, right = (usable[column].mean() if len(usable) else 0.0 for column in ("left_visible", "right_visible"))
+        lines.append(
+            f"{split:<6}{len(rows):>8}{len(usable):>8}{usable['sentence_id'].nunique():>11}{usable['windows'].sum():>9}"
+            f"{left:>11.1%}{right:>12.1%}"
+        )
+        empty += [] if len(usable) else [split]
+    bad = manifest[~manifest["usable"]]
+    if len(bad):
+        lines.append(listing.left_out(zip(bad["reason"], bad["video_id"], bad["detail"], strict=True), len(manifest)))
+    lines += [f"warning: no usable video in split {split!r}" for split in empty]
+    return "\n".join(lines)
+
+
+def _visibility(video: Any, pose: ShardReader, rules: Windows, wrist_margin: float | None) -> _Visibility:
+    (keypoints,) = pose.read(video.video_id, ("keypoints",))
+    margin = None if wrist_margin is None else wrist_margin * video.height
+    kept = hands.retain(keypoints, video.width, video.height, rules, margin)
+    read = max(1, len(hands.sample_frames(len(keypoints), rules.max_frames)))
+    return _Visibility(
+        retained=len(kept.frames),
+        windows=len(pose_windows(len(kept.frames), rules.window, rules.max_windows)),
+        left_visible=float(kept.left_seen.sum() / read),
+        right_visible=float(kept.right_seen.sum() / read),
+    )
+
+
+def _reason(video: Any, posed: Any, featured: Any, seen: _Visibility) -> tuple[str, str]:
+    """Why a video cannot be used, (word, detail), or ("", ""). Of several reasons, the first a stage would meet."""
+    if video.status != "ok":
+        return video.status, video.detail
+    for kind, row in (("pose", posed), ("rgb", featured)):
+        if row is None:
+            return f"{kind} failed", f"not in the {kind} index; run: dvc repro {kind}@{video.dataset}"
+        if row.status != "ok":
+            return f"{kind} failed", row.detail
+    if posed.frames != featured.frames:
+        return "frames differ", f"pose has {posed.frames} frames, rgb {featured.frames}; both must read the same file"
+    if not seen.retained:
+        return "no hand seen", f"no hand seen in any of {posed.frames} frames"
+    if not video.text:
+        return "no text", "its sentence is empty"
+    return "", ""
