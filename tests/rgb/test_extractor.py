@@ -1,0 +1,235 @@
+"""Preparation by its formula, windows, equality of one pass and windows alone, and the stage's path over real files."""
+
+import math
+from functools import partial
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from seds import tables
+from seds.config import RgbProfile
+from seds.extract import Video, extract
+from seds.rgb.extractor import RgbExtractor, build_extractor, clips, describe, prepare
+from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
+from seds.rgb.weights import WeightsError, file_sha256, initialise
+from seds.shards import ShardReader
+from seds.video import frames
+from seds.windows import rgb_windows
+
+PROFILE = RgbProfile(size=64, crop=56, stride=4, width=0.125)
+WINDOW = 16
+
+
+def write_video(path, count, width=96, height=80, seed=0):
+    """An H.264 file of `count` frames: a bright square that moves over noise."""
+    noise = np.random.default_rng(seed).integers(0, 120, (height, width, 3), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for t in range(count):
+            image = noise.copy()
+            image[10 + t % 40 : 30 + t % 40, 5 + 2 * (t % 30) : 25 + 2 * (t % 30)] = (220, 180, 40)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def a_video(path, count=0, start_s=None, end_s=None):
+    return Video(path.stem, str(path), start_s, end_s, count, 25.0, 96, 80, "")
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    return build_extractor(PROFILE, WINDOW, "cpu")
+
+
+@pytest.mark.parametrize(("size", "crop"), [(64, 56), (128, 112), (256, 224)])
+def test_prepare_follows_the_formula(size, crop):
+    """Pixel by pixel, float64: places S/16 - 0.5 + i 7/8 S/(C-1), the four neighbours weighed, minus 0.5."""
+    frame = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)  # already square: nothing to resize
+    got = prepare(frame, size, crop).numpy()
+    assert got.shape == (3, crop, crop)
+    assert got.dtype == np.float32
+    picks = [0, 1, crop // 3, crop // 2, crop - 2, crop - 1]
+    for row in picks:
+        for column in picks:
+            y, x = (size / 16 - 0.5 + i * 7 / 8 * size / (crop - 1) for i in (row, column))
+            (t, v), (s, u) = divmod(y, 1), divmod(x, 1)
+            t, s = int(t), int(s)
+            expected = (
+                (1 - v) * (1 - u) * frame[t, s].astype(float)
+                + (1 - v) * u * frame[t, s + 1]
+                + v * (1 - u) * frame[t + 1, s]
+                + v * u * frame[t + 1, s + 1]
+            ) / 255 - 0.5
+            np.testing.assert_allclose(got[:, row, column], expected, atol=1e-5)
+
+
+def test_published_places():
+    """A ramp shows where each pixel was taken: 15.5 to 239.5 of 256, step 224/223."""
+    ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (256, 256, 3))
+    places = (prepare(np.ascontiguousarray(ramp), 256, 224)[0, 0].numpy() + 0.5) * 255
+    np.testing.assert_allclose(places, 15.5 + np.arange(224) * 224 / 223, atol=1e-3)
+
+
+def test_prepare_averages_what_it_shrinks():
+    """A half-dark fine grid stays grey; looking at every 8th pixel it would turn black or white."""
+    stripes = np.zeros((512, 512, 3), np.uint8)
+    stripes[:, ::8] = stripes[:, 1::8] = stripes[:, 2::8] = stripes[:, 3::8] = 255
+    torch.testing.assert_close(prepare(stripes, 64, 56), torch.full((3, 56, 56), 128 / 255 - 0.5))
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 300), (300, 40), (33, 47)])
+def test_prepare_takes_any_frame_size(height, width):
+    grey = prepare(np.full((height, width, 3), 51, np.uint8), 64, 56)
+    torch.testing.assert_close(grey, torch.full((3, 56, 56), -0.3))
+
+
+@pytest.mark.parametrize("window", [1, 4])
+@pytest.mark.parametrize("stride", [1, 3, 4])
+@pytest.mark.parametrize("count", [*range(1, 12), 25])
+def test_clips_are_the_windows_of_the_stream(count, stride, window):
+    stream = (torch.full((1, 1, 1), float(i)) for i in range(count))
+    got = list(clips(stream, window, stride))
+    assert [start for start, _, _ in got] == rgb_windows(count, window, stride).tolist()
+    assert got[-1][1] == count
+    for start, stop, clip in got:
+        expected = [min(i, count - 1) for i in range(start, start + window)]
+        assert clip[0, :, 0, 0].tolist() == expected
+        assert stop == min(start + window, count)
+
+
+def test_no_frame_no_window():
+    assert list(clips(iter(()), 16, 4)) == []
+
+
+@pytest.mark.parametrize("count", [37, 16, 5])
+def test_one_pass_equals_each_window_alone(tmp_path, extractor, count):
+    path = write_video(tmp_path / "v.mp4", count)
+    got = extractor(a_video(path, count))
+    starts = rgb_windows(count, WINDOW, PROFILE.stride)
+    assert got.tensors["starts"].tolist() == starts.tolist()
+    assert (got.frames, got.rows) == (count, len(starts))
+    network = InceptionI3D(PROFILE.width).eval()
+    initialise(network, PROFILE.seed)
+    for start, feature in zip(starts, got.tensors["features"], strict=True):
+        every = list(frames(path))  # decoded anew
+        window = [prepare(every[min(i, count - 1)], PROFILE.size, PROFILE.crop) for i in range(start, start + WINDOW)]
+        with torch.inference_mode():
+            alone = average_pool(network(torch.stack(window, dim=1)[None]))[0].numpy()
+        assert feature.dtype == np.float16
+        np.testing.assert_allclose(feature, alone, rtol=2**-10, atol=1e-4 * alone.std())  # float16 has 11 bits
+
+
+def test_batches_change_nothing(extractor):
+    """In float32, before rounding: 1e-4 of the features' size."""
+    batch = torch.rand(5, 3, WINDOW, 56, 56, generator=torch.Generator().manual_seed(0)) - 0.5
+    with torch.inference_mode():
+        together = average_pool(extractor.recognizer(batch[:, None], mode="tensor"))
+        alone = torch.cat([average_pool(extractor.recognizer(clip[None, None], mode="tensor")) for clip in batch])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4 * alone.abs().mean().item())
+
+
+def test_a_cut_of_a_longer_file(tmp_path, extractor):
+    path = write_video(tmp_path / "long.mp4", 50)
+    cut = extractor(a_video(path, start_s=0.4, end_s=1.4))  # frames 10 to 34 at 25 fps
+    assert cut.frames == 25
+    assert cut.tensors["starts"].tolist() == [0, 4, 8, 9]
+    direct = clips((prepare(f, 64, 56) for f in list(frames(path))[10:35]), WINDOW, PROFILE.stride)
+    expected = extractor.features(torch.stack([clip for _, _, clip in direct]))
+    np.testing.assert_array_equal(cut.tensors["features"], expected)
+
+
+def test_features_that_are_no_numbers_are_an_error(tmp_path):
+    recognizer = build_recognizer(PROFILE.width)
+    with torch.no_grad():
+        recognizer.backbone.Mixed_5c.b0.bn.bias.fill_(math.nan)
+    broken = RgbExtractor(recognizer, PROFILE, WINDOW, "cpu")
+    with pytest.raises(ValueError, match=r"v\.mp4: features beyond float16 or not a number"):
+        broken(a_video(write_video(tmp_path / "v.mp4", 16)))
+
+
+def test_describe_names_the_weights(tmp_path):
+    assert describe(PROFILE, WINDOW) == {
+        "network": "InceptionI3D",
+        "width": "0.125",
+        "weights": "random, seed 0",
+        "size": "64",
+        "crop": "56",
+        "stride": "4",
+        "window": "16",
+    }
+    path = tmp_path / "bsl5k.pth.tar"
+    path.write_bytes(b"weights")
+    digest = file_sha256(path)
+    given = PROFILE.model_copy(update={"weights": str(path)})
+    assert describe(given, WINDOW)["weights"] == f"bsl5k.pth.tar sha256 {digest}"
+    with pytest.raises(WeightsError, match="expected sha256 abc"):
+        describe(given.model_copy(update={"weights_sha256": "abc"}), WINDOW)
+
+
+def test_a_checkpoint_is_what_the_extractor_runs(tmp_path, extractor):
+    network = InceptionI3D(PROFILE.width)
+    initialise(network, 5)
+    path = tmp_path / "i3d.pth.tar"
+    torch.save({"state_dict": {f"module.{k}": v for k, v in network.state_dict().items()}}, path)
+    video = a_video(write_video(tmp_path / "v.mp4", 16))
+    loaded = build_extractor(PROFILE.model_copy(update={"weights": str(path)}), WINDOW, "cpu")(video)
+    seeded = build_extractor(PROFILE.model_copy(update={"seed": 5}), WINDOW, "cpu")(video)
+    np.testing.assert_array_equal(loaded.tensors["features"], seeded.tensors["features"])
+    assert not np.array_equal(loaded.tensors["features"], extractor(video).tensors["features"])
+
+
+def test_two_files_through_the_engine(tmp_path, extractor):
+    """Two videos and one that is not: shards, index, header; the features are those of a direct call."""
+    (tmp_path / "broken.mp4").write_bytes(b"not a video")
+    paths = [write_video(tmp_path / "a.mp4", 21, seed=1), tmp_path / "broken.mp4", write_video(tmp_path / "b.mp4", 7)]
+    rows = [
+        {
+            "video_id": path.stem,
+            "sentence_id": path.stem,
+            "split": "train",
+            "text": "a sign",
+            "text_original": "a sign",
+            "language": "en",
+            "signer": "",
+            "path": str(path),
+            "start_s": None,
+            "end_s": None,
+            "dataset": "test",
+            "frames": 21,
+            "fps": 25.0,
+            "width": 96,
+            "height": 80,
+            "sha256": file_sha256(path),
+            "status": "ok",
+            "detail": "",
+        }
+        for path in paths
+    ]
+    output = tmp_path / "rgb" / "test"
+    index = extract(
+        kind="rgb",
+        videos=tables.check(pd.DataFrame(rows), tables.VIDEOS, "videos"),
+        build=partial(build_extractor, PROFILE, WINDOW, "cpu"),
+        settings=describe(PROFILE, WINDOW),
+        output=output,
+        scratch=tmp_path / "work",
+        shard_videos=2,
+        workers=1,
+    )
+    assert index["status"].tolist() == ["ok", "failed", "ok"]
+    assert index["frames"].tolist() == [21, 0, 7]
+    assert index["rows"].tolist() == [3, 0, 1]
+    assert "broken.mp4" in index["detail"][1]
+    reader = ShardReader(output, "rgb")
+    assert reader.metadata.items() >= describe(PROFILE, WINDOW).items()
+    for path in (paths[0], paths[2]):
+        features, starts = reader.read(path.stem, ("features", "starts"))
+        direct = extractor(a_video(path))
+        assert (features.dtype, starts.dtype) == (np.float16, np.int32)
+        np.testing.assert_array_equal(features, direct.tensors["features"])
+        np.testing.assert_array_equal(starts, direct.tensors["starts"])
