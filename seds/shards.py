@@ -7,6 +7,7 @@ safe to open.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from seds import tables
 
 SCHEMA = "seds-shard-1"
 INDEX = "index.parquet"
+_HEADER = "seds"
 
 
 class ShardError(ValueError):
@@ -37,14 +39,16 @@ def write_shard(
         for field, array in fields.items()
     }
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"schema": SCHEMA, "kind": kind, **metadata})
+    # One JSON text: safetensors writes several header entries in random order, and equal shards must be equal bytes.
+    header = json.dumps({"schema": SCHEMA, "kind": kind, **metadata}, sort_keys=True)
+    partial.write_bytes(save(tensors, {_HEADER: header}))  # save_file would make it unreadable to other users
     partial.replace(path)
 
 
 def read_shard_metadata(path: Path, kind: str) -> dict[str, str]:
     """The header of a shard. Raises ShardError."""
     with _open(path, kind) as shard:
-        return dict(shard.metadata())
+        return _header(shard)
 
 
 class ShardReader:
@@ -93,10 +97,15 @@ def _open(path: Path, kind: str) -> safe_open:
         raise ShardError(
             f"{path} is not a readable shard ({error}); remove it and run: dvc repro {kind}@{path.parent.name}"
         ) from None
-    found = shard.metadata() or {}
+    found = _header(shard)
     if found.get("schema") != SCHEMA or found.get("kind") != kind:
         raise ShardError(
             f"{path}: expected schema {SCHEMA!r} of kind {kind!r}, "
             f"found {found.get('schema')!r} of kind {found.get('kind')!r}"
         )
     return shard
+
+
+def _header(shard: safe_open) -> dict[str, str]:
+    """What write_shard put there; {} in a file of other making."""
+    return json.loads((shard.metadata() or {}).get(_HEADER, "{}"))

@@ -35,7 +35,7 @@ def test_a_video_or_field_that_is_not_there_is_named(folder: Path) -> None:
     reader = shards.ShardReader(folder, "pose")
     with pytest.raises(shards.ShardError, match="no pose for video 'b'"):
         reader.read("b", ("keypoints",))
-    with pytest.raises(shards.ShardError, match="'a'.*features"):
+    with pytest.raises(shards.ShardError, match=r"'a'.*features"):
         reader.read("a", ("features",))
 
 
