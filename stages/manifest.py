@@ -1,27 +1,35 @@
-"""Videos, keypoints and features, joined and checked -> data/manifest/<dataset>.parquet."""
+"""Videos, keypoints and features, joined and checked -> data/manifest/<dataset>.parquet.
+
+How good the keypoints are goes to metrics/<dataset>/pose.json. It is measured here and not in the stage that makes
+them, so that another measure never repeats the extraction.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 from seds import manifest, tables
 from seds.config import load_params
+from seds.pose import accuracy
 from seds.shards import ShardReader
 
 
 def main(dataset: str) -> None:
     params = load_params()
     data = Path("data")
-    table = manifest.build(
-        tables.read(data / "videos" / f"{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}"),
-        ShardReader(data / "pose" / dataset, "pose"),
-        ShardReader(data / "rgb" / dataset, "rgb"),
-        params.manifest,
-        params.dataset(dataset).wrist_margin,
-    )
+    videos = tables.read(data / "videos" / f"{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}")
+    pose = ShardReader(data / "pose" / dataset, "pose")
+    rgb = ShardReader(data / "rgb" / dataset, "rgb")
+    table = manifest.build(videos, pose, rgb, params.manifest, params.dataset(dataset).wrist_margin)
     tables.write(table, tables.MANIFEST, data / "manifest" / f"{dataset}.parquet")
     print(manifest.summary(table))
+
+    quality = accuracy.by_split(videos, pose, data / "raw" / dataset / "joints.safetensors")
+    metrics = Path("metrics") / dataset / "pose.json"
+    metrics.parent.mkdir(parents=True, exist_ok=True)
+    metrics.write_text(json.dumps(quality, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

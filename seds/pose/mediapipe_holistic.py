@@ -1,0 +1,198 @@
+"""MediaPipe Holistic as estimator of the 133 COCO-WholeBody joints, on a CPU, with weights from its wheel.
+
+Holistic finds one person a frame, the most prominent one; nobody chooses among several. The whole frame goes in, and
+tracking starts anew with each video, so that a video's keypoints depend on no other.
+
+Nothing is smoothed over time: the filter lags behind quick hands. Where a hand is found with confidence above 0.5, the
+body's wrist is moved onto the hand's, which is the more exact. Against the true joints of rendered signers these two
+choices raise the wrists within 0.1 of the shoulders' width from 86 % to 92 % and then to 95 %.
+
+What Holistic lacks stays at zero with confidence 0: the small toes. The confidences are these:
+
+- body and feet: MediaPipe's visibility;
+- face: 1 where a face was found;
+- hands, of which Holistic only says whether one was found: exp(-(d/s)^2 / 2), d the distance between the hand's own
+  wrist and the body's, s half the longer side of the hand's box or a quarter of the shoulders' distance, whichever is
+  larger (a fist, or a hand that points at the camera, looks small). Its typical mistake, a hand found on the other hand
+  or on the face, lies far from the wrist it should hang on: a hand's length away the confidence is 0.14;
+- any joint outside the frame: 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seds.extract import Extraction, Video
+from seds.pose.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.video import frames
+
+# COCO-WholeBody joint <- number among the 33 of MediaPipe's body (BlazePose GHUM).
+BODY_LANDMARKS = {
+    "nose": 0, "left_eye": 2, "right_eye": 5, "left_ear": 7, "right_ear": 8,
+    "left_shoulder": 11, "right_shoulder": 12, "left_elbow": 13, "right_elbow": 14, "left_wrist": 15, "right_wrist": 16,
+    "left_hip": 23, "right_hip": 24, "left_knee": 25, "right_knee": 26, "left_ankle": 27, "right_ankle": 28,
+    "left_heel": 29, "right_heel": 30, "left_big_toe": 31, "right_big_toe": 32,
+}  # fmt: skip
+
+# The 68 points of 300-W <- numbers among the 468 of MediaPipe's face mesh. Image left, the signer's right, comes first.
+FACE_LANDMARKS = (
+    127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356,  # 0-16 jaw, ear to ear, evenly
+    71, 63, 105, 66, 107,  # 17-21 right eyebrow, outer end first
+    336, 296, 334, 293, 301,  # 22-26 left eyebrow, inner end first
+    168, 197, 5, 1,  # 27-30 bridge of the nose, down to its tip
+    98, 97, 2, 326, 327,  # 31-35 below the nostrils
+    33, 160, 158, 133, 153, 144,  # 36-41 right eye: outer corner, upper lid, inner corner, lower lid
+    362, 385, 387, 263, 373, 380,  # 42-47 left eye: inner corner, upper lid, outer corner, lower lid
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,  # 48-59 outer lips: right corner, above, left corner, below
+    78, 82, 13, 312, 308, 317, 14, 87,  # 60-67 inner lips, the same way round
+)  # fmt: skip
+
+_BODY_TO = [JOINT[name] for name in BODY_LANDMARKS]
+_BODY_FROM = list(BODY_LANDMARKS.values())
+_TRUSTED_HAND = 0.5  # confidence above which the hand's wrist is the body's
+_SHOULDERS = [JOINT["left_shoulder"], JOINT["right_shoulder"]]
+
+
+class Holistic:
+    """Video -> "keypoints" float32 [T,133,3] (x px, y px, confidence).
+
+    `complexity` sizes the body network: 0 | 1 | 2; the weights of 1 are in the wheel, MediaPipe downloads the others.
+    Raises FileNotFoundError where weights are neither there nor to be downloaded; VideoError from decoding.
+    """
+
+    def __init__(self, complexity: int) -> None:
+        import cv2
+
+        cv2.setNumThreads(1)
+        with _quiet():
+            from mediapipe.python.solutions import holistic
+
+            try:
+                self._graph = holistic.Holistic(model_complexity=complexity, smooth_landmarks=False)
+                self._graph.process(np.zeros((64, 64, 3), np.uint8))  # waits for the networks, which print as they load
+            except OSError as error:  # urllib's errors among them
+                raise FileNotFoundError(
+                    f"{_modules() / _body_model(complexity)} could not be downloaded ({error}); put it there, or set "
+                    "complexity: 1 in params.yaml, whose weights are in MediaPipe's wheel"
+                ) from None
+
+    def __call__(self, video: Video) -> Extraction:
+        with _quiet():
+            self._graph.reset()
+        keypoints: list[np.ndarray] = []
+        for image in frames(video.path, video.start_s, video.end_s):
+            with nullcontext() if keypoints else _quiet():
+                found = self._graph.process(image)
+            keypoints.append(to_wholebody(found, image.shape[1], image.shape[0]))
+        return Extraction({"keypoints": np.stack(keypoints)}, frames=len(keypoints), rows=len(keypoints))
+
+
+def settings(complexity: int) -> dict[str, str]:
+    """What determines the result: versions and the sha256 over the graph and its networks, as far as they are there."""
+    return {
+        "estimator": "mediapipe-holistic",
+        "estimator_version": version("mediapipe"),
+        "complexity": str(complexity),
+        "weights_sha256": _weights_sha256(complexity),
+    }
+
+
+def to_wholebody(found: Any, width: int, height: int) -> np.ndarray:
+    """Holistic's result of one frame as float32 [133,3] (x px, y px, confidence). Nobody found: all zeros."""
+    keypoints = np.zeros((JOINTS, 3), np.float32)
+    if found.pose_landmarks is not None:
+        body = found.pose_landmarks.landmark
+        keypoints[_BODY_TO, :2] = _pixels(body, width, height)[_BODY_FROM]
+        keypoints[_BODY_TO, 2] = [body[i].visibility for i in _BODY_FROM]
+    if found.face_landmarks is not None:
+        keypoints[FACE, :2] = _pixels(found.face_landmarks.landmark, width, height)[list(FACE_LANDMARKS)]
+        keypoints[FACE, 2] = 1
+    left_shoulder, right_shoulder = keypoints[_SHOULDERS, :2]
+    shoulders = float(np.linalg.norm(left_shoulder - right_shoulder))
+    for joints, wrist, hand in (
+        (LEFT_HAND, JOINT["left_wrist"], found.left_hand_landmarks),
+        (RIGHT_HAND, JOINT["right_wrist"], found.right_hand_landmarks),
+    ):
+        if hand is not None:
+            keypoints[joints, :2] = _pixels(
+                hand.landmark, width, height
+            )  # MediaPipe's 21 are in COCO-WholeBody's order
+            confidence = hand_confidence(keypoints[joints, :2], keypoints[wrist, :2], shoulders)
+            keypoints[joints, 2] = confidence
+            if confidence > _TRUSTED_HAND:
+                keypoints[wrist, :2] = keypoints[joints.start, :2]
+    outside = ((keypoints[:, :2] < 0) | (keypoints[:, :2] >= (width, height))).any(axis=1)
+    keypoints[outside, 2] = 0
+    return keypoints
+
+
+def hand_confidence(hand: np.ndarray, wrist: np.ndarray, shoulders: float) -> float:
+    """Agreement of a hand [21,2] with the body's wrist [2], in (0,1]; `shoulders` is their distance; all px."""
+    side = float(np.ptp(hand, axis=0).max())
+    scale = max(side, shoulders / 2) / 2
+    distance = float(np.linalg.norm(hand[0] - wrist))
+    return math.exp(-((distance / scale) ** 2) / 2)
+
+
+def _pixels(landmarks: Any, width: int, height: int) -> np.ndarray:
+    return np.array([(point.x * width, point.y * height) for point in landmarks], np.float32)
+
+
+def _weights_sha256(complexity: int) -> str:
+    names = (
+        "holistic_landmark/holistic_landmark_cpu.binarypb",
+        "holistic_landmark/hand_recrop.tflite",
+        "pose_detection/pose_detection.tflite",
+        _body_model(complexity),
+        "hand_landmark/hand_landmark_full.tflite",
+        "face_detection/face_detection_short_range.tflite",
+        "face_landmark/face_landmark.tflite",
+    )
+    digest = hashlib.sha256()
+    for name in names:
+        path = _modules() / name
+        if path.is_file():  # networks of other complexities appear when MediaPipe has downloaded them
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _body_model(complexity: int) -> str:
+    return f"pose_landmark/pose_landmark_{('lite', 'full', 'heavy')[complexity]}.tflite"
+
+
+def _modules() -> Path:
+    """The folder of MediaPipe's graphs and networks, found without its dear import."""
+    spec = find_spec("mediapipe")
+    if spec is None or spec.origin is None:
+        raise ImportError("mediapipe is not installed; run: make setup")
+    return Path(spec.origin).parent / "modules"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences what MediaPipe's C++ code prints while a graph starts: a dozen lines a video, no error among them.
+
+    It logs before its logging library is set up, where no level applies; only the file descriptor is left to turn.
+    Errors arrive as exceptions.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
