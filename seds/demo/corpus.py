@@ -1,0 +1,149 @@
+"""Writing the demo corpus: who signs what, rendered in parallel; the files depend on the seed alone.
+
+<folder>/videos/<video_id>.mp4     H.264, yuv420p
+<folder>/annotations.parquet       one row a video, columns of COLUMNS
+<folder>/joints.safetensors        {video_id: float32 [T,133,3]}: x px, y px, 1 where drawn (truth.truth)
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pandas as pd
+from safetensors.numpy import save_file
+
+from seds.config import Render
+from seds.demo import draw, motion
+from seds.demo.language import Sentence, draw_splits
+from seds.demo.signer import Signer, make_signers
+from seds.demo.truth import truth
+
+COLUMNS = ("video_id", "sentence_id", "split", "text", "glosses", "starts", "ends", "signer", "path")
+_ENCODER = {"crf": "23", "preset": "superfast", "threads": "1", "x264-params": "threads=1:lookahead_threads=1"}
+_NOISE_MARGIN = 64  # px: the noise is one field, laid at another place in every frame
+
+
+class DemoError(ValueError):
+    """Parameters of the demo corpus that do not fit together."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """One video to render."""
+
+    video_id: str
+    sentence_id: str
+    split: str
+    sentence: Sentence
+    signer: Signer
+    seed: tuple[int, ...]
+
+    @property
+    def path(self) -> str:
+        return f"videos/{self.video_id}.mp4"
+
+
+def plan(render: Render) -> list[Take]:
+    """Every video of the corpus. Raises DemoError or language.LanguageError when the counts cannot be met.
+
+    Signers of training and dev come from the first `signers - test_signers`; the test sentences go round all of them,
+    so that the test is partly signed by strangers.
+    """
+    if render.size % 2:
+        raise DemoError(f"render: size={render.size} px must be even for yuv420p")
+    known = render.signers - render.test_signers
+    if known < render.takes:
+        raise DemoError(
+            f"render: takes={render.takes} videos a sentence need as many signers in training, but signers="
+            f"{render.signers} less test_signers={render.test_signers} leaves {known}"
+        )
+    signers_rng, sentences_rng, casting_rng = (
+        np.random.default_rng(child) for child in np.random.SeedSequence(render.seed).spawn(3)
+    )
+    signers = make_signers(render.signers, signers_rng)
+    counts = {"train": render.train_sentences, "dev": render.dev_sentences, "test": render.test_sentences}
+    takes: list[Take] = []
+    for split, sentences in draw_splits(counts, sentences_rng).items():
+        for i, sentence in enumerate(sentences):
+            if split == "test":
+                cast = [(render.signers - 1 - i) % render.signers]
+            else:
+                cast = sorted(casting_rng.choice(known, render.takes if split == "train" else 1, replace=False))
+            sentence_id = f"{split}-{i:04d}"
+            for who in cast:
+                video_id = f"{sentence_id}-{signers[who].name}"
+                seed = (render.seed, len(takes))
+                takes.append(Take(video_id, sentence_id, split, sentence, signers[who], seed))
+    return takes
+
+
+def write_corpus(render: Render, folder: Path, workers: int | None = None) -> pd.DataFrame:
+    """Render the corpus into `folder`, in `workers` processes (None: one a core); returns the annotations.
+
+    The annotations are written last, so that a folder with them is whole.
+    """
+    takes = plan(render)
+    (folder / "annotations.parquet").unlink(missing_ok=True)
+    shutil.rmtree(folder / "videos", ignore_errors=True)  # videos of other parameters must not stay behind
+    (folder / "videos").mkdir(parents=True)
+    rows, joints = [], {}
+    with ProcessPoolExecutor(workers or os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        chunk = max(1, min(16, len(takes) // 8))
+        jobs = pool.map(_render_take, takes, [render] * len(takes), [folder] * len(takes), chunksize=chunk)
+        for take, (starts, ends, points) in zip(takes, jobs, strict=True):
+            joints[take.video_id] = points
+            glosses = " ".join(take.sentence.glosses)
+            rows.append(
+                (take.video_id, take.sentence_id, take.split, take.sentence.text, glosses, starts, ends,
+                 take.signer.name, take.path)
+            )  # fmt: skip
+    save_file(joints, folder / "joints.safetensors")
+    annotations = pd.DataFrame(rows, columns=list(COLUMNS))
+    annotations.to_parquet(folder / "annotations.parquet", index=False)
+    return annotations
+
+
+def render_take(take: Take, fps: float, size: int) -> tuple[list[np.ndarray], np.ndarray, motion.Performance]:
+    """(T frames uint8 [size,size,3] RGB, joints float32 [T,133,3], the performance)."""
+    rng = np.random.default_rng(take.seed)
+    performance = motion.perform(take.sentence.glosses, take.signer, fps, rng)
+    wall = draw.background(take.signer, size)
+    side = size + _NOISE_MARGIN
+    noise = (rng.standard_normal((side, side, 3), np.float32) * take.signer.noise).round().astype(np.int16)
+    frames, points = [], []
+    for t in range(len(performance.face)):
+        figure = motion.articulate(performance, t, take.signer, size)
+        x, y = rng.integers(0, _NOISE_MARGIN, 2)
+        image = draw.draw(figure, take.signer, wall)
+        frames.append(cv2.add(image, noise[y : y + size, x : x + size], dtype=cv2.CV_8U))  # saturates
+        points.append(truth(figure, take.signer, size))
+    return frames, np.stack(points), performance
+
+
+def write_video(path: Path, frames: list[np.ndarray], fps: float) -> None:
+    """H.264 with its header in front. One thread, because more would encode differently on another machine."""
+    rate = Fraction(fps).limit_denominator(1000)
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=rate, options=_ENCODER)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def _render_take(take: Take, render: Render, folder: Path) -> tuple[list[int], list[int], np.ndarray]:
+    cv2.setNumThreads(1)  # the processes share the cores
+    frames, points, performance = render_take(take, render.fps, render.size)
+    write_video(folder / take.path, frames, render.fps)
+    return performance.starts, performance.ends, points
