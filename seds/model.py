@@ -1,0 +1,169 @@
+"""SEDS: two streams of a video, pose and RGB, their fusion, and a text tower in one joint space (SPEC 6-9)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seds.config import Losses, ModelSizes
+from seds.fusion import Fusion
+from seds.initialisation import initialise, load_clip
+from seds.losses import STREAMS, LossParts, total_loss
+from seds.pose.encoder import PoseEncoder
+from seds.precision import widened
+from seds.similarity import Tokens, text_to_video, video_to_text
+from seds.towers import SequenceTower, TextTower
+
+__all__ = ["SEDS", "Batch", "Numerics", "TextTokens", "VideoTokens", "initialise", "load_clip"]
+
+Numerics = Literal["default", "published"]
+MAX_LOGIT_SCALE = math.log(100)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B videos, each with its sentence. V and L are the longest of the batch or longer, up to the model's sizes.
+
+    Under `published` numerics padding takes part, so V and L must be max_windows and max_words.
+    """
+
+    left: Tensor  # float32 [B, T, 21, 2], px in a frame of 256 (SPEC 4); zeros after a video's frames
+    right: Tensor  # float32 [B, T, 21, 2]
+    body: Tensor  # float32 [B, T, 7, 2]
+    frames: Tensor  # int64 [B], retained frames
+    window_starts: Tensor  # int64 [B, V], in retained frames; -1 = unused
+    rgb: Tensor  # float32 [B, V, rgb_features], zeros where unused
+    ids: Tensor  # int64 [B, L], seds.text
+    ids_swapped: Tensor  # int64 [B, L], two words swapped in training; else equal to ids
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        return Batch(**{f.name: getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class VideoTokens:
+    """Class token and one token a window, in the joint space. valid: True = real."""
+
+    pose: Tensor  # [B, 1 + V, D]
+    rgb: Tensor  # [B, 1 + V, D]
+    fusion: Tensor  # [B, 1 + V, D]
+    valid: Tensor  # bool [B, 1 + V]
+
+
+@dataclass(frozen=True)
+class TextTokens:
+    tokens: Tensor  # [B, L, D]
+    valid: Tensor  # bool [B, L], up to and including the end token
+
+
+class SEDS(nn.Module):
+    """The retrieval model.
+
+    numerics: "default" lets padding influence nothing, so a score never depends on its batch; "published" computes as
+    the released system does, padding included, for its checkpoints.
+    """
+
+    rgb_mean: Tensor
+    rgb_std: Tensor
+
+    def __init__(self, sizes: ModelSizes, numerics: Numerics = "default") -> None:
+        super().__init__()
+        self.sizes, self.numerics = sizes, numerics
+        self.pose_encoder = PoseEncoder(sizes)
+
+        def tower(inputs: int) -> SequenceTower:
+            return SequenceTower(
+                inputs, sizes.max_windows, sizes.tower_width, sizes.tower_layers, sizes.tower_heads, sizes.embed
+            )
+
+        self.pose_tower, self.rgb_tower = tower(3 * sizes.gcn_out), tower(sizes.rgb_features)
+        self.text_tower = TextTower(
+            sizes.vocabulary, sizes.context, sizes.text_width, sizes.text_layers, sizes.text_heads, sizes.embed
+        )
+        self.fusion = Fusion(
+            sizes.embed,
+            sizes.fusion_heads,
+            sizes.fusion_keys,
+            sizes.max_windows + 1,
+            sizes.fusion_feedforward,
+            sizes.fusion_dropout,
+        )
+        self.logit_scale = nn.Parameter(torch.tensor(MAX_LOGIT_SCALE))
+        # RGB features are seen as (rgb - mean) / std; training sets the corpus' own when asked to.
+        self.register_buffer("rgb_mean", torch.zeros(sizes.rgb_features))
+        self.register_buffer("rgb_std", torch.ones(sizes.rgb_features))
+
+    @property
+    def masked(self) -> bool:
+        return self.numerics == "default"
+
+    def encode_video(self, batch: Batch) -> VideoTokens:
+        used = batch.window_starts >= 0
+        valid = torch.cat([used.new_ones(len(used), 1), used], 1)
+        windows = self.pose_encoder(
+            batch.left, batch.right, batch.body, batch.frames, batch.window_starts, padded=not self.masked
+        )
+        pose = self.pose_tower(windows, valid)
+        rgb = self.rgb_tower((batch.rgb - self.rgb_mean) / self.rgb_std, valid)
+        pose, rgb = widened(pose), widened(rgb)
+        with torch.autocast(pose.device.type, enabled=False):  # sampling places need more than 8 bits
+            fusion = self.fusion(pose, rgb, valid, self.masked)
+        return VideoTokens(pose, rgb, fusion, valid)
+
+    def encode_text(self, ids: Tensor) -> TextTokens:
+        """ids: int64 [B, L], as seds.text.tokenise gives them."""
+        end = ids.argmax(1, keepdim=True)  # the first of the highest ids, which is the end token's
+        return TextTokens(widened(self.text_tower(ids)), torch.arange(ids.shape[1], device=ids.device) <= end)
+
+    def forward(self, batch: Batch, losses: Losses) -> LossParts:
+        """The training loss of a batch in which video a belongs to text a."""
+        video = self.encode_video(batch)
+        both = self.encode_text(torch.cat([batch.ids, batch.ids_swapped]))
+        with torch.autocast(batch.ids.device.type, enabled=False):
+            tokens, valid = F.normalize(both.tokens, dim=-1).chunk(2), both.valid.chunk(2)
+            return total_loss(
+                {name: F.normalize(getattr(video, name), dim=-1) for name in STREAMS},
+                video.valid,
+                Tokens(tokens[0], valid[0]),
+                Tokens(tokens[1], valid[1]),
+                self.logit_scale.exp(),
+                losses,
+                self.masked,
+            )
+
+    def similarity(self, video: VideoTokens, text: TextTokens, dual_mix: float = 0.5) -> dict[str, Tensor]:
+        """Scores of every video with every text, per stream: [videos, texts], dual_mix x I2T + the rest x T2I.
+
+        Of a large set, call it with slices of the videos and of the texts: a score depends on its pair alone.
+        """
+        words = Tokens(F.normalize(text.tokens, dim=-1), text.valid)
+        scores = {}
+        for name in STREAMS:
+            frames = Tokens(F.normalize(getattr(video, name), dim=-1), video.valid)
+            i2t = video_to_text(frames, words, self.masked)
+            t2i = text_to_video(frames, words, self.masked)
+            scores[name] = self.logit_scale.exp() * (dual_mix * i2t + (1 - dual_mix) * t2i)
+        return scores
+
+    @torch.no_grad()
+    def clamp_logit_scale(self) -> None:
+        """To be called after each optimiser step."""
+        self.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
+
+    def clip_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Those that start from CLIP, with their names: the three towers and the logit scale."""
+        return ((name, p) for name, p in self.named_parameters() if _is_clip(name))
+
+    def other_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The pose encoder's and the fusion's."""
+        return ((name, p) for name, p in self.named_parameters() if not _is_clip(name))
+
+
+def _is_clip(name: str) -> bool:
+    return name.startswith(("pose_tower.", "rgb_tower.", "text_tower.", "logit_scale"))

@@ -1,0 +1,107 @@
+"""The graph network over the joints of one body part in one frame (SPEC 6).
+
+Joint-major layout [J, N, C] (joints, frames, channels): mixing joints and mixing channels are then both plain matrix
+products without a copy in between.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seds.pose.batchnorm import BatchNorm
+from seds.pose.dropout import dropout
+from seds.pose.graphs import EDGE_SETS, Graph
+from seds.pose.temporal import Packing, TemporalBlock
+
+POOLED_UNITS = 2
+
+
+class GraphUnit(nn.Module):
+    """Graph convolution, BatchNorm, ReLU, 1x1 convolution, BatchNorm, residual, ReLU: [J, N, in] -> [J, N, out]."""
+
+    adjacency: Tensor
+
+    def __init__(
+        self, inputs: int, outputs: int, adjacency: np.ndarray, dropout: float, *, residual: bool = True
+    ) -> None:
+        super().__init__()
+        self.graph = nn.Linear(inputs, len(EDGE_SETS) * outputs)  # outputs ordered by edge set, then channel
+        self.norm1 = BatchNorm(outputs)
+        self.linear = nn.Linear(outputs, outputs)
+        self.norm2 = BatchNorm(outputs)
+        self.dropout = dropout
+        self.residual = residual
+        self.shortcut = self.shortcut_norm = None
+        if residual and inputs != outputs:
+            self.shortcut = nn.Linear(inputs, outputs)
+            self.shortcut_norm = BatchNorm(outputs)
+        # Constant, hence in no state dict. [4, J, J] float32, as the released tables are.
+        self.register_buffer("adjacency", torch.from_numpy(adjacency.astype(np.float32)), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        joints, frames, inputs = x.shape
+        sets = len(EDGE_SETS)
+        outputs = self.linear.in_features
+        # Joints first, then channels: they commute, and joints are cheaper on the (never more) input channels.
+        heard = self.adjacency.transpose(1, 2).reshape(sets * joints, joints) @ x.reshape(joints, frames * inputs)
+        weight = self.graph.weight.view(sets, outputs, inputs).transpose(1, 2)
+        y = torch.bmm(heard.view(sets, joints * frames, inputs), weight).sum(0).view(joints, frames, outputs)
+        # A bias travels along the edges as its channel does.
+        bias = torch.einsum("kvw,ko->wo", self.adjacency, self.graph.bias.view(sets, outputs))
+        y = (y + bias[:, None]).flatten(0, 1)
+        y = dropout(F.relu(self.norm1(y)), self.dropout, self.training)
+        y = dropout(self.norm2(self.linear(y)), self.dropout, self.training)
+        if self.shortcut is not None and self.shortcut_norm is not None:
+            y = y + self.shortcut_norm(self.shortcut(x.flatten(0, 1)))
+        elif self.residual:
+            y = y + x.flatten(0, 1)
+        return F.relu(y).view(joints, frames, outputs)
+
+
+class GraphNetwork(nn.Module):
+    """Joint coordinates of one part (a hand, the body) -> one feature a frame, seen over time."""
+
+    def __init__(
+        self, graph: Graph, channels: tuple[int, int, int], outputs: int, dropout: float, out_dropout: float
+    ) -> None:
+        super().__init__()
+        first, second, third = channels
+        self.parts = graph.parts
+        # eps 0.1: the release passes the momentum in its place, and its weights were trained so.
+        self.data_norm = BatchNorm(2 * graph.joints, eps=0.1)
+        self.units = nn.ModuleList(
+            [
+                GraphUnit(2, first, graph.adjacency, dropout, residual=False),
+                GraphUnit(first, second, graph.adjacency, dropout),
+                GraphUnit(second, third, graph.adjacency, dropout),
+            ]
+        )
+        self.pooled_units = nn.ModuleList(
+            [GraphUnit(third if i == 0 else outputs, outputs, graph.pooled, dropout) for i in range(POOLED_UNITS)]
+        )
+        self.out = nn.Linear(outputs, outputs)
+        self.out_norm = BatchNorm(outputs)
+        self.out_dropout = out_dropout
+        self.temporal = nn.ModuleList([TemporalBlock(outputs), TemporalBlock(outputs)])
+
+    def frame_features(self, joints: Tensor) -> Tensor:
+        """Each frame alone. joints: [N, J, 2] px -> [N, outputs]."""
+        x = self.data_norm(joints.flatten(1)).view(joints.shape)  # channels joint-major: x0, y0, x1, y1, ...
+        x = x.transpose(0, 1).contiguous()  # [J, N, 2]
+        for unit in self.units:
+            x = unit(x)
+        x = torch.stack([x[list(part)].amax(0) for part in self.parts])  # [P, N, C]
+        for unit in self.pooled_units:
+            x = unit(x)
+        x = F.relu(self.out_norm(self.out(x.amax(0))))
+        return dropout(x, self.out_dropout, self.training)
+
+    def forward(self, joints: Tensor, packing: Packing) -> Tensor:
+        """joints: [N, J, 2] px, the frames of all videos end to end -> [N, outputs]."""
+        x = self.frame_features(joints)
+        for block in self.temporal:
+            x = block(x, packing)
+        return x

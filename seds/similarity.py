@@ -1,0 +1,66 @@
+"""Fine-grained similarity of token sequences (SPEC 9), as in CiCo (Cheng et al., CVPR 2023)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+TEMPERATURE = 0.07  # of the inner softmaxes
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Normalised tokens and which are real. values: [B, T, D]; valid: bool [B, T]."""
+
+    values: Tensor
+    valid: Tensor
+
+
+def products(video: Tensor, text: Tensor) -> Tensor:
+    """Cosines of all token pairs. video: [A, I, D], text: [B, J, D], both L2-normalised -> [A, I, B, J]."""
+    return (video.flatten(0, 1) @ text.flatten(0, 1).T).view(*video.shape[:2], *text.shape[:2])
+
+
+def video_to_text(video: Tokens, text: Tokens, masked: bool) -> Tensor:
+    """I2T: each video token picks text tokens softly, then the mean over the valid video tokens; [A, B], unscaled.
+
+    masked: padding text tokens cannot be picked; the published softmax lets them.
+    """
+    picked = soft_choice(products(video.values, text.values), text.valid if masked else None).sum(-1)  # [A, I, B]
+    return (picked * video.valid[:, :, None]).sum(1) / video.valid.sum(1, keepdim=True)
+
+
+def text_to_video(video: Tokens, text: Tokens, masked: bool) -> Tensor:
+    """T2I: each text token picks video tokens softly, then the mean over the valid text tokens; [A, B], unscaled."""
+    return video_to_text(text, video, masked).T
+
+
+def soft_choice(s: Tensor, valid: Tensor | None) -> Tensor:
+    """s softmax(s / temperature) over the last axis, which `valid` (None = all) broadcasts to."""
+    logits = s / TEMPERATURE
+    if valid is not None:
+        logits = logits.masked_fill(~valid, -torch.inf)
+    return s * F.softmax(logits, -1)
+
+
+def matching(pose: Tensor, rgb: Tensor, valid: Tensor, masked: bool) -> tuple[Tensor, Tensor]:
+    """Pose-RGB matching: how surely each position of one stream finds the same position of the other.
+
+    pose, rgb: [B, T, D], L2-normalised; valid: bool [B, T]. Returns P2R and R2P, [B, B], rows = pose, unscaled. Both
+    are sums over the valid positions, not means, as published: long videos get larger values.
+    """
+    g = products(pose, rgb)  # [A, I, B, J]
+    same = g.diagonal(dim1=1, dim2=3)  # [A, B, I]
+    logits = g / TEMPERATURE
+    among_rgb, among_pose = logits, logits
+    pose_counts, rgb_counts = valid[:, None, :], valid[None, :, :]
+    if masked:  # a position that only one of the two videos has finds nothing
+        among_rgb = logits.masked_fill(~valid, -torch.inf)
+        among_pose = logits.masked_fill(~valid[:, :, None, None], -torch.inf)
+        pose_counts = rgb_counts = pose_counts & rgb_counts
+    to_rgb = torch.exp(same / TEMPERATURE - among_rgb.logsumexp(3).transpose(1, 2))
+    to_pose = torch.exp(same / TEMPERATURE - among_pose.logsumexp(1))
+    return (same * to_rgb * pose_counts).sum(-1), (same * to_pose * rgb_counts).sum(-1)

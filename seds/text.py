@@ -1,0 +1,51 @@
+"""Sentences as token ids: CLIP's byte pairs cut to the model's length, and the word swap of training (SPEC 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+PADDING = 0
+
+
+@cache
+def _tokenizer() -> Any:
+    from open_clip.tokenizer import SimpleTokenizer  # its vocabulary of 49,408 entries lies in the wheel
+
+    return SimpleTokenizer()
+
+
+def tokenise(texts: Sequence[str], max_words: int = 32) -> np.ndarray:
+    """Token ids, int64 [len(texts), max_words]: start token, byte pairs, end token, zeros.
+
+    Of a longer sentence the start token and max_words - 2 evenly spaced others are kept. The end token has the largest
+    id, and what comes after its first place is padding.
+    """
+    tokenizer = _tokenizer()
+    ids = np.full((len(texts), max_words), PADDING, np.int64)
+    for row, text in zip(ids, texts, strict=True):
+        tokens = np.array([tokenizer.sot_token_id, *tokenizer.encode(text)])
+        tokens = np.append(tokens[kept_tokens(len(tokens), max_words)], tokenizer.eot_token_id)
+        row[: len(tokens)] = tokens
+    return ids
+
+
+def kept_tokens(length: int, max_words: int = 32) -> np.ndarray:
+    """Which of `length` tokens, the start token among them, stay so that the end token still fits; int64."""
+    room = max_words - 1
+    if length <= room:
+        return np.arange(length)
+    return np.concatenate([[0], np.linspace(1, length - 1, room - 1).astype(np.int64)])
+
+
+def swap_words(text: str, probability: float, generator: np.random.Generator) -> str:
+    """With that probability the text with two of its words, parted by white space, in each other's place."""
+    words = text.split()
+    if generator.random() >= probability or len(words) < 2:
+        return text
+    i, j = generator.choice(len(words), size=2, replace=False)
+    words[i], words[j] = words[j], words[i]
+    return " ".join(words)
