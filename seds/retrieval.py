@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-STREAMS = ("fusion", "pose", "rgb")
 DIRECTIONS = ("t2v", "v2t")
 CUTOFFS = (1, 5, 10)
 

@@ -1,0 +1,58 @@
+"""The model card: what a model is, what it was made from, how well it does on dev; Markdown for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seds.losses import STREAMS
+from seds.retrieval import CUTOFFS, DIRECTIONS
+
+COLUMNS = (*(f"R@{k}" for k in CUTOFFS), "MedR", "MeanR")
+
+
+def model_card(provenance: dict[str, Any], parameters: int, numerics: str) -> str:
+    """Markdown from the provenance that the model folder's config.json holds (see stages/train.py)."""
+    features, keypoints = provenance["rgb"], provenance["pose"]
+    lines = [
+        f"# SEDS trained on {provenance['dataset']}",
+        "",
+        "Sign-language retrieval, text to video and video to text: pose encoder, two sequence towers, a text tower and "
+        "Cross Gloss Attention Fusion (SEDS, ACM MM 2024).",
+        "",
+        f"- {parameters:,} parameters, profile `{provenance['profile']}`, numerics `{numerics}`",
+        f"- {provenance['sentences']['train']:,} training sentences, {provenance['sentences']['dev']:,} dev sentences",
+        f"- epoch {provenance['epoch']} of {provenance['epochs']}, chosen by R@1 on dev; peak learning rate "
+        f"{provenance['lr']:g}, batches of {provenance['batch']} sentences, seed {provenance['seed']}",
+        f"- CLIP weights: {provenance['clip'] or 'none, the towers started from a random initialisation'}",
+        f"- keypoints: {_listed(keypoints)}",
+        f"- RGB features: {_listed(features)}",
+        "",
+    ]
+    if features.get("weights", "").startswith("random"):
+        lines += [
+            "**The RGB features come from an I3D with a fixed random initialisation**: it has seen no video, and its "
+            "stream says what such features can tell, not what a trained I3D would.",
+            "",
+        ]
+    lines += ["## Retrieval on dev", "", *metrics_table(provenance["dev"]), ""]
+    lines += [
+        "## Training sentences ranked among themselves (this epoch)",
+        "",
+        *metrics_table(provenance["learnt"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def metrics_table(metrics: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """Markdown rows, one a stream and direction."""
+    rows = ["| stream | direction | " + " | ".join(COLUMNS) + " |", "| --- " * (2 + len(COLUMNS)) + "|"]
+    for stream in STREAMS:
+        for direction in DIRECTIONS:
+            values = metrics[stream][direction]
+            rows.append(f"| {stream} | {direction.upper()} | " + " | ".join(f"{values[c]:.1f}" for c in COLUMNS) + " |")
+    return rows
+
+
+def _listed(values: dict[str, str]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items() if key not in ("schema", "kind"))

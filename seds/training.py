@@ -1,0 +1,147 @@
+"""Training: the published recipe (SPEC 9), with the epoch chosen on dev."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from tqdm import tqdm
+
+from seds import inference, optim, retrieval
+from seds.config import Train, TrainProfile
+from seds.data import Split
+from seds.initialisation import initialise, load_clip
+from seds.model import SEDS
+
+Metrics = dict[str, dict[str, dict[str, float]]]  # {stream: {direction: {metric: value}}}
+Values = Mapping[str, Any]  # nested metrics by name
+LEARNT_SENTENCES = 1000  # of the training split, ranked among themselves to see how well it is learnt
+
+
+class TrainingError(RuntimeError):
+    """Training that cannot go on; the message says at which step and what to change."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What training leaves behind: the weights of the chosen epoch and the metrics of both ends.
+
+    `learnt` and `learnt_last` rank the training sentences (at most LEARNT_SENTENCES) among themselves, with the weights
+    of the chosen and of the last epoch.
+    """
+
+    epoch: int
+    state: dict[str, Tensor]
+    dev: Metrics
+    learnt: Metrics
+    learnt_last: Metrics
+
+
+def build(train: Split, settings: Train, profile: TrainProfile, seed: int, device: str) -> SEDS:
+    """A model ready to train: initialised from `seed`, CLIP weights in the towers where the profile names some."""
+    model = SEDS(profile.model, settings.numerics)
+    initialise(model, torch.Generator().manual_seed(seed))
+    if profile.clip is not None:
+        load_clip(model, profile.clip)
+    if profile.standardise_rgb:
+        mean, deviation = rgb_statistics(train)
+        model.rgb_mean.copy_(torch.from_numpy(mean))
+        model.rgb_std.copy_(torch.from_numpy(deviation))
+    return model.to(device)
+
+
+def rgb_statistics(split: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each RGB feature over all windows of a split, float32 [features]."""
+    windows = sum(len(video.rgb) for video in split.videos)
+    mean = sum(video.rgb.sum(axis=0, dtype=np.float64) for video in split.videos) / windows
+    spread = sum(np.square(video.rgb - mean).sum(axis=0) for video in split.videos) / windows
+    # A feature that never changes (a dead unit) stays as it is rather than being blown up.
+    deviation = np.where(spread > 0, np.sqrt(spread), 1.0)
+    return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def fit(
+    model: SEDS,
+    train: Split,
+    dev: Split,
+    settings: Train,
+    profile: TrainProfile,
+    lr: float,
+    seed: int,
+    log: Callable[[Values], None],
+) -> Fit:
+    """Train for `profile.epochs`; after each, measure on dev and `log` the values.
+
+    The epoch with the best fusion R@1, averaged over both directions, is kept; of equals the one with the lower mean
+    rank. lr: peak learning rate of pose encoder and fusion. Raises TrainingError when the loss is no longer a number.
+    """
+    generator = np.random.default_rng(seed)
+    steps = train.steps(profile.batch)
+    total_steps = steps * profile.epochs
+    groups = optim.parameter_groups(
+        model.clip_parameters(), model.other_parameters(), lr, profile.lr_clip, settings.weight_decay
+    )
+    optimiser = optim.BertAdam(groups, clip_norm=settings.clip_norm)
+    schedule = LambdaLR(optimiser, lambda step: optim.warmup_cosine(step, total_steps, settings.warmup))
+    device = model.logit_scale.device
+    best: tuple[float, float] = (-1.0, 0.0)
+    chosen_epoch, chosen_state, chosen_dev = 0, {}, {}
+    with tqdm(total=total_steps, unit="step", desc="train", mininterval=1.0) as bar:
+        for epoch in range(1, profile.epochs + 1):
+            model.train()
+            totals: dict[str, float] = {}
+            for batch in train.training_batches(profile.batch, settings.swap, generator):
+                with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+                    parts = model(batch.to(device), settings.losses)
+                if not torch.isfinite(parts.total):
+                    raise TrainingError(
+                        f"the loss became {parts.total.item()} in epoch {epoch}; "
+                        "try a lower learning rate: dvc exp run -S lr=1e-4"
+                    )
+                optimiser.zero_grad()
+                parts.total.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+                optimiser.step()
+                schedule.step()
+                model.clamp_logit_scale()
+                for field in fields(parts):
+                    totals[field.name] = totals.get(field.name, 0.0) + getattr(parts, field.name).item() / steps
+                bar.update()
+            metrics = measure(model, dev)
+            log(
+                {
+                    "loss": totals,
+                    "lr": schedule.get_last_lr()[2],
+                    "scale": model.logit_scale.exp().item(),
+                    "dev": metrics,
+                }
+            )
+            score = (retrieval.mean_recall(metrics["fusion"]), -retrieval.mean_rank(metrics["fusion"]))
+            if score > best:
+                best, chosen_epoch, chosen_dev = score, epoch, metrics
+                chosen_state = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+            bar.set_postfix_str(f"loss {totals['total']:.2f}, dev R@1 {score[0]:.1f}, best {best[0]:.1f}")
+    sample = train.subset(LEARNT_SENTENCES)
+    learnt_last = measure(model, sample)
+    model.load_state_dict(chosen_state)
+    return Fit(chosen_epoch, chosen_state, chosen_dev, measure(model, sample), learnt_last)
+
+
+def measure(model: SEDS, split: Split) -> Metrics:
+    """Retrieval metrics of every stream on a split."""
+    videos, texts = inference.encode(model, split)
+    return retrieval.evaluate(inference.similarities(model, videos, texts), split.sentence_of)[0]
+
+
+def flat(values: Values, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """("dev/fusion/t2v/R@1", 50.0), ... of nested metrics."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}/")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,102 @@
+"""What the model is fed: usable rows only, a video of each sentence, padding that batches need and no more."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from corpus import DATASET, RULES, SIZES, WORDS, write_corpus
+
+from seds import shards, windows
+from seds.data import DataError, Split, collate, load_split
+from seds.pose import hands
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_corpus(folder, {"train": 2, "dev": 1})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def train(root: Path) -> Split:
+    return load_split("toy", "train", DATASET, RULES, SIZES, "default", root)
+
+
+def test_a_split_holds_the_usable_videos_and_their_sentences(root: Path, train: Split) -> None:
+    assert len(train.videos) == 2 * len(WORDS)
+    assert train.texts == [f"a {word}" for word in WORDS]
+    dev = load_split("toy", "dev", DATASET, RULES, SIZES, "default", root)
+    assert [video.video_id for video in dev.videos] == [f"dev-{word}-0" for word in WORDS[:-1]]  # the last is unusable
+
+
+def test_a_split_without_a_usable_video_says_why(root: Path) -> None:
+    with pytest.raises(DataError, match=r"toy: no usable video in split 'test' \(the manifest lists none\)"):
+        load_split("toy", "test", DATASET, RULES, SIZES, "default", root)
+
+
+def test_a_video_takes_the_rgb_window_nearest_to_each_pose_window(root: Path, train: Split) -> None:
+    video = train.videos[3]
+    (keypoints,) = shards.ShardReader(root / "pose" / "toy", "pose").read(video.video_id, ("keypoints",))
+    features, starts = shards.ShardReader(root / "rgb" / "toy", "rgb").read(video.video_id, ("features", "starts"))
+    kept = hands.retain(keypoints, 256, 256, RULES)
+    assert np.array_equal(video.left, kept.left)
+    assert len(video.starts) == len(kept.frames) - 15
+    for start, row in zip(video.starts, video.rgb, strict=True):
+        distance = [abs((start + 7.5) - (s + 7.5)) for s in starts]
+        assert np.array_equal(row, features[int(np.argmin(distance))])
+    assert windows.pose_windows(len(kept.frames)).tolist() == video.starts.tolist()
+
+
+def test_an_epoch_has_every_sentence_once_with_a_video_of_its_own(train: Split) -> None:
+    generator = np.random.default_rng(0)
+    own = {tuple(map(int, train.ids[s])): {train.videos[v].left.shape[0] for v in train.videos_of[s]} for s in range(8)}
+    drawn = set()
+    for _ in range(6):
+        seen = []
+        for batch in train.training_batches(3, 0.0, generator):
+            for row, frames in zip(batch.ids.numpy(), batch.frames.tolist(), strict=True):
+                ids = tuple(map(int, np.pad(row, (0, SIZES.max_words - len(row)))))
+                assert frames in own[ids]
+                seen.append(ids)
+                drawn.add((ids, frames))
+        assert sorted(seen) == sorted(own)
+    assert len(drawn) == sum(map(len, own.values()))  # over the epochs every video has its turn
+
+
+def test_a_last_batch_of_one_is_left_out(train: Split) -> None:
+    sizes = [len(batch.frames) for batch in train.training_batches(7, 0.0, np.random.default_rng(0))]
+    assert sizes == [7]
+    assert train.steps(7) == 1
+    assert train.steps(3) == len(list(train.training_batches(3, 0.0, np.random.default_rng(0)))) == 3
+
+
+def test_batches_of_a_seed_are_the_same_again(train: Split) -> None:
+    first, second = (list(train.training_batches(4, 0.5, np.random.default_rng(5))) for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        assert a.left.equal(b.left)
+        assert a.ids_swapped.equal(b.ids_swapped)
+
+
+def test_padding_ends_where_the_longest_ends(train: Split) -> None:
+    videos = sorted(train.videos, key=lambda video: len(video.left))
+    pair = [videos[0], videos[-1]]
+    batch = collate(pair, train.ids[:2], train.ids[:2])
+    assert batch.left.shape == (2, len(pair[1].left), 21, 2)
+    assert batch.frames.tolist() == [len(pair[0].left), len(pair[1].left)]
+    assert not batch.left[0, len(pair[0].left) :].any()
+    assert batch.window_starts[0].tolist() == [*pair[0].starts, *[-1] * (len(pair[1].starts) - len(pair[0].starts))]
+    assert batch.ids.shape[1] == 4  # start, "a", the word, end
+
+
+def test_published_numerics_always_pad_to_the_full_sizes(train: Split) -> None:
+    published = Split(train.videos, SIZES, "published")
+    batch = next(published.video_batches(2))
+    assert batch.window_starts.shape == (2, SIZES.max_windows)
+    assert batch.ids.shape == (2, SIZES.max_words)
+
+
+def test_a_subset_keeps_whole_sentences(train: Split) -> None:
+    part = train.subset(3)
+    assert part.sentence_ids == train.sentence_ids[:3]
+    assert len(part.videos) == 6

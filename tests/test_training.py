@@ -1,0 +1,112 @@
+"""Training on a corpus that can be learnt in seconds, and what is kept of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from corpus import DATASET, RULES, SIZES, write_corpus
+
+from seds import checkpoint, inference, training
+from seds.config import Losses, Train, TrainProfile
+from seds.data import Split, load_split
+from seds.retrieval import mean_recall
+
+PROFILE = TrainProfile(model=SIZES, lr=3e-3, lr_clip=1.0, epochs=50, batch=8, standardise_rgb=True)
+SETTINGS = Train(losses=Losses(), small=PROFILE, published=PROFILE, swap=0.0)
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
+    root = tmp_path_factory.mktemp("data")
+    write_corpus(root, {"train": 2, "dev": 1, "test": 1})
+    train, dev = (load_split("toy", split, DATASET, RULES, SIZES, "default", root) for split in ("train", "dev"))
+    return train, dev
+
+
+def run(splits: tuple[Split, Split], profile: TrainProfile = PROFILE) -> tuple[training.Fit, list[training.Values]]:
+    train, dev = splits
+    torch.manual_seed(0)  # dropout
+    model = training.build(train, SETTINGS, profile, 1, "cpu")
+    logged: list[training.Values] = []
+    return training.fit(model, train, dev, SETTINGS, profile, profile.lr, 1, logged.append), logged
+
+
+@pytest.fixture(scope="module")
+def outcome(splits: tuple[Split, Split]) -> tuple[training.Fit, list[training.Values]]:
+    return run(splits)
+
+
+def test_it_learns_what_can_be_learnt(outcome: tuple[training.Fit, list[training.Values]]) -> None:
+    fit, logged = outcome
+    assert len(logged) == PROFILE.epochs
+    assert logged[-1]["loss"]["total"] < 0.5 * logged[0]["loss"]["total"]
+    assert mean_recall(fit.learnt_last["fusion"]) > 80
+
+
+def test_the_epoch_kept_is_the_best_on_dev(outcome: tuple[training.Fit, list[training.Values]]) -> None:
+    fit, logged = outcome
+    recalls = [mean_recall(values["dev"]["fusion"]) for values in logged]
+    assert recalls[fit.epoch - 1] == max(recalls)
+    assert fit.dev == logged[fit.epoch - 1]["dev"]
+
+
+def test_the_weights_kept_give_the_dev_metrics_again(
+    outcome: tuple[training.Fit, list[training.Values]], splits: tuple[Split, Split], tmp_path: Path
+) -> None:
+    fit, _ = outcome
+    model = training.build(splits[0], SETTINGS, PROFILE, 1, "cpu")
+    checkpoint.save(tmp_path / "toy", model, fit.state, {"dataset": "toy"}, "card")
+    loaded = checkpoint.load(tmp_path / "toy")
+    assert training.measure(loaded, splits[1]) == fit.dev
+    assert checkpoint.read_config(tmp_path / "toy")["provenance"] == {"dataset": "toy"}
+
+
+def test_the_same_seed_gives_the_same_weights(splits: tuple[Split, Split]) -> None:
+    brief = PROFILE.model_copy(update={"epochs": 1})
+    (first, _), (second, _) = run(splits, brief), run(splits, brief)
+    assert all(first.state[name].equal(second.state[name]) for name in first.state)
+
+
+def test_rgb_statistics_are_those_of_all_windows(splits: tuple[Split, Split]) -> None:
+    train = splits[0]
+    rows = np.concatenate([video.rgb for video in train.videos]).astype(np.float64)
+    mean, deviation = training.rgb_statistics(train)
+    np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(deviation, rows.std(axis=0), rtol=1e-5)
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(splits: tuple[Split, Split]) -> None:
+    train, dev = splits
+    model = training.build(train, SETTINGS, PROFILE, 1, "cpu")
+    model.rgb_mean.fill_(torch.nan)
+    with pytest.raises(training.TrainingError, match=r"became nan in epoch 1; try a lower learning rate"):
+        training.fit(model, train, dev, SETTINGS, PROFILE, PROFILE.lr, 1, lambda values: None)
+
+
+def test_similarities_do_not_depend_on_blocks_or_batches(
+    splits: tuple[Split, Split], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, _ = splits
+    model = training.build(train, SETTINGS, PROFILE, 1, "cpu")
+    whole = inference.similarities(model, *inference.encode(model, train))
+    monkeypatch.setattr(inference, "VIDEO_BATCH", 3)
+    monkeypatch.setattr(inference, "SIMILARITY_BLOCK", (5, 3))
+    parts = inference.similarities(model, *inference.encode(model, train))
+    for stream, matrix in whole.items():
+        assert matrix.shape == (len(train.videos), len(train.sentence_ids))
+        np.testing.assert_allclose(parts[stream], matrix, rtol=1e-4, atol=1e-4)
+
+
+def test_a_model_folder_that_does_not_fit_is_refused(splits: tuple[Split, Split], tmp_path: Path) -> None:
+    with pytest.raises(checkpoint.CheckpointError, match="dvc repro train@none"):
+        checkpoint.load(tmp_path / "none")
+    model = training.build(splits[0], SETTINGS, PROFILE, 1, "cpu")
+    state = dict(model.state_dict())
+    state["logit_scale"] = torch.zeros(3)
+    checkpoint.save(tmp_path / "odd", model, state, {}, "")
+    with pytest.raises(checkpoint.CheckpointError, match="logit_scale"):
+        checkpoint.load(tmp_path / "odd")
+    (tmp_path / "odd" / checkpoint.WEIGHTS).write_bytes(b"no tensors")
+    with pytest.raises(checkpoint.CheckpointError, match=r"seds\.safetensors cannot be read"):
+        checkpoint.load(tmp_path / "odd")
