@@ -51,5 +51,5 @@ def test_a_missing_file_says_where_to_stand(tmp_path: Path) -> None:
 
 
 def test_an_unknown_dataset_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="unknown dataset 'bsl'; params.yaml describes: demo, how2sign"):
+    with pytest.raises(ConfigError, match=r"unknown dataset 'bsl'; params\.yaml describes: demo, how2sign"):
         load_params(ROOT / "params.yaml").profile("bsl")

@@ -1,0 +1,94 @@
+"""The whole pipeline by DVC on a tiny demo corpus in a temporary clone: real renderer, detector, network, trainer."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from seds.losses import STREAMS
+from seds.retrieval import DIRECTIONS
+
+ROOT = Path(__file__).parents[1]
+STAGES_OF_DEMO = ("prepare@demo", "pose@demo", "rgb@demo", "manifest@demo", "train@demo", "evaluate@demo")
+
+pytestmark = pytest.mark.pipeline
+
+
+def run(clone: Path, *command: str) -> str:
+    """Run in the clone with this environment's programs first on the path; return what it printed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org"}
+    environment |= {"GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org"}
+    done = subprocess.run(command, cwd=clone, env=environment, text=True, capture_output=True)
+    assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's files as they are now, as a repository of its own, with a corpus of a few videos, once through."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
+    for name in listed:
+        if (ROOT / name).is_file() and not name.startswith(("tests/", "dvc.lock", "metrics/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    yaml = YAML()
+    params = yaml.load(folder / "params.yaml")
+    params["render"] |= {"train_sentences": 12, "dev_sentences": 3, "test_sentences": 4, "takes": 1}
+    params["train"]["small"] |= {"epochs": 2, "batch": 6}
+    yaml.dump(params, folder / "params.yaml")
+    run(folder, "git", "init", "-q")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-qm", "tiny")
+    run(folder, "dvc", "repro")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-qm", "run")
+    return folder
+
+
+def test_every_stage_leaves_what_it_promises(clone: Path) -> None:
+    manifest = pd.read_parquet(clone / "data/manifest/demo.parquet")
+    assert manifest["split"].value_counts().to_dict() == {"train": 12, "test": 4, "dev": 3}
+    assert manifest["usable"].all(), manifest[["video_id", "reason"]]
+    metrics = json.loads((clone / "metrics/demo/test.json").read_text())
+    for stream in STREAMS:
+        for direction in DIRECTIONS:
+            values = metrics[stream][direction]
+            assert 0 <= values["R@1"] <= values["R@5"] <= values["R@10"] <= 100
+            assert values["R@1_low"] <= values["R@1"] <= values["R@1_high"]
+    assert (metrics["sentences"], metrics["videos"]) == (4, 4)
+    assert len(pd.read_parquet(clone / "results/demo/ranks.parquet")) == len(STREAMS) * len(DIRECTIONS) * 4
+    accuracy = json.loads((clone / "metrics/demo/pose.json").read_text())
+    assert min(accuracy["test"]["pck"][group] for group in ("elbows", "wrists", "fingers")) > 0.7
+    assert "random initialisation" in (clone / "models/demo/README.md").read_text()
+
+
+def test_nothing_that_a_run_leaves_is_untracked(clone: Path) -> None:
+    assert run(clone, "git", "status", "--porcelain") == ""
+    tracked = run(clone, "git", "ls-files").splitlines()
+    assert "metrics/demo/test.json" in tracked
+    assert not [name for name in tracked if name.endswith((".mp4", ".safetensors", ".parquet"))]
+
+
+def test_a_second_run_does_nothing(clone: Path) -> None:
+    printed = run(clone, "dvc", "repro")
+    assert "Running stage" not in printed
+    assert all(f"Stage '{stage}' didn't change, skipping" in printed for stage in STAGES_OF_DEMO)
+
+
+def test_an_experiment_on_lr_repeats_training_and_what_follows(clone: Path) -> None:
+    printed = run(clone, "dvc", "exp", "run", "-S", "lr=1e-4")
+    ran = [stage for stage in ("render", *STAGES_OF_DEMO) if f"Running stage '{stage}'" in printed]
+    assert ran == ["train@demo", "evaluate@demo"]
+    changes = json.loads(run(clone, "dvc", "metrics", "diff", "--json", "--all"))["metrics/demo/test.json"]
+    for stream in STREAMS:
+        for direction in DIRECTIONS:
+            assert f"{stream}.{direction}.R@1" in changes
+    assert json.loads(run(clone, "dvc", "params", "diff", "--json"))["params.yaml"]["lr"]["new"] == 1e-4
