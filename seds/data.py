@@ -103,7 +103,9 @@ def load_split(
     numerics: Numerics,
     root: Path = Path("data"),
 ) -> Split:
-    """Read a split of a corpus: `root`/manifest, /pose and /rgb. Raises DataError when no video of it is usable."""
+    """Read a split of a corpus: `root`/manifest, /pose and /rgb. Raises DataError when no video of it is usable, or
+    the model is made for RGB features of another width.
+    """
     manifest = tables.read(root / "manifest" / f"{name}.parquet", tables.MANIFEST, f"dvc repro manifest@{name}")
     rows = manifest[manifest["split"] == split]
     usable = rows[rows["usable"]]
@@ -111,7 +113,14 @@ def load_split(
         why = rows["reason"].value_counts().to_dict() if len(rows) else "the manifest lists none"
         raise DataError(f"{name}: no usable video in split {split!r} ({why}); see data/manifest/{name}.parquet")
     pose, rgb = ShardReader(root / "pose" / name, "pose"), ShardReader(root / "rgb" / name, "rgb")
-    return Split([load_video(row, pose, rgb, dataset, rules) for row in usable.itertuples()], sizes, numerics)
+    videos = [load_video(row, pose, rgb, dataset, rules) for row in usable.itertuples()]
+    for video in videos:
+        if video.rgb.shape[1] != sizes.rgb_features:
+            raise DataError(
+                f"{name}: {video.video_id!r} has {video.rgb.shape[1]} RGB features a window, the model reads "
+                f"{sizes.rgb_features}; set model.rgb_features of the profile that {name} trains with (params.yaml)"
+            )
+    return Split(videos, sizes, numerics)
 
 
 def load_video(row: Any, pose: ShardReader, rgb: ShardReader, dataset: Dataset, rules: Windows) -> Video:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from seds import tables, workers
+from seds import imported, tables, workers
 from seds.config import load_params
 from seds.extract import extract
 from seds.pose.estimators import estimator
@@ -13,6 +13,9 @@ from seds.pose.estimators import estimator
 
 def main(dataset: str) -> None:
     params = load_params()
+    if params.dataset(dataset).corpus == imported.CORPUS:
+        imported.hand_over("pose", Path("data/raw") / dataset, Path("data/pose") / dataset)
+        return
     profile = getattr(params.pose, params.profile(dataset))
     device = params.device() if profile.estimator == "mmpose" else "cpu"
     chosen = estimator(profile.estimator, **profile.model_dump(exclude={"estimator"}), device=device)

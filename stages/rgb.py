@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from seds import tables, workers
+from seds import imported, tables, workers
 from seds.config import load_params
 from seds.extract import extract
 from seds.rgb.extractor import build_extractor, describe
@@ -14,6 +14,9 @@ from seds.rgb.extractor import build_extractor, describe
 
 def main(dataset: str) -> None:
     params = load_params()
+    if params.dataset(dataset).corpus == imported.CORPUS:
+        imported.hand_over("rgb", Path("data/raw") / dataset, Path("data/rgb") / dataset)
+        return
     profile, device = getattr(params.rgb, params.profile(dataset)), params.device()
     extract(
         kind="rgb",

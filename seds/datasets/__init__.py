@@ -16,13 +16,17 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from seds import listing, tables, video
+from seds import imported, listing, tables, video
 from seds.config import ConfigError
 from seds.datasets import demo, how2sign
 
 Reader = Callable[[Path], pd.DataFrame]
 
-READERS: dict[str, Reader] = {"demo": demo.read_annotations, "how2sign": how2sign.read_annotations}
+READERS: dict[str, Reader] = {
+    "demo": demo.read_annotations,
+    "how2sign": how2sign.read_annotations,
+    imported.CORPUS: imported.read_videos,
+}
 
 
 def reader(corpus: str) -> Reader:
@@ -38,7 +42,10 @@ def prepare(name: str, corpus: str, root: Path, workers: int | None = None) -> p
     A video that is missing or cannot be read keeps its row, with the reason. For a cut of a longer file, `frames`
     counts the whole file's. Raises ConfigError for an unknown corpus, TableError where its annotations are unusable.
     """
-    videos = tables.check(reader(corpus)(root), tables.ANNOTATIONS, f"the annotations in {root}")
+    annotations = reader(corpus)(root)
+    if "status" in annotations:  # an imported corpus has no files to open: its table is whole
+        return tables.check(annotations.assign(dataset=name), tables.VIDEOS, f"the videos of {name}")
+    videos = tables.check(annotations, tables.ANNOTATIONS, f"the annotations in {root}")
     paths = videos["path"].unique()  # several cuts may share a file
     # Threads: hashing, reading and libav all release the interpreter's lock.
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:

@@ -1,0 +1,73 @@
+"""The `seds` command. A subcommand imports what it needs when it runs, so that `seds --help` is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+import_app = typer.Typer(no_args_is_help=True, help="Turn released files into this project's own.")
+app.add_typer(import_app, name="import")
+
+
+@import_app.command("features")
+def import_features(
+    name: Annotated[str, typer.Argument(help="What the corpus is to be called here, such as phoenix.")],
+    corpus: Annotated[
+        Literal["phoenix14t", "csl_daily", "how2sign"], typer.Option(help="Which corpus of the release it is.")
+    ],
+    captions: Annotated[Path, typer.Option(help="Folder of train.pkl, dev.pkl, test.pkl; those that are there.")],
+    keypoints: Annotated[Path, typer.Option(help="Folder of a keypoint file a video: [SUBSET/]VIDEO.pkl.")],
+    features: Annotated[Path, typer.Option(help="Folder of an I3D feature file a video: [SUBSET/]VIDEO.pkl.")],
+    output: Annotated[Path | None, typer.Option(help="Folder to make.", show_default="data/raw/NAME")] = None,
+) -> None:
+    """Turn the keypoint, feature and caption pickles of the published SEDS release into a corpus of this project.
+
+    They are read as plain data: a pickle that would call anything is refused and named. A video whose files are missing
+    or unfit is listed with its reason, and the rest goes on. Then `dvc repro` trains on the corpus and evaluates; its
+    stages pose and rgb hand over what was imported. Memory does not grow with the corpus, and no GPU is needed.
+    """
+    from seds import datasets, listing
+    from seds.captions import RELEASES, ReleaseError
+    from seds.pickles import PickleError
+    from seds.released_features import import_release
+
+    place = output or Path("data/raw") / name
+    try:
+        done = import_release(name, corpus, captions=captions, keypoints=keypoints, features=features, output=place)
+    except (ReleaseError, PickleError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(datasets.summary(done.videos))
+    failed = done.rgb[done.rgb["status"] != "ok"]
+    if len(failed):
+        reasons = zip(failed["status"], failed["video_id"], failed["detail"], strict=True)
+        typer.echo("RGB features: " + listing.left_out(reasons, len(done.rgb)))
+    release = RELEASES[corpus]
+    margin = "null" if release.wrist_margin is None else release.wrist_margin / release.height
+    typer.echo(f"\nIt lies in {place}. Next, in params.yaml:\n\nactive: [{name}]\ndatasets:\n  {name}:")
+    typer.echo(
+        f"    corpus: released\n    profile: auto\n    wrist_margin: {margin}\n\nand then: dvc repro evaluate@{name}"
+    )
+
+
+@app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(help="Folder of recorded tensors, such as tests/golden.")],
+    only: Annotated[str, typer.Option(help="Pattern of the files to check, such as 'small_step*'.")] = "*",
+) -> None:
+    """Compare this system with tensors recorded from the published one: a line an array, its largest relative error
+    and its limit. Exit code 1 when any is over.
+    """
+    from seds.verify.recordings import RecordingError
+    from seds.verify.run import verify as compare
+
+    try:
+        fine = compare(path, typer.echo, only)
+    except (RecordingError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    if not fine:
+        raise typer.Exit(1)

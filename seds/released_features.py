@@ -1,0 +1,249 @@
+"""The published SEDS release's keypoints and I3D features -> this project's tables and shards (SPEC 1).
+
+One video is in memory at a time, and the shard that is being filled. What cannot be read is listed, and ends nothing.
+T frames, n pose windows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from reprlib import repr as brief
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from seds import imported, pickles, shards, tables, windows
+from seds.captions import RELEASES, Caption, Release, ReleaseError, read_captions
+from seds.config import Windows
+from seds.pose import hands
+from seds.pose.skeleton import JOINTS
+
+FEATURES = 1024  # of an Inception-I3D window
+LANGUAGE = "en"
+RULES = Windows.model_validate({})  # the published ones, by which the release chose its windows
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import leaves: the VIDEOS table and the two SHARD_INDEX tables."""
+
+    videos: pd.DataFrame
+    pose: pd.DataFrame
+    rgb: pd.DataFrame
+
+
+def import_release(
+    name: str,
+    corpus: str,
+    *,
+    captions: Path,
+    keypoints: Path,
+    features: Path,
+    output: Path,
+    shard_videos: int = 250,
+) -> Imported:
+    """Write `output`, whole or not at all: videos.parquet, pose/ and rgb/, of which the pipeline makes corpus `name`.
+
+    corpus     one of captions.RELEASES
+    captions   folder of {train,dev,test}.pkl
+    keypoints  folder of <video>.pkl or <subset>/<video>.pkl: `keypoints` [T,133,3] and `img_list`, T frame names
+    features   folder of <subset>/<video>.pkl or <video>.pkl: `feature` [n,1024], a row a pose window
+
+    A video whose keypoints cannot be read is `missing` or `unreadable` in the table, one whose features cannot, or do
+    not fit, is `failed` in the rgb index. Raises ReleaseError and PickleError for unusable captions, FileExistsError
+    when `output` is there.
+    """
+    if output.exists():
+        raise FileExistsError(f"{output} is there already; remove it, or import under another name")
+    release = RELEASES[corpus]
+    entries = read_captions(captions, release)
+    partial = output.with_name(f"{output.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of an import that was stopped
+    source = {"source": f"SEDS release, {corpus}"}
+    pose = _ShardWriter("pose", partial, {**source, "estimator": "RTMPose"}, shard_videos)
+    # Of these weights the file is not named; `window` is what the windows' centres are counted by.
+    i3d = {**source, "network": "InceptionI3D", "weights": "not published", "window": str(RULES.window)}
+    rgb = _ShardWriter("rgb", partial, i3d, shard_videos)
+    progress = tqdm(entries, desc="import", unit="video", mininterval=0.5, disable=None)
+    rows = [_import_video(entry, release, keypoints, features, pose, rgb) for entry in progress]
+    videos = tables.check(pd.DataFrame(rows).assign(dataset=name), tables.VIDEOS, f"the videos of {name}")
+    result = Imported(videos, pose.finish(), rgb.finish())
+    tables.write(videos, tables.VIDEOS, partial / imported.VIDEOS)
+    partial.rename(output)
+    return result
+
+
+def read_keypoints(path: Path, release: Release) -> np.ndarray:
+    """float32 [T,133,3] of a keypoint file, in the order of the frames' numbers. Raises ReleaseError, PickleError."""
+    content = _content(path, ("keypoints", "img_list"))
+    keypoints = _numbers(content["keypoints"], f"{path}: keypoints", f"[T,{JOINTS},3]")
+    if keypoints.ndim != 3 or keypoints.shape[1:] != (JOINTS, 3) or not len(keypoints):
+        raise ReleaseError(f"{path}: keypoints are {list(keypoints.shape)}, expected [T,{JOINTS},3]")
+    names = content["img_list"].tolist() if isinstance(content["img_list"], np.ndarray) else content["img_list"]
+    if not isinstance(names, list | tuple) or len(names) != len(keypoints):
+        count = len(names) if isinstance(names, list | tuple) else f"no list ({type(names).__name__}) of"
+        raise ReleaseError(f"{path}: img_list has {count} frames, keypoints {len(keypoints)}")
+    numbers = np.array([_frame_number(image, path, release) for image in names])
+    order = np.argsort(numbers, kind="stable")
+    twice = np.flatnonzero(np.diff(numbers[order]) == 0)
+    if len(twice):
+        raise ReleaseError(f"{path}: frame {numbers[order][twice[0]]} stands twice in img_list")
+    return keypoints[order].astype(np.float32)
+
+
+def read_features(path: Path) -> np.ndarray:
+    """float16 [n,1024] of a feature file. Raises ReleaseError, PickleError."""
+    feature = _numbers(_content(path, ("feature",))["feature"], f"{path}: feature", f"[n,{FEATURES}]")
+    if feature.ndim != 2 or feature.shape[1] != FEATURES:
+        raise ReleaseError(f"{path}: feature is {list(feature.shape)}, expected [n,{FEATURES}]")
+    with np.errstate(over="ignore"):  # named below
+        stored = feature.astype(np.float16)
+    if not np.isfinite(stored).all():
+        raise ReleaseError(f"{path}: feature has values that are not numbers or beyond float16")
+    return stored
+
+
+def window_starts(keypoints: np.ndarray, release: Release) -> np.ndarray:
+    """Raw frame at which the RGB window of each pose window starts, int32 [n], ascending.
+
+    The released features have a row a pose window, over retained frames; here RGB windows lie in raw time, and a pose
+    window takes the one whose centre is nearest. So each row is placed at its pose window's centre, or half a frame
+    before it: windows are a frame apart at least, so the nearest row is its own, also where frames were left out.
+    """
+    kept = hands.retain(keypoints, release.width, release.height, RULES, release.wrist_margin)
+    starts = windows.pose_windows(len(kept.frames), RULES.window, RULES.max_windows)
+    centres = windows.pose_centres(kept.frames, starts, RULES.window)
+    # Only the single window of a video shorter than a window would start before the video.
+    return np.maximum(np.floor(centres - (RULES.window - 1) / 2), 0).astype(np.int32)
+
+
+@dataclass
+class _ShardWriter:
+    """Fills the shards of one kind, video by video, and remembers their index."""
+
+    kind: str
+    folder: Path
+    header: Mapping[str, str]
+    shard_videos: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    waiting: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    shown: dict[str, dict[str, Any]] = field(default_factory=dict)  # fps and frame size of the waiting ones
+    written: int = 0
+
+    def add(self, video_id: str, tensors: dict[str, np.ndarray], frames: int, length: int, release: Release) -> None:
+        self.waiting[video_id] = tensors
+        self.shown[video_id] = {"fps": release.fps, "width": release.width, "height": release.height}
+        row = {"shard": self._name(), "frames": frames, "rows": length, "status": "ok", "detail": ""}
+        self.rows.append({"video_id": video_id, **row})
+        if len(self.waiting) == self.shard_videos:
+            self._write()
+
+    def fail(self, video_id: str, detail: str) -> None:
+        row = {"shard": "", "frames": 0, "rows": 0, "status": "failed", "detail": detail}
+        self.rows.append({"video_id": video_id, **row})
+
+    def finish(self) -> pd.DataFrame:
+        """Write what waits, and the index; returns it."""
+        if self.waiting:
+            self._write()
+        index = pd.DataFrame(self.rows, columns=list(tables.SHARD_INDEX.columns))
+        shards.write_index(self.folder / self.kind, index)
+        return index
+
+    def _write(self) -> None:
+        header = {**self.header, "videos": json.dumps(self.shown)}
+        shards.write_shard(self.folder / self.kind / self._name(), self.kind, self.waiting, header)
+        self.waiting.clear()
+        self.shown.clear()
+        self.written += 1
+
+    def _name(self) -> str:
+        return f"shard-{self.written:05d}.safetensors"
+
+
+def _import_video(
+    entry: Caption, release: Release, keypoints: Path, features: Path, pose: _ShardWriter, rgb: _ShardWriter
+) -> dict[str, Any]:
+    """Add a video's tensors to the shards; returns its row of the VIDEOS table.
+
+    Its sha256 is of the tensors, which stand for the video's file: they are what the stages hand over, so a corpus that
+    is imported anew from other files, or otherwise, has them run again.
+    """
+    row: dict[str, Any] = {
+        "video_id": entry.video_id,
+        "sentence_id": entry.sentence_id,
+        "split": entry.split,
+        "text": entry.text,
+        "text_original": entry.text_original,
+        "language": LANGUAGE,
+        "signer": entry.signer,
+        "path": "",
+        "start_s": None,
+        "end_s": None,
+    }
+    unread = {"frames": 0, "fps": 0.0, "width": 0, "height": 0, "sha256": ""}
+    path = _file(keypoints, entry)
+    if not path.is_file():
+        return row | unread | {"status": "missing", "detail": f"{path}: no such file"}
+    try:
+        points = read_keypoints(path, release)
+    except (ReleaseError, pickles.PickleError, OSError) as error:
+        return row | unread | {"status": "unreadable", "detail": str(error)}
+    frames = len(points)
+    pose.add(entry.video_id, {"keypoints": points}, frames, frames, release)
+    digest = hashlib.sha256(points.tobytes())
+    try:
+        tensors = _features_of(_file(features, entry), points, release)
+    except (ReleaseError, pickles.PickleError, OSError) as error:
+        rgb.fail(entry.video_id, str(error))
+    else:
+        rgb.add(entry.video_id, tensors, frames, len(tensors["features"]), release)
+        for tensor in tensors.values():
+            digest.update(tensor.tobytes())
+    seen = {"frames": frames, "fps": release.fps, "width": release.width, "height": release.height}
+    return row | seen | {"sha256": digest.hexdigest(), "status": "ok", "detail": ""}
+
+
+def _features_of(path: Path, keypoints: np.ndarray, release: Release) -> dict[str, np.ndarray]:
+    """The tensors of a video's rgb shard. Raises ReleaseError where they are not of the windows of its keypoints."""
+    if not path.is_file():
+        raise ReleaseError(f"{path}: no such file")
+    table, starts = read_features(path), window_starts(keypoints, release)
+    if len(table) != len(starts):
+        raise ReleaseError(f"{path}: feature has {len(table)} rows, the video's keypoints make {len(starts)} windows")
+    return {"features": table, "starts": starts}
+
+
+def _file(folder: Path, entry: Caption) -> Path:
+    """The file of a video, below its subset's folder or, where there is none, in the folder itself."""
+    inner, outer = folder / entry.subset / f"{entry.video_id}.pkl", folder / f"{entry.video_id}.pkl"
+    return inner if inner.is_file() or not outer.is_file() else outer
+
+
+def _content(path: Path, keys: tuple[str, ...]) -> dict[Any, Any]:
+    content = pickles.load(path)
+    if not isinstance(content, dict) or not set(keys) <= set(content):
+        raise ReleaseError(f"{path}: expected a dict with {' and '.join(keys)}, found {brief(content)}")
+    return content
+
+
+def _numbers(value: Any, what: str, shape: str) -> np.ndarray:
+    """An array of numbers. Not of lists: nested ones may stand for more than memory holds."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
+        found = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise ReleaseError(f"{what}: expected an array of numbers, {shape}, found {found}")
+    return np.asarray(value)
+
+
+def _frame_number(image: Any, path: Path, release: Release) -> int:
+    found = release.frame.fullmatch(PurePosixPath(image).stem) if isinstance(image, str) else None
+    if found is None:
+        raise ReleaseError(f"{path}: img_list has {brief(image)}, expected a name that ends with the frame's number")
+    return int(found[1])
