@@ -136,7 +136,10 @@ def _serve(connection: Connection, build: Callable[[], Callable[[Any], Any]]) ->
         except Exception as error:
             detail = str(error) if isinstance(error, ValueError) and str(error) else f"{type(error).__name__}: {error}"
             reply = ("failed", detail)
-        connection.send(reply)
+        try:
+            connection.send(reply)
+        except OSError:  # the parent is gone, and with it whoever wanted this
+            return
 
 
 def _death(worker: _Worker) -> str:
