@@ -25,7 +25,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,13 +88,12 @@ class Holistic:
                 ) from None
 
     def __call__(self, video: Video) -> Extraction:
-        with _quiet():
-            self._graph.reset()
         keypoints: list[np.ndarray] = []
-        for image in frames(video.path, video.start_s, video.end_s):
-            with nullcontext() if keypoints else _quiet():
+        with _quiet():  # to the end: the hands' networks load when the first hand is seen
+            self._graph.reset()
+            for image in frames(video.path, video.start_s, video.end_s):
                 found = self._graph.process(image)
-            keypoints.append(to_wholebody(found, image.shape[1], image.shape[0]))
+                keypoints.append(to_wholebody(found, image.shape[1], image.shape[0]))
         return Extraction({"keypoints": np.stack(keypoints)}, frames=len(keypoints), rows=len(keypoints))
 
 
@@ -125,9 +124,8 @@ def to_wholebody(found: Any, width: int, height: int) -> np.ndarray:
         (RIGHT_HAND, JOINT["right_wrist"], found.right_hand_landmarks),
     ):
         if hand is not None:
-            keypoints[joints, :2] = _pixels(
-                hand.landmark, width, height
-            )  # MediaPipe's 21 are in COCO-WholeBody's order
+            # MediaPipe's 21 are in COCO-WholeBody's order.
+            keypoints[joints, :2] = _pixels(hand.landmark, width, height)
             confidence = hand_confidence(keypoints[joints, :2], keypoints[wrist, :2], shoulders)
             keypoints[joints, 2] = confidence
             if confidence > _TRUSTED_HAND:
@@ -181,7 +179,7 @@ def _modules() -> Path:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences what MediaPipe's C++ code prints while a graph starts: a dozen lines a video, no error among them.
+    """Silences what MediaPipe's C++ code prints while networks load: a dozen lines a video, no error among them.
 
     It logs before its logging library is set up, where no level applies; only the file descriptor is left to turn.
     Errors arrive as exceptions.
