@@ -146,10 +146,13 @@ class Losses(Section):
 class TrainProfile(Section):
     model: ModelSizes
     clip: str | None = None  # CLIP weights: a path, or an open_clip pretrained tag such as "openai"; null = random
+    signbert: str | None = None  # pretrained pose encoder: path of the release's pretrain_signbert.pth; null = random
+    signbert_allow: tuple[str, ...] = ()  # its tensors to leave out, such as a pretraining head's
     lr: float = Field(gt=0)  # pose encoder and fusion
     lr_clip: float = Field(gt=0)  # factor on lr for the CLIP-initialised towers
     epochs: int = Field(ge=1)
-    batch: int = Field(ge=2)  # sentences
+    batch: int = Field(ge=2)  # sentences, over all processes
+    micro_batch: int | None = Field(None, ge=1)  # sentences whose activations a process holds at a time; null = all
     standardise_rgb: bool = False  # features minus their training mean, over their deviation
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seds.distributed import summed
 from seds.similarity import Tokens, soft_choice
 
 TOP_TEXT, TOP_VIDEO = 3, 5  # tokens a row is compared on
@@ -26,7 +27,7 @@ def distillation(
     student, teacher: normalised tokens of one video stream each, [B, I, D]; video_valid: bool [B, I]; text, swapped:
     each video's own, [B, J, D]. The mean of two: what each video token picks among its `TOP_TEXT` words, and what each
     word of the swapped text picks among its `TOP_VIDEO` video tokens. The teacher chooses which, and gets no gradient.
-    masked: see seds.similarity.
+    masked: see seds.similarity. The mean is over the videos of all processes.
     """
     words = text.values.mT
     picks_words = _divergence(student @ words, teacher @ words, video_valid, text.valid, TOP_TEXT, temperature, masked)
@@ -49,4 +50,5 @@ def _divergence(
     among = torch.zeros_like(teacher, dtype=torch.bool).scatter_(-1, chosen, True)
     target, log_p = (F.log_softmax(s.where(among, NEVER) / temperature, -1) for s in (teacher, student))
     divergence = F.kl_div(log_p, target, reduction="none", log_target=True).sum(-1)  # [B, R]
-    return divergence[rows].mean()
+    total, count = summed(torch.stack([divergence[rows].sum(), rows.sum()])).unbind()
+    return total / count

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 from seds.fusion import Fusion, GlossAttention
 from seds.pose.encoder import PoseEncoder
 from seds.towers import Block, SequenceTower, TextTower
+from seds.weightfiles import WeightFileError, read_state
 
 if TYPE_CHECKING:
     from seds.model import SEDS
@@ -143,7 +142,7 @@ def clip_name(name: str) -> str | None:
 
 
 def read_clip(clip: str) -> Mapping[str, Tensor]:
-    """CLIP's state dict from a path or an open_clip tag. Runs no code of the file. Raises ClipError."""
+    """CLIP's state dict from a path or an open_clip tag. Runs nothing that the file holds. Raises ClipError."""
     from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
 
     path = Path(clip)
@@ -161,40 +160,7 @@ def read_clip(clip: str) -> Mapping[str, Tensor]:
                 f"open_clip cannot download {ARCHITECTURE} {clip!r} ({error}); fetch the file on a machine with "
                 "network access and give its path as train.*.clip in params.yaml"
             ) from error
-    return _read_state(path)
-
-
-def _read_state(path: Path) -> Mapping[str, Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise ClipError(f"{path} is not a readable safetensors file: {error}") from None
-    if _sha256(path) == openai_sha256():
-        # A TorchScript archive is a program; this one is known byte for byte.
-        return torch.jit.load(path, map_location="cpu").state_dict()
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise ClipError(
-            f"{path} is neither OpenAI's {ARCHITECTURE}.pt (sha256 {openai_sha256()}) nor a plain state dict: {error}"
-        ) from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else None
-    if not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ClipError(f"{path} holds no state dict of tensors")
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
-
-
-def openai_sha256() -> str:
-    """Of OpenAI's archive, which names it in its address."""
-    from open_clip.pretrained import get_pretrained_url
-
-    return get_pretrained_url(ARCHITECTURE, "openai").split("/")[-2]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return read_state(path)
+    except WeightFileError as error:
+        raise ClipError(str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 
 from seds.config import Losses
 from seds.distillation import distillation
+from seds.distributed import gather
+from seds.microbatch import by_parts
 from seds.similarity import Tokens, matching, text_to_video, video_to_text
 
 STREAMS = ("fusion", "pose", "rgb")
@@ -51,24 +54,41 @@ def total_loss(
     scale: Tensor,
     losses: Losses,
     masked: bool,
+    counts: Sequence[int] | None = None,
+    part: int | None = None,
 ) -> LossParts:
     """All parts for a batch in which video a belongs to text a.
 
     streams: fusion, pose, rgb -> normalised tokens [B, 1 + V, D]; video_valid: bool [B, 1 + V]; text: as written, for
     video-to-text similarity; swapped: with two words swapped, for text-to-video; scale: the similarities' multiplier;
     masked: padding cannot be picked (see seds.similarity).
+
+    Of a batch spread over processes, each gives its own rows and their numbers `counts` (seds.distributed); all get the
+    loss of the whole batch, to which each has compared its videos with everybody's. part: so many at a time.
     """
-    parts = {}
-    for name in STREAMS:
-        video = Tokens(streams[name], video_valid)
-        i2t = scale * video_to_text(video, text, masked)
-        t2i = scale * text_to_video(video, swapped, masked)
-        parts[name] = symmetric(i2t, t2i, losses.dual_mix)
-    pose, rgb = streams["pose"], streams["rgb"]
+    counts = [len(video_valid)] if counts is None else counts
+    texts, swapped_texts, rgb_videos = (
+        Tokens(gather(own.values, counts), gather(own.valid, counts))
+        for own in (text, swapped, Tokens(streams["rgb"], video_valid))
+    )
+
+    def compare(valid: Tensor, *videos: Tensor) -> tuple[Tensor]:
+        matrices: list[Tensor] = []
+        for values in videos:
+            video = Tokens(values, valid)
+            matrices += [video_to_text(video, texts, masked), text_to_video(video, swapped_texts, masked)]
+        if losses.match_weight:
+            matrices += matching(Tokens(videos[STREAMS.index("pose")], valid), rgb_videos, masked)
+        return (torch.stack(matrices, 1),)  # [rows, matrices, B]
+
+    (similarities,) = by_parts(compare, part, video_valid, *(streams[name] for name in STREAMS))
+    matrices = (scale * gather(similarities, counts)).unbind(1)
+    pairs = dict(zip((*STREAMS, "match"), zip(matrices[::2], matrices[1::2], strict=True), strict=False))
+    parts = {name: symmetric(*pairs[name], losses.dual_mix) for name in STREAMS}
     parts["match"] = parts["distill_pose"] = parts["distill_rgb"] = scale.new_zeros(())
     if losses.match_weight:
-        p2r, r2p = matching(pose, rgb, video_valid, masked)
-        parts["match"] = losses.match_weight * symmetric(scale * p2r, scale * r2p, losses.dual_mix)
+        parts["match"] = losses.match_weight * symmetric(*pairs["match"], losses.dual_mix)
+    pose, rgb = streams["pose"], streams["rgb"]
     for name, weight, student, teacher in (
         ("distill_pose", losses.distill_pose, pose, rgb),
         ("distill_rgb", losses.distill_rgb, rgb, pose),

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seds import distributed
 from seds.config import Losses, ModelSizes
 from seds.fusion import Fusion
 from seds.initialisation import initialise, load_clip
 from seds.losses import STREAMS, LossParts, total_loss
+from seds.microbatch import by_parts
 from seds.pose.encoder import PoseEncoder
 from seds.precision import widened
 from seds.similarity import Tokens, text_to_video, video_to_text
@@ -44,6 +46,10 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         return Batch(**{f.name: getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)})
+
+    def rows(self, rows: slice) -> Batch:
+        """Some of the videos, padded as before."""
+        return Batch(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -103,28 +109,42 @@ class SEDS(nn.Module):
     def masked(self) -> bool:
         return self.numerics == "default"
 
-    def encode_video(self, batch: Batch) -> VideoTokens:
+    def encode_video(self, batch: Batch, part: int | None = None) -> VideoTokens:
+        """part: in training, hold the activations of so many videos at a time only (seds.microbatch)."""
         used = batch.window_starts >= 0
         valid = torch.cat([used.new_ones(len(used), 1), used], 1)
+        for network in (self.pose_encoder.hand, self.pose_encoder.body):
+            network.recompute = part is not None
         windows = self.pose_encoder(
             batch.left, batch.right, batch.body, batch.frames, batch.window_starts, padded=not self.masked
         )
-        pose = self.pose_tower(windows, valid)
-        rgb = self.rgb_tower((batch.rgb - self.rgb_mean) / self.rgb_std, valid)
-        pose, rgb = widened(pose), widened(rgb)
-        with torch.autocast(pose.device.type, enabled=False):  # sampling places need more than 8 bits
-            fusion = self.fusion(pose, rgb, valid, self.masked)
+        pose, rgb, fusion = by_parts(self._streams, part, windows, batch.rgb, valid)
         return VideoTokens(pose, rgb, fusion, valid)
 
-    def encode_text(self, ids: Tensor) -> TextTokens:
-        """ids: int64 [B, L], as seds.text.tokenise gives them."""
-        end = ids.argmax(1, keepdim=True)  # the first of the highest ids, which is the end token's
-        return TextTokens(widened(self.text_tower(ids)), torch.arange(ids.shape[1], device=ids.device) <= end)
+    def _streams(self, windows: Tensor, rgb: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Window tokens and RGB features -> tokens of pose, rgb and fusion; each video by itself."""
+        pose = widened(self.pose_tower(windows, valid))
+        rgb = widened(self.rgb_tower((rgb - self.rgb_mean) / self.rgb_std, valid))
+        with torch.autocast(pose.device.type, enabled=False):  # sampling places need more than 8 bits
+            return pose, rgb, self.fusion(pose, rgb, valid, self.masked)
 
-    def forward(self, batch: Batch, losses: Losses) -> LossParts:
-        """The training loss of a batch in which video a belongs to text a."""
-        video = self.encode_video(batch)
-        both = self.encode_text(torch.cat([batch.ids, batch.ids_swapped]))
+    def encode_text(self, ids: Tensor, part: int | None = None) -> TextTokens:
+        """ids: int64 [B, L], as seds.text.tokenise gives them. part: as of encode_video."""
+        end = ids.argmax(1, keepdim=True)  # the first of the highest ids, which is the end token's
+        (tokens,) = by_parts(lambda some: (widened(self.text_tower(some)),), part, ids)
+        return TextTokens(tokens, torch.arange(ids.shape[1], device=ids.device) <= end)
+
+    def forward(self, batch: Batch, losses: Losses, micro_batch: int | None = None) -> LossParts:
+        """The training loss of a batch in which video a belongs to text a.
+
+        Of several processes (seds.distributed) each gives its rows of the batch, padded alike, and gets the loss of the
+        whole. micro_batch: hold the activations of so many rows at a time; None = of all. Neither changes a gradient.
+        """
+        counts = distributed.row_counts(len(batch.frames), batch.frames.device)
+        # The same on all processes: repeated batch statistics are sums over them too.
+        part = micro_batch if micro_batch is not None and micro_batch < max(counts) else None
+        video = self.encode_video(batch, part)
+        both = self.encode_text(torch.cat([batch.ids, batch.ids_swapped]), part)
         with torch.autocast(batch.ids.device.type, enabled=False):
             tokens, valid = F.normalize(both.tokens, dim=-1).chunk(2), both.valid.chunk(2)
             return total_loss(
@@ -135,6 +155,8 @@ class SEDS(nn.Module):
                 self.logit_scale.exp(),
                 losses,
                 self.masked,
+                counts,
+                part,
             )
 
     def similarity(self, video: VideoTokens, text: TextTokens, dual_mix: float = 0.5) -> dict[str, Tensor]:

@@ -46,20 +46,20 @@ def soft_choice(s: Tensor, valid: Tensor | None) -> Tensor:
     return s * F.softmax(logits, -1)
 
 
-def matching(pose: Tensor, rgb: Tensor, valid: Tensor, masked: bool) -> tuple[Tensor, Tensor]:
+def matching(pose: Tokens, rgb: Tokens, masked: bool) -> tuple[Tensor, Tensor]:
     """Pose-RGB matching: how surely each position of one stream finds the same position of the other.
 
-    pose, rgb: [B, T, D], L2-normalised; valid: bool [B, T]. Returns P2R and R2P, [B, B], rows = pose, unscaled. Both
-    are sums over the valid positions, not means, as published: long videos get larger values.
+    pose: [A, T, D], rgb: [B, T, D]. Returns P2R and R2P, [A, B], unscaled. Both are sums over the valid positions, not
+    means, as published: long videos get larger values.
     """
-    g = products(pose, rgb)  # [A, I, B, J]
+    g = products(pose.values, rgb.values)  # [A, I, B, J]
     same = g.diagonal(dim1=1, dim2=3)  # [A, B, I]
     logits = g / TEMPERATURE
     among_rgb, among_pose = logits, logits
-    pose_counts, rgb_counts = valid[:, None, :], valid[None, :, :]
+    pose_counts, rgb_counts = pose.valid[:, None, :], rgb.valid[None, :, :]
     if masked:  # a position that only one of the two videos has finds nothing
-        among_rgb = logits.masked_fill(~valid, -torch.inf)
-        among_pose = logits.masked_fill(~valid[:, :, None, None], -torch.inf)
+        among_rgb = logits.masked_fill(~rgb.valid, -torch.inf)
+        among_pose = logits.masked_fill(~pose.valid[:, :, None, None], -torch.inf)
         pose_counts = rgb_counts = pose_counts & rgb_counts
     to_rgb = torch.exp(same / TEMPERATURE - among_rgb.logsumexp(3).transpose(1, 2))
     to_pose = torch.exp(same / TEMPERATURE - among_pose.logsumexp(1))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
-from seds import inference, optim, retrieval
+from seds import distributed, inference, optim, retrieval
 from seds.config import Train, TrainProfile
 from seds.data import Split
 from seds.initialisation import initialise, load_clip
 from seds.model import SEDS
+from seds.release import load_signbert
 
 Metrics = dict[str, dict[str, dict[str, float]]]  # {stream: {direction: {metric: value}}}
 Values = Mapping[str, Any]  # nested metrics by name
@@ -24,7 +27,7 @@ LEARNT_SENTENCES = 1000  # of the training split, ranked among themselves to see
 
 
 class TrainingError(RuntimeError):
-    """Training that cannot go on; the message says at which step and what to change."""
+    """Training that cannot start or go on; the message says why and what to change."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ def build(train: Split, settings: Train, profile: TrainProfile, seed: int, devic
     initialise(model, torch.Generator().manual_seed(seed))
     if profile.clip is not None:
         load_clip(model, profile.clip)
+    if profile.signbert is not None:
+        print(load_signbert(model, Path(profile.signbert), profile.signbert_allow))
     if profile.standardise_rgb:
         mean, deviation = rgb_statistics(train)
         model.rgb_mean.copy_(torch.from_numpy(mean))
@@ -79,7 +84,11 @@ def fit(
 
     The epoch with the best fusion R@1, averaged over both directions, is kept; of equals the one with the lower mean
     rank. lr: peak learning rate of pose encoder and fusion. Raises TrainingError when the loss is no longer a number.
+
+    In several processes (seds.distributed) all are called alike and share the rows of the same batches. Each measures
+    on dev, as it would only wait for another that did, and all return the same; logging and saving are for one.
     """
+    check_shares(len(train.sentence_ids), profile.batch, distributed.world_size())
     generator = np.random.default_rng(seed)
     steps = train.steps(profile.batch)
     total_steps = steps * profile.epochs
@@ -89,15 +98,20 @@ def fit(
     optimiser = optim.BertAdam(groups, clip_norm=settings.clip_norm)
     schedule = LambdaLR(optimiser, lambda step: optim.warmup_cosine(step, total_steps, settings.warmup))
     device = model.logit_scale.device
+    network: nn.Module = model
+    if distributed.world_size() > 1:  # batch statistics are the same everywhere, without a broadcast
+        network = DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
     best: tuple[float, float] = (-1.0, 0.0)
     chosen_epoch, chosen_state, chosen_dev = 0, {}, {}
-    with tqdm(total=total_steps, unit="step", desc="train", mininterval=1.0) as bar:
+    silent = distributed.rank() > 0
+    with tqdm(total=total_steps, unit="step", desc="train", mininterval=1.0, disable=silent) as bar:
         for epoch in range(1, profile.epochs + 1):
             model.train()
             totals: dict[str, float] = {}
             for batch in train.training_batches(profile.batch, settings.swap, generator):
+                own = batch.rows(distributed.share(len(batch.frames))).to(device)
                 with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
-                    parts = model(batch.to(device), settings.losses)
+                    parts = network(own, settings.losses, profile.micro_batch)
                 if not torch.isfinite(parts.total):
                     raise TrainingError(
                         f"the loss became {parts.total.item()} in epoch {epoch}; "
@@ -130,6 +144,17 @@ def fit(
     learnt_last = measure(model, sample)
     model.load_state_dict(chosen_state)
     return Fit(chosen_epoch, chosen_state, chosen_dev, measure(model, sample), learnt_last)
+
+
+def check_shares(sentences: int, batch: int, processes: int) -> None:
+    """Raises TrainingError when a batch of an epoch has fewer sentences than there are processes to share them."""
+    last = sentences % batch
+    smallest = last if last >= 2 or sentences < batch else batch  # a last one of one sentence is left out
+    if smallest < processes:
+        raise TrainingError(
+            f"{sentences} sentences in batches of {batch} leave a batch of {smallest} to {processes} processes; "
+            f"change `batch` of the profile (params.yaml), or start at most {smallest} processes"
+        )
 
 
 def measure(model: SEDS, split: Split) -> Metrics:

@@ -1,18 +1,27 @@
-"""Train on the train split, choose the epoch on dev -> models/<dataset>/, curves in metrics/<dataset>/train/."""
+"""Train on the train split, choose the epoch on dev -> models/<dataset>/, curves in metrics/<dataset>/train/.
+
+Several GPUs take a process each. Otherwise so many as torchrun starts: torchrun --nproc-per-node=2 -m stages.train demo
+"""
 
 import sys
 from pathlib import Path
 
 from dvclive import Live
 
-from seds import card, checkpoint, training
-from seds.config import load_params
+from seds import card, checkpoint, distributed, training
+from seds.config import Params, load_params
 from seds.data import load_split
 from seds.shards import ShardReader
 
 
 def main(dataset: str) -> None:
     params = load_params()
+    if not distributed.launched("stages.train", dataset, device=params.device()):
+        with distributed.joined(params.device()) as device:
+            run(dataset, params, device)
+
+
+def run(dataset: str, params: Params, device: str) -> None:
     corpus, name = params.dataset(dataset), params.profile(dataset)
     profile = getattr(params.train, name)
     lr = profile.lr if params.lr is None else params.lr
@@ -20,9 +29,16 @@ def main(dataset: str) -> None:
         load_split(dataset, split, corpus, params.manifest, profile.model, params.train.numerics)
         for split in ("train", "dev")
     )
-    model = training.build(train, params.train, profile, params.seed, params.device())
+    model = training.build(train, params.train, profile, params.seed, device)
+    if distributed.rank() > 0:
+        training.fit(model, train, dev, params.train, profile, lr, params.seed, log=lambda values: None)
+        return
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{dataset}: {len(train.sentence_ids):,} sentences, {parameters:,} parameters (profile {name}), lr {lr:g}")
+    processes = distributed.world_size()
+    print(
+        f"{dataset}: {len(train.sentence_ids):,} sentences, {parameters:,} parameters (profile {name}), lr {lr:g}, "
+        f"{processes} process{'es' * (processes > 1)}"
+    )
 
     with Live(f"metrics/{dataset}/train", dvcyaml=False, save_dvc_exp=False, monitor_system=False) as live:
 

@@ -1,9 +1,6 @@
 """Token ids: CLIP's encoding, the selection of SPEC 2 and the word swap."""
 
-import json
-
 import numpy as np
-import pytest
 
 from seds import text
 
@@ -34,21 +31,6 @@ def test_a_long_sentence_keeps_evenly_spaced_tokens():
     assert (np.diff(text.kept_tokens(40)) >= 1).all()
     assert ids[1, -1] == END  # 30 words with start and end just fit, none left out
     assert text.kept_tokens(31).tolist() == list(range(31))
-
-
-@pytest.mark.real
-@pytest.mark.parametrize("corpus", ["ph", "csl", "h2s"])
-def test_recorded_ids(shared, corpus):
-    recorded = json.loads((shared / "golden" / f"text_tokens_{corpus}.json").read_text())
-    ids = text.tokenise(recorded["text"])
-    valid = np.arange(ids.shape[1]) <= ids.argmax(axis=1)[:, None]
-    for sentence, ours, mask, theirs, theirs_mask in zip(
-        recorded["text"], ids, valid, recorded["ids"], recorded["mask"], strict=True
-    ):
-        if "<|startoftext|>" in sentence:  # the release obeys control tokens that a text spells out; here they are text
-            continue
-        assert ours.tolist() == theirs, sentence
-        assert mask.tolist() == [bool(value) for value in theirs_mask], sentence
 
 
 def test_swap_exchanges_two_words():

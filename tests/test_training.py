@@ -110,3 +110,16 @@ def test_a_model_folder_that_does_not_fit_is_refused(splits: tuple[Split, Split]
     (tmp_path / "odd" / checkpoint.WEIGHTS).write_bytes(b"no tensors")
     with pytest.raises(checkpoint.CheckpointError, match=r"seds\.safetensors cannot be read"):
         checkpoint.load(tmp_path / "odd")
+
+
+@pytest.mark.parametrize(("sentences", "batch", "processes"), [(64, 32, 8), (31, 32, 8), (33, 32, 32), (40, 32, 8)])
+def test_batches_that_all_processes_can_share(sentences: int, batch: int, processes: int) -> None:
+    training.check_shares(sentences, batch, processes)
+
+
+@pytest.mark.parametrize(("sentences", "batch", "processes", "left"), [(39, 32, 8, 7), (6, 32, 8, 6), (64, 4, 8, 4)])
+def test_a_batch_smaller_than_the_processes_is_refused(sentences: int, batch: int, processes: int, left: int) -> None:
+    with pytest.raises(
+        training.TrainingError, match=f"leave a batch of {left} to 8 processes; .* at most {left} processes"
+    ):
+        training.check_shares(sentences, batch, processes)

@@ -6,12 +6,16 @@ products without a copy in between.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from seds.pose.batchnorm import BatchNorm
+from seds.pose.batchnorm import BatchNorm, untracked
 from seds.pose.dropout import dropout
 from seds.pose.graphs import EDGE_SETS, Graph
 from seds.pose.temporal import Packing, TemporalBlock
@@ -62,12 +66,17 @@ class GraphUnit(nn.Module):
 
 
 class GraphNetwork(nn.Module):
-    """Joint coordinates of one part (a hand, the body) -> one feature a frame, seen over time."""
+    """Joint coordinates of one part (a hand, the body) -> one feature a frame, seen over time.
+
+    recompute: while training, each unit and temporal block keeps its input alone and is computed again in the backward
+    pass; the batch statistics are those of the whole batch all the same.
+    """
 
     def __init__(
         self, graph: Graph, channels: tuple[int, int, int], outputs: int, dropout: float, out_dropout: float
     ) -> None:
         super().__init__()
+        self.recompute = False
         first, second, third = channels
         self.parts = graph.parts
         # eps 0.1: the release passes the momentum in its place, and its weights were trained so.
@@ -92,10 +101,10 @@ class GraphNetwork(nn.Module):
         x = self.data_norm(joints.flatten(1)).view(joints.shape)  # channels joint-major: x0, y0, x1, y1, ...
         x = x.transpose(0, 1).contiguous()  # [J, N, 2]
         for unit in self.units:
-            x = unit(x)
+            x = self._step(unit, x)
         x = torch.stack([x[list(part)].amax(0) for part in self.parts])  # [P, N, C]
         for unit in self.pooled_units:
-            x = unit(x)
+            x = self._step(unit, x)
         x = F.relu(self.out_norm(self.out(x.amax(0))))
         return dropout(x, self.out_dropout, self.training)
 
@@ -103,5 +112,14 @@ class GraphNetwork(nn.Module):
         """joints: [N, J, 2] px, the frames of all videos end to end -> [N, outputs]."""
         x = self.frame_features(joints)
         for block in self.temporal:
-            x = block(x, packing)
+            x = self._step(block, x, packing)
         return x
+
+    def _step(self, module: nn.Module, *inputs: Any) -> Tensor:
+        if not self.recompute:
+            return module(*inputs)
+
+        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+            return nullcontext(), untracked(module)  # of the first pass and of the repeated one
+
+        return checkpoint(module, *inputs, use_reentrant=False, context_fn=contexts)

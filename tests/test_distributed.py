@@ -1,0 +1,172 @@
+"""N processes, and micro-batches, against one process that holds the whole batch."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from batches import random_batch, widened_batch
+from corpus import DATASET, RULES, SIZES, write_corpus
+from recorded import SMALL, without_dropout
+from safetensors.torch import load_file, save_file
+from torch.nn.parallel import DistributedDataParallel
+
+from seds import distributed, microbatch, training
+from seds.config import Losses, Train, TrainProfile
+from seds.data import Split, load_split
+from seds.model import SEDS, Batch, initialise
+from seds.pose import graph_network
+
+PROCESSES = 2
+FRAMES, WORDS = (16, 40, 9, 25, 33), (5, 12, 3, 9, 32)  # five videos: one process has two, the other three
+LOSSES = Losses(distill_pose=0.5, distill_rgb=0.5, dual_mix=0.3)
+CASES = tuple(itertools.product(("default", "published"), (None, 2)))  # numerics, micro-batch
+
+
+def build(numerics: str, dropout: bool = False) -> SEDS:
+    model = SEDS(SMALL, numerics).double()
+    initialise(model, torch.Generator().manual_seed(0))
+    return model.train() if dropout else without_dropout(model.train())
+
+
+def batch_for(numerics: str):
+    extra = (0, SMALL.max_windows - 25, 0) if numerics == "published" else (0, 0, 0)
+    return widened_batch(random_batch(FRAMES, WORDS, extra=extra))
+
+
+def outcome(model: SEDS, parts) -> dict[str, torch.Tensor]:
+    """Gradients of every parameter, buffers and losses after one step."""
+    parts.total.backward()
+    tensors = {f"gradient/{name}": p.grad for name, p in model.named_parameters() if p.grad is not None}
+    assert len(tensors) == len(list(model.parameters()))
+    tensors |= {f"buffer/{name}": buffer for name, buffer in model.named_buffers()}
+    tensors |= {f"loss/{name}": value.detach() for name, value in vars(parts).items()}
+    return {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
+
+
+def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert set(found) == set(expected)
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=1e-9, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
+
+
+class WideSplit(Split):
+    """Its batches are in float64."""
+
+    def training_batches(self, *settings) -> Iterator[Batch]:
+        return map(widened_batch, super().training_batches(*settings))
+
+    def video_batches(self, size: int) -> Iterator[Batch]:
+        return map(widened_batch, super().video_batches(size))
+
+    def subset(self, sentences: int) -> Split:
+        return WideSplit(super().subset(sentences).videos, self.sizes)
+
+
+def trained(root: Path, micro_batch: int | None) -> dict[str, torch.Tensor]:
+    """Weights after two epochs of batches of three, three and two sentences, and the losses."""
+    profile = TrainProfile(model=SIZES, lr=1e-3, lr_clip=1.0, epochs=2, batch=3, micro_batch=micro_batch)
+    settings = Train(losses=LOSSES, small=profile, published=profile)
+    train, dev = (
+        WideSplit(load_split("toy", split, DATASET, RULES, SIZES, "default", root).videos, SIZES)
+        for split in ("train", "dev")
+    )
+    model = without_dropout(training.build(train, settings, profile, 1, "cpu").double())
+    logged: list[training.Values] = []
+    fit = training.fit(model, train, dev, settings, profile, profile.lr, 1, logged.append)
+    losses = [torch.tensor(values["loss"]["total"], dtype=torch.float64) for values in logged]
+    return fit.state | {f"loss {epoch}": loss for epoch, loss in enumerate(losses)}
+
+
+def worker(rank: int, folder: str, corpus: str) -> None:
+    """One of the processes: every case's step, a gathering and a short training, into `folder`."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=PROCESSES)
+    for numerics, micro_batch in CASES:
+        model, batch = build(numerics), batch_for(numerics)
+        step = DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
+        parts = step(batch.rows(distributed.share(len(FRAMES))), LOSSES, micro_batch)
+        save_file(outcome(model, parts), f"{folder}/{numerics}-{micro_batch}-{rank}.safetensors")
+
+    whole = torch.arange(10.0).view(5, 2)
+    own = whole[distributed.share(5)].requires_grad_()
+    counts = distributed.row_counts(len(own), own.device)
+    rows = distributed.gather(own, counts)
+    ((rank + 1) * rows * whole).sum().backward()  # the processes' losses differ: their gradients add up
+    even = distributed.gather(own.detach()[:, 0] % 4 == 0, counts)
+    tensors = {"counts": torch.tensor(counts), "rows": rows.detach(), "gradient": own.grad, "even": even}
+    save_file(tensors, f"{folder}/gathered-{rank}.safetensors")
+
+    save_file(trained(Path(corpus), 1), f"{folder}/trained-{rank}.safetensors")
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    write_corpus(root, {"train": 2, "dev": 1})
+    return root
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
+    folder = tmp_path_factory.mktemp("processes")
+    torch.multiprocessing.spawn(worker, (str(folder), str(corpus)), nprocs=PROCESSES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, dict[str, torch.Tensor]]:
+    """{numerics: what one process gets from the whole batch at once}."""
+    found = {}
+    for numerics in ("default", "published"):
+        model = build(numerics)
+        found[numerics] = outcome(model, model(batch_for(numerics), LOSSES))
+    return found
+
+
+@pytest.mark.parametrize(("numerics", "micro_batch"), CASES)
+def test_two_processes_equal_one(written: Path, alone: dict, numerics: str, micro_batch: int | None) -> None:
+    for rank in range(PROCESSES):
+        assert_same(load_file(written / f"{numerics}-{micro_batch}-{rank}.safetensors"), alone[numerics])
+
+
+def test_training_in_two_processes_gives_the_weights_of_one(written: Path, corpus: Path) -> None:
+    expected = trained(corpus, None)
+    for rank in range(PROCESSES):
+        assert_same(load_file(written / f"trained-{rank}.safetensors"), expected)
+
+
+def test_rows_are_gathered_in_order_and_their_gradients_added(written: Path) -> None:
+    whole = torch.arange(10.0).view(5, 2)
+    for rank, rows in enumerate((slice(0, 2), slice(2, 5))):
+        found = load_file(written / f"gathered-{rank}.safetensors")
+        assert found["counts"].tolist() == [2, 3]
+        assert found["rows"].equal(whole)
+        assert found["gradient"].equal((1 + 2) * whole[rows])
+        assert found["even"].tolist() == [True, False, True, False, True]
+
+
+@pytest.mark.parametrize("micro_batch", [1, 2, 3])
+@pytest.mark.parametrize("numerics", ["default", "published"])
+def test_micro_batches_equal_the_whole_batch(alone: dict, numerics: str, micro_batch: int) -> None:
+    model = build(numerics)
+    assert_same(outcome(model, model(batch_for(numerics), LOSSES, micro_batch)), alone[numerics])
+
+
+def test_what_is_computed_again_drops_the_same_activations(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step() -> dict[str, torch.Tensor]:
+        torch.manual_seed(3)
+        model = build("default", dropout=True)
+        return outcome(model, model(batch_for("default"), LOSSES, 2))
+
+    again = step()
+    for module in (microbatch, graph_network):  # the same parts, their activations kept
+        monkeypatch.setattr(module, "checkpoint", lambda function, *inputs, **options: function(*inputs))
+    kept = step()
+    assert_same(again, kept)
+    torch.manual_seed(4)
+    model = build("default", dropout=True)
+    assert not torch.allclose(model(batch_for("default"), LOSSES, 2).total, kept["loss/total"])
