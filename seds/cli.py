@@ -10,6 +10,8 @@ import typer
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 import_app = typer.Typer(no_args_is_help=True, help="Turn released files into this project's own.")
 app.add_typer(import_app, name="import")
+export_app = typer.Typer(no_args_is_help=True, help="Turn this project's files into those of others.")
+app.add_typer(export_app, name="export")
 
 
 @import_app.command("features")
@@ -71,3 +73,48 @@ def verify(
         raise typer.Exit(1) from None
     if not fine:
         raise typer.Exit(1)
+
+
+@import_app.command("checkpoint")
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(help="A released checkpoint, such as ph_best_model.bin.")],
+    output: Annotated[Path, typer.Option(help="Model folder to make, such as models/phoenix.")],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="A released tensor that may be missing, unknown or of another shape; repeat."),
+    ] = None,
+) -> None:
+    """Turn a checkpoint of the published SEDS release into a model folder. Nothing that the file holds is run."""
+    from seds.release import ReleaseError
+    from seds.released_model import import_checkpoint as convert
+    from seds.weightfiles import WeightFileError
+
+    try:
+        model = convert(file, output, allow or [])
+    except (ReleaseError, WeightFileError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{output}: {sum(p.numel() for p in model.parameters()):,} parameters, numerics {model.numerics}")
+
+
+@export_app.command("checkpoint")
+def export_checkpoint(
+    folder: Annotated[Path, typer.Argument(help="A model folder, such as models/phoenix.")],
+    output: Annotated[Path, typer.Option(help="File to write, such as phoenix.bin.")],
+    dtype: Annotated[
+        Literal["released", "float32"], typer.Option(help="released: the towers' projections in float16, as published.")
+    ] = "released",
+) -> None:
+    """Turn a model folder into a checkpoint with the published release's names, shapes and types."""
+    from seds.checkpoint import CheckpointError
+    from seds.release import ReleaseError
+    from seds.released_model import export_checkpoint as convert
+
+    try:
+        state, rounded = convert(folder, output, half=dtype == "released")
+    except (CheckpointError, ReleaseError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{output}: {len(state)} tensors")
+    if rounded:
+        typer.echo(f"{len(rounded)} tensors were rounded to float16; --dtype float32 keeps them exact")
