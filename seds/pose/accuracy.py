@@ -99,7 +99,7 @@ def report(videos: Iterable[tuple[np.ndarray, np.ndarray | None] | None]) -> dic
             for name, pair in hits(found, true).items():
                 for group in (name, _GROUP[name]):
                     totals[group] = totals.get(group, np.zeros(2)) + pair
-    left, right, mean = (sums / max(frames, 1)).tolist()
+    left, right, mean = (sums / max(frames, 1)).round(4).tolist()
     result = {
         "videos": count,
         "failed": failed,
@@ -108,7 +108,7 @@ def report(videos: Iterable[tuple[np.ndarray, np.ndarray | None] | None]) -> dic
         "right_hand": right,
         "confidence": mean,
     }
-    pck = {group: float(correct / known) for group, (correct, known) in totals.items() if known}
+    pck = {group: round(float(correct / known), 4) for group, (correct, known) in sorted(totals.items()) if known}
     return {**result, "pck": pck} if pck else result
 
 
