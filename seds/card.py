@@ -44,6 +44,11 @@ def model_card(provenance: dict[str, Any], parameters: int, numerics: str) -> st
     return "\n".join(lines)
 
 
+def extraction(header: dict[str, str]) -> dict[str, str]:
+    """Of a shard's header what holds for the whole corpus: what extracted it, and how."""
+    return {key: value for key, value in header.items() if key not in ("schema", "kind", "fingerprint", "videos")}
+
+
 def metrics_table(metrics: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     """Markdown rows, one a stream and direction."""
     rows = ["| stream | direction | " + " | ".join(COLUMNS) + " |", "| --- " * (2 + len(COLUMNS)) + "|"]
@@ -55,4 +60,4 @@ def metrics_table(metrics: dict[str, dict[str, dict[str, float]]]) -> list[str]:
 
 
 def _listed(values: dict[str, str]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in values.items() if key not in ("schema", "kind"))
+    return ", ".join(f"{key} {value}" for key, value in values.items())

@@ -1,0 +1,45 @@
+"""The model card says what a reader must know, and no more than a page of it."""
+
+from seds import card
+from seds.losses import STREAMS
+from seds.retrieval import DIRECTIONS
+
+METRICS = {s: {d: dict.fromkeys(card.COLUMNS, 50.0) for d in DIRECTIONS} for s in STREAMS}
+HEADER = {"schema": "s", "kind": "rgb", "fingerprint": "f", "videos": '{"a": {}}', "weights": "random, seed 0"}
+
+
+def provenance(weights: str) -> dict:
+    return {
+        "dataset": "toy",
+        "profile": "small",
+        "sentences": {"train": 8, "dev": 4},
+        "epoch": 3,
+        "epochs": 5,
+        "lr": 1e-3,
+        "batch": 2,
+        "seed": 0,
+        "clip": None,
+        "pose": {"estimator": "mediapipe-holistic"},
+        "rgb": {"weights": weights},
+        "dev": METRICS,
+        "learnt": METRICS,
+    }
+
+
+def test_an_extraction_is_described_without_its_single_videos() -> None:
+    assert card.extraction(HEADER) == {"weights": "random, seed 0"}
+
+
+def test_random_features_are_stated_plainly_and_trained_ones_are_not_called_random() -> None:
+    text = card.model_card(provenance("random, seed 0"), 1234, "default")
+    assert "fixed random initialisation" in text
+    assert "1,234 parameters" in text
+    assert "epoch 3 of 5" in text
+    assert "mediapipe-holistic" in text
+    assert "random initialisation**" not in card.model_card(provenance("bsl5k.pth.tar sha256 0"), 1234, "default")
+
+
+def test_the_table_has_a_row_a_stream_and_direction() -> None:
+    rows = card.metrics_table(METRICS)
+    assert len(rows) == 2 + len(STREAMS) * len(DIRECTIONS)
+    assert rows[2] == "| fusion | T2V | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 |"
