@@ -6,6 +6,7 @@ Several GPUs take a process each. Otherwise so many as torchrun starts: torchrun
 import sys
 from pathlib import Path
 
+import torch
 from dvclive import Live
 
 from seds import card, checkpoint, distributed, training
@@ -16,6 +17,7 @@ from seds.shards import ShardReader
 
 def main(dataset: str) -> None:
     params = load_params()
+    torch.manual_seed(params.seed)  # of dropout; whatever else is random has a generator of its own
     if not distributed.launched("stages.train", dataset, device=params.device()):
         with distributed.joined(params.device()) as device:
             run(dataset, params, device)
