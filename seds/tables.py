@@ -29,7 +29,7 @@ ANNOTATIONS = pa.DataFrameSchema(
         "text_original": _text(),  # as the corpus has it
         "language": _text(),  # of text, ISO 639-1
         "signer": _text(),  # "" where unknown
-        "path": _text(),  # of the video, relative to the repository's top
+        "path": _text(),  # of the video, relative to the repository's top; "" where only its features were released
         "start_s": pa.Column(float, nullable=True),  # a cut of a longer file, else null
         "end_s": pa.Column(float, nullable=True),
     },
@@ -45,7 +45,7 @@ VIDEOS = ANNOTATIONS.add_columns(
         "fps": pa.Column(float, pa.Check.ge(0)),
         "width": pa.Column(int, pa.Check.ge(0)),  # px, as shown (rotation applied)
         "height": pa.Column(int, pa.Check.ge(0)),
-        "sha256": _text(),  # of the file's bytes; "" where it is missing
+        "sha256": _text(),  # of the file's bytes, or of imported tensors; "" where it is missing
         "status": _text(),  # ok, missing, unreadable
         "detail": _text(),  # why not, for a person
     }
