@@ -176,8 +176,9 @@ def build_recognizer(width: float) -> nn.Module:
 
     return MODELS.build(
         {
+            "_scope_": "mmaction",  # mmpose, used in the same process, leaves its own as the default
             "type": "Recognizer3D",
             "backbone": {"type": "InceptionI3D", "width": width},
-            "data_preprocessor": {"type": "mmaction.ActionDataPreprocessor"},  # found without a global default scope
+            "data_preprocessor": {"type": "ActionDataPreprocessor"},
         }
     )

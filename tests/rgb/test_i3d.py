@@ -153,10 +153,11 @@ def test_mmaction_heads_fit():
 
     recognizer = MODELS.build(
         {
+            "_scope_": "mmaction",
             "type": "Recognizer3D",
             "backbone": {"type": "InceptionI3D", "width": 0.125},
             "cls_head": {"type": "I3DHead", "num_classes": 5, "in_channels": InceptionI3D(0.125).features},
-            "data_preprocessor": {"type": "mmaction.ActionDataPreprocessor"},
+            "data_preprocessor": {"type": "ActionDataPreprocessor"},
         }
     )
     logits = recognizer(torch.rand(2, 1, 3, 16, 64, 64), mode="tensor", stage="head")
