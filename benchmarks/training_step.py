@@ -5,6 +5,9 @@
 
 Prints the whole step (forward, backward, clipping and optimiser), the peak of the resident set, and forward and
 backward of each part run alone on inputs of the same shapes. Runs in this process, with torch's threads as they are.
+
+Found on two CPU cores at published sizes: 14.5 s (forward 4.5, backward 9.4, update 0.6), 8.3 GB with the optimiser's
+moments; the pose encoder is 41 % of it, the pose tower 14 %, the RGB tower 12 %.
 """
 
 import argparse
