@@ -97,17 +97,22 @@ def summed(x: Tensor) -> Tensor:
     return x if world_size() == 1 else _Sum.apply(x)
 
 
+def total(x: Tensor) -> Tensor:
+    """The sum of x over the processes, which autograd does not see; x itself for one process."""
+    if world_size() == 1:
+        return x
+    result = x.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(result)
+    return result
+
+
 class _Sum(torch.autograd.Function):
     """Every process adds its x to every process' result, so the gradients of all results add up."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        total = x.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total
+        return total(x)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        total = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total
+        return total(gradient)

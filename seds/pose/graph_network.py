@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from seds.pose.batchnorm import BatchNorm, untracked
-from seds.pose.dropout import dropout
-from seds.pose.graphs import EDGE_SETS, Graph
+from seds.pose.graph_convolution import GraphConvolution
+from seds.pose.graphs import Graph
 from seds.pose.temporal import Packing, TemporalBlock
 
 POOLED_UNITS = 2
@@ -26,43 +26,27 @@ POOLED_UNITS = 2
 class GraphUnit(nn.Module):
     """Graph convolution, BatchNorm, ReLU, 1x1 convolution, BatchNorm, residual, ReLU: [J, N, in] -> [J, N, out]."""
 
-    adjacency: Tensor
-
     def __init__(
         self, inputs: int, outputs: int, adjacency: np.ndarray, dropout: float, *, residual: bool = True
     ) -> None:
         super().__init__()
-        self.graph = nn.Linear(inputs, len(EDGE_SETS) * outputs)  # outputs ordered by edge set, then channel
-        self.norm1 = BatchNorm(outputs)
+        self.graph = GraphConvolution(inputs, outputs, adjacency)
+        self.norm1 = BatchNorm(outputs, relu=True, dropout=dropout)
         self.linear = nn.Linear(outputs, outputs)
-        self.norm2 = BatchNorm(outputs)
-        self.dropout = dropout
+        self.norm2 = BatchNorm(outputs, dropout=dropout)
         self.residual = residual
         self.shortcut = self.shortcut_norm = None
         if residual and inputs != outputs:
             self.shortcut = nn.Linear(inputs, outputs)
             self.shortcut_norm = BatchNorm(outputs)
-        # Constant, hence in no state dict. [4, J, J] float32, as the released tables are.
-        self.register_buffer("adjacency", torch.from_numpy(adjacency.astype(np.float32)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        joints, frames, inputs = x.shape
-        sets = len(EDGE_SETS)
-        outputs = self.linear.in_features
-        # Joints first, then channels: they commute, and joints are cheaper on the (never more) input channels.
-        heard = self.adjacency.transpose(1, 2).reshape(sets * joints, joints) @ x.reshape(joints, frames * inputs)
-        weight = self.graph.weight.view(sets, outputs, inputs).transpose(1, 2)
-        y = torch.bmm(heard.view(sets, joints * frames, inputs), weight).sum(0).view(joints, frames, outputs)
-        # A bias travels along the edges as its channel does.
-        bias = torch.einsum("kvw,ko->wo", self.adjacency, self.graph.bias.view(sets, outputs))
-        y = (y + bias[:, None]).flatten(0, 1)
-        y = dropout(F.relu(self.norm1(y)), self.dropout, self.training)
-        y = dropout(self.norm2(self.linear(y)), self.dropout, self.training)
+        y = self.norm2(self.linear(self.norm1(self.graph(x).flatten(0, 1))))
         if self.shortcut is not None and self.shortcut_norm is not None:
             y = y + self.shortcut_norm(self.shortcut(x.flatten(0, 1)))
         elif self.residual:
             y = y + x.flatten(0, 1)
-        return F.relu(y).view(joints, frames, outputs)
+        return F.relu(y).view(*x.shape[:2], -1)
 
 
 class GraphNetwork(nn.Module):
@@ -92,8 +76,7 @@ class GraphNetwork(nn.Module):
             [GraphUnit(third if i == 0 else outputs, outputs, graph.pooled, dropout) for i in range(POOLED_UNITS)]
         )
         self.out = nn.Linear(outputs, outputs)
-        self.out_norm = BatchNorm(outputs)
-        self.out_dropout = out_dropout
+        self.out_norm = BatchNorm(outputs, relu=True, dropout=out_dropout)
         self.temporal = nn.ModuleList([TemporalBlock(outputs), TemporalBlock(outputs)])
 
     def frame_features(self, joints: Tensor) -> Tensor:
@@ -105,8 +88,7 @@ class GraphNetwork(nn.Module):
         x = torch.stack([x[list(part)].amax(0) for part in self.parts])  # [P, N, C]
         for unit in self.pooled_units:
             x = self._step(unit, x)
-        x = F.relu(self.out_norm(self.out(x.amax(0))))
-        return dropout(x, self.out_dropout, self.training)
+        return self.out_norm(self.out(x.amax(0)))
 
     def forward(self, joints: Tensor, packing: Packing) -> Tensor:
         """joints: [N, J, 2] px, the frames of all videos end to end -> [N, outputs]."""

@@ -20,7 +20,7 @@ class TemporalBlock(nn.Module):
         self.conv3_1 = nn.Conv1d(channels, channels, 3, padding=1)
         self.conv3_2 = nn.Conv1d(channels, channels, 3, padding=1)
         self.mix = nn.Conv1d(2 * channels, channels, 1)
-        self.norm = BatchNorm(channels)
+        self.norm = BatchNorm(channels, relu=True)
 
     def convolve(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """All but normalisation and the last ReLU. x: [B, C, T], keep: [T] 1 where a frame is real -> [B, C, T]."""
@@ -34,7 +34,7 @@ class TemporalBlock(nn.Module):
         """Frames of several videos, each convolved as if it stood alone. x: [N, C] -> [N, C]."""
         packed = packing.spread(x).T[None]  # [1, C, P]
         y = self.convolve(packed, packing.keep.to(x.dtype))[0].T  # [P, C]
-        return F.relu(self.norm(y[packing.slots]))
+        return self.norm(y[packing.slots])
 
     def windows(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """The mean over each window's frames, the obvious way. x: [V, C, T], weight: [V] of batch statistics -> [V, C].
@@ -43,7 +43,7 @@ class TemporalBlock(nn.Module):
         """
         y = self.convolve(x).transpose(1, 2)  # [V, T, C]
         repeated = None if weight is None else weight.repeat_interleave(y.shape[1])
-        return F.relu(self.norm(y.flatten(0, 1), repeated)).view(y.shape).mean(1)
+        return self.norm(y.flatten(0, 1), repeated).view(y.shape).mean(1)
 
 
 class Packing:

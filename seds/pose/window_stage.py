@@ -70,7 +70,7 @@ def window_means(block: TemporalBlock, x: Tensor, starts: Tensor, window: int, w
     counts = None
     if block.norm.training:
         counts = _multiplicity(y, rows, starts, window, weight)
-    z = F.relu(block.norm(y, counts))
+    z = block.norm(y, counts)
     inner, edges = z[:rows], z[rows:].view(2 * REACH, len(starts), -1)
     inner_sum = F.avg_pool1d(inner.T[None], window - 2 * REACH, 1)[0].T[s] * (window - 2 * REACH)
     return (inner_sum + edges.sum(0)) / window

@@ -166,9 +166,8 @@ def float64_position(fusion: Fusion) -> Tensor:
 def without_dropout(model: nn.Module) -> nn.Module:
     """Every dropout probability set to 0, as in the recordings of training."""
     for module in model.modules():
-        for name in ("dropout", "out_dropout"):
-            if hasattr(module, name):
-                setattr(module, name, 0.0)
+        if hasattr(module, "dropout"):
+            module.dropout = 0.0
     return model
 
 
