@@ -1,4 +1,8 @@
-"""Shared fixtures. No test touches the network or the working tree."""
+"""Shared fixtures. No test touches the network or the working tree.
+
+Tests marked `real` read real corpora and all recorded tensors (`data/`, `golden/`) from the folder that SEDS_SHARED names,
+by default `shared` beside the repository. Where it is absent, or SEDS_SHARED is empty, they are skipped.
+"""
 
 import os
 from pathlib import Path
@@ -6,12 +10,13 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("SEDS_SHARED", str(Path(__file__).parents[2] / "shared"))
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real corpora and of all recorded tensors (`data/`, `golden/`); tests marked `real` skip without."""
-    folder = os.environ.get("SEDS_SHARED")
+    """The folder of real corpora and of all recorded tensors."""
+    folder = os.environ["SEDS_SHARED"]
     if not folder or not Path(folder).is_dir():
-        pytest.skip("SEDS_SHARED does not name a folder with real corpora")
+        pytest.skip(f"SEDS_SHARED names no folder with real corpora: {folder!r}")
     return Path(folder)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from seds import checkpoint
 from seds.cli import app
+from seds.config import ModelSizes
 from seds.model import SEDS, initialise
 from seds.release import tables, unused_tensors
 from seds.release_names import is_half
@@ -96,6 +97,26 @@ def test_a_model_is_not_overwritten(released, tmp_path):
     assert result.exit_code == 1
     assert "is not empty" in result.output
     assert (tmp_path / "m" / "seds.safetensors").read_bytes() == b"mine"
+
+
+def test_every_part_has_the_published_number_of_parameters():
+    """SPEC 7, less what the release saves and never uses: 8,192 in either tower and two of the three scalars."""
+    with torch.device("meta"):
+        model = SEDS(ModelSizes())
+    pose = model.pose_encoder
+    parts = (
+        (model.pose_tower, 86_689_280 - 8_192),
+        (model.rgb_tower, 86_296_064 - 8_192),
+        (model.text_tower, 63_428_096),
+        (model.fusion, 17_400_448),
+        (pose.hand, 9_658_708),
+        (pose.body, 9_658_652),
+        (pose.window_block, 30_680_064),
+    )
+    for part, expected in parts:
+        assert sum(p.numel() for p in part.parameters()) == expected
+    assert sum(tensor.numel() for tensor in unused_tensors(half=False).values()) == 2 * 8_192 + 2
+    assert sum(p.numel() for p in model.parameters()) == 303_811_315 - 2 * 8_192 - 2
 
 
 @pytest.mark.real

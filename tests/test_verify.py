@@ -17,7 +17,7 @@ from seds.verify import components, run
 from seds.verify.comparison import Comparison, absolute, elementwise, relative, same
 from seds.verify.recordings import Recording, RecordingError, prefixes, weights
 
-SHARED = Path(os.environ.get("SEDS_SHARED", "/nonexistent")) / "golden"
+SHARED = Path(os.environ["SEDS_SHARED"] or os.devnull) / "golden"
 
 
 def _check(check):
