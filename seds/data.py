@@ -104,8 +104,15 @@ def load_split(
     root: Path = Path("data"),
 ) -> Split:
     """Read a split of a corpus: `root`/manifest, /pose and /rgb. Raises DataError when no video of it is usable, or
-    the model is made for RGB features of another width.
+    the model is made for other windows or for RGB features of another width.
     """
+    for knob in ("window", "max_windows"):
+        ours, theirs = getattr(rules, knob), getattr(sizes, knob)
+        if ours != theirs:
+            raise DataError(
+                f"manifest.{knob} is {ours}, but the model of {name} is made for {theirs}; set {knob} alike in "
+                "params.yaml under manifest: and under model: of the profile in train:"
+            )
     manifest = tables.read(root / "manifest" / f"{name}.parquet", tables.MANIFEST, f"dvc repro manifest@{name}")
     rows = manifest[manifest["split"] == split]
     usable = rows[rows["usable"]]

@@ -7,6 +7,7 @@ import pytest
 from corpus import DATASET, RULES, SIZES, WORDS, write_corpus
 
 from seds import shards, windows
+from seds.config import Windows
 from seds.data import DataError, Split, collate, load_split
 from seds.pose import hands
 
@@ -33,6 +34,12 @@ def test_a_split_holds_the_usable_videos_and_their_sentences(root: Path, train: 
 def test_a_split_without_a_usable_video_says_why(root: Path) -> None:
     with pytest.raises(DataError, match=r"toy: no usable video in split 'test' \(the manifest lists none\)"):
         load_split("toy", "test", DATASET, RULES, SIZES, "default", root)
+
+
+@pytest.mark.parametrize("rules", [Windows(window=8), Windows(max_windows=32)])
+def test_windows_of_another_size_than_the_model_reads_are_refused(root: Path, rules: Windows) -> None:
+    with pytest.raises(DataError, match=r"manifest\.(window is 8, .* made for 16|max_windows is 32, .* made for 64)"):
+        load_split("toy", "train", DATASET, rules, SIZES, "default", root)
 
 
 def test_a_video_takes_the_rgb_window_nearest_to_each_pose_window(root: Path, train: Split) -> None:
