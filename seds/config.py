@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 ProfileName = Literal["small", "published"]
+Precision = Literal["float32", "float16", "bfloat16"]
 
 
 class ConfigError(ValueError):
@@ -42,6 +43,13 @@ class Machine(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
+class Extract(Section):
+    """Who runs the stages pose and rgb. Changes no result, so no stage depends on it."""
+
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None  # of a Ray cluster; null = the one RAY_ADDRESS names, else one is started here
+
+
 class Dataset(Section):
     """A corpus whose files lie in data/raw/<name>."""
 
@@ -50,6 +58,8 @@ class Dataset(Section):
     wrist_margin: float | None = Field(
         None, ge=0, lt=1
     )  # fraction of frame height, SPEC "elbow fallback"; null = no such rule
+    annotations: str | None = None  # folder: its table, a path in data/raw/<name>; null = videos.csv, .tsv or .parquet
+    captions: str | None = None  # English texts, file or folder in the corpus's own (seds.datasets.texts); null = none
 
 
 class Render(Section):
@@ -72,6 +82,8 @@ class PoseProfile(Section):
     config: str | None = None  # mmpose: a whole-body config's name
     weights: str | None = None  # mmpose: a checkpoint's path; null = the library downloads the config's own
     weights_sha256: str | None = None
+    precision: Precision = "float32"  # mmpose: of convolutions and matrix products
+    compile: bool = False  # mmpose: its backbone, by torch.compile
 
 
 class Pose(Section):
@@ -88,6 +100,8 @@ class RgbProfile(Section):
     crop: int = Field(ge=32)  # px, sampled grid over the middle 7/8 of the frame
     stride: int = Field(ge=1)  # raw frames between window starts
     width: float = Field(gt=0, le=1)  # of the network; 1 = Inception-I3D as published, 1024 features
+    precision: Precision = "float32"  # of the convolutions
+    compile: bool = False  # the network, by torch.compile
 
 
 class Rgb(Section):
@@ -110,7 +124,7 @@ class Windows(Section):
 
 
 class ModelSizes(Section):
-    """Sizes of the network. The defaults are the published model, 303,811,315 parameters."""
+    """Sizes of the network. The defaults are the published model, 303,794,929 parameters."""
 
     embed: int = Field(512, ge=8)  # D, the joint space; also channels of the graph networks' output
     max_windows: int = Field(64, ge=1)
@@ -177,6 +191,7 @@ class Params(Section):
     seed: int
     lr: float | None = Field(None, gt=0)
     machine: Machine
+    extract: Extract
     datasets: dict[str, Dataset]
     render: Render
     pose: Pose

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from seds import tables
 SCHEMA = "seds-shard-1"
 INDEX = "index.parquet"
 _HEADER = "seds"
+_OPEN_SHARDS = 4
 
 
 class ShardError(ValueError):
@@ -52,14 +54,18 @@ def read_shard_metadata(path: Path, kind: str) -> dict[str, str]:
 
 
 class ShardReader:
-    """Random access to the tensors of a shard folder, by video. Files are opened once, memory-mapped."""
+    """Random access to the tensors of a shard folder, by video, from several threads too.
+
+    Files are memory-mapped, and the few last read stay open: what is mapped counts as a process's memory.
+    """
 
     def __init__(self, folder: str | Path, kind: str) -> None:
         self.folder, self.kind = Path(folder), kind
         self.index = tables.read(self.folder / INDEX, tables.SHARD_INDEX, f"dvc repro {kind}@{self.folder.name}")
         done = self.index[self.index["status"] == "ok"]
         self._shard_of: dict[str, str] = dict(zip(done["video_id"], done["shard"], strict=True))
-        self._open: dict[str, safe_open] = {}
+        self._open: dict[str, safe_open] = {}  # the last used last
+        self._lock = Lock()
 
     def __contains__(self, video_id: object) -> bool:
         return video_id in self._shard_of
@@ -69,12 +75,19 @@ class ShardReader:
         name = self._shard_of.get(video_id)
         if name is None:
             raise ShardError(f"{self.folder / INDEX} has no {self.kind} for video {video_id!r}")
-        if name not in self._open:
-            self._open[name] = _open(self.folder / name, self.kind)
+        shard = self._shard(name)
         try:
-            return tuple(self._open[name].get_tensor(f"{field}/{video_id}") for field in fields)
+            return tuple(shard.get_tensor(f"{field}/{video_id}") for field in fields)
         except SafetensorError as error:
             raise ShardError(f"{self.folder / name}: {video_id!r}: {error}") from None
+
+    def _shard(self, name: str) -> safe_open:
+        with self._lock:
+            shard = self._open.pop(name, None) or _open(self.folder / name, self.kind)
+            self._open[name] = shard  # last
+            if len(self._open) > _OPEN_SHARDS:
+                del self._open[next(iter(self._open))]
+            return shard
 
     @cached_property
     def metadata(self) -> dict[str, str]:

@@ -19,12 +19,13 @@ def _text(**options: object) -> pa.Column:
     return pa.Column(str, **options)  # type: ignore[arg-type]
 
 
-# What a corpus reader returns: one row a video, before any file has been opened.
+# What a corpus reader returns: one row for each of the corpus's own, before any file has been opened. What the reader
+# cannot make sense of it fills as well as it can, and says so in `problem`; seds.prepare lists such a row.
 ANNOTATIONS = pa.DataFrameSchema(
     {
-        "video_id": _text(unique=True),  # unique in the corpus
+        "video_id": _text(),  # where two rows have the same, the first keeps it
         "sentence_id": _text(),  # a sentence may own several videos
-        "split": _text(checks=pa.Check.isin(SPLITS)),
+        "split": _text(checks=pa.Check.isin((*SPLITS, ""))),  # "" only in a row with a problem
         "text": _text(),  # what the model reads
         "text_original": _text(),  # as the corpus has it
         "language": _text(),  # of text, ISO 639-1
@@ -32,13 +33,19 @@ ANNOTATIONS = pa.DataFrameSchema(
         "path": _text(),  # of the video, relative to the repository's top; "" where only its features were released
         "start_s": pa.Column(float, nullable=True),  # a cut of a longer file, else null
         "end_s": pa.Column(float, nullable=True),
+        "fps": pa.Column(float, pa.Check.gt(0), nullable=True),  # of a folder of frames; null where the file says it
+        "bbox": _text(default=""),  # the signer, "left,top,right,bottom" px as shown (seds.boxes); "" = the whole frame
+        "problem": _text(default=""),  # why the row cannot be used, for a person; "" = it can
+        "stated_frames": pa.Column(float, pa.Check.ge(0), nullable=True),  # as the corpus says; null where it does not
     },
     strict=True,
     coerce=True,
+    add_missing_columns=True,
 )
 
-# data/videos/<dataset>.parquet
-VIDEOS = ANNOTATIONS.add_columns(
+# data/videos/<dataset>.parquet: `fps` is known of every readable video.
+_FOUND = ANNOTATIONS.remove_columns(["problem", "stated_frames"]).update_column("video_id", unique=True)
+VIDEOS = _FOUND.add_columns(
     {
         "dataset": _text(),
         "frames": pa.Column(int, pa.Check.ge(0)),  # 0 where the file cannot be read
@@ -46,7 +53,7 @@ VIDEOS = ANNOTATIONS.add_columns(
         "width": pa.Column(int, pa.Check.ge(0)),  # px, as shown (rotation applied)
         "height": pa.Column(int, pa.Check.ge(0)),
         "sha256": _text(),  # of the file's bytes, or of imported tensors; "" where it is missing
-        "status": _text(),  # ok, missing, unreadable
+        "status": _text(),  # ok, refused, duplicate, missing, unreadable
         "detail": _text(),  # why not, for a person
     }
 )

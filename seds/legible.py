@@ -1,0 +1,31 @@
+"""Texts of a corpus, such as ids and sentences, made fit to be shown and to name files by."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+# Marks that turn the direction of what follows, and could make one id look like another.
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line and paragraph separators
+_NAME_LENGTH = 100
+
+
+def legible(text: str, limit: int = 200) -> str:
+    r"""The text on one line: control characters as escapes such as \n, and what exceeds `limit` characters counted."""
+    rest = len(text) - limit
+    line = "".join(repr(c)[1:-1] if c in _BIDI or unicodedata.category(c) in _HIDDEN else c for c in text[:limit])
+    return f"{line}… ({rest:,} more characters)" if rest > 0 else line
+
+
+def file_name(text: str) -> str:
+    """A file name, without suffix, for an id: itself where it is harmless, else its ASCII letters and a digest.
+
+    Differs for different ids, whatever slashes, dots, control characters or lengths they have.
+    """
+    if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.+=@-]*", text) and len(text) <= _NAME_LENGTH:
+        return text
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", text)[: _NAME_LENGTH // 2].strip("_-")
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{plain}-{digest}" if plain else digest
