@@ -1,211 +1,64 @@
-"""Video decoding: RGB frames as a player shows them.
+"""Videos as the pipeline reads them: a file, or a folder of numbered frames; RGB frames as a player shows them.
 
-Every decoded frame is yielded once, whatever the spacing of its timestamps (nothing is dropped or doubled to reach a
-constant rate); a phone's rotation or mirroring is applied; non-square pixels are left as they are stored. Only local
-files are opened: a playlist or a text that names other files or hosts is refused.
+`probe` and `frames` take either. `fps` is what the corpus says of a folder; a file says it itself, and it is ignored.
+Frames stream: whatever a video's length, one is decoded at a time.
 """
 
 from __future__ import annotations
 
-import re
+import hashlib
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import SupportsBytes, cast
 
-import av
 import numpy as np
 
-# Healthy files may decode to a few frames less than their index lists: streams cut without re-encoding start with
-# frames whose references are gone. A truncated file misses more.
-_SLACK_FRAMES = 3
-_SLACK_SHARE = 0.02
+from seds import frame_folder, video_file
+from seds.frame_folder import frame_files
+from seds.video_file import VideoError, VideoInfo
 
-# Demuxers seek by time of decoding, which runs a few frames before that of showing; aim earlier by more than that.
-_SEEK_MARGIN_S = 0.5
-
-# The formats opened. Among those left out are playlists and lists of files (hls, dash, concat), which open others.
-_FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,mpegvideo,h264,hevc,av1,ivf,image2,png_pipe,jpeg_pipe"
+__all__ = ["VideoError", "VideoInfo", "content_hash", "frame_files", "frames", "probe"]
 
 
-class VideoError(ValueError):
-    """A video that cannot be read, or not to its end; the message names the file and the reason."""
+def probe(path: str | Path, fps: float | None = None) -> VideoInfo:
+    """Number of frames, rate and size (px, as shown) of a video; its first frame is decoded.
 
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """A video as shown: width and height (px) after rotation; `fps` is the mean rate where it varies."""
-
-    frames: int
-    fps: float
-    width: int
-    height: int
-
-
-def probe(path: str | Path) -> VideoInfo:
-    """What the headers say, and the size of the first frame, which is decoded.
-
-    Frames are counted by demuxing where the headers do not give their number (Matroska, WebM). Raises VideoError.
+    Raises VideoError: it cannot be read, or it is a folder and `fps` is missing.
     """
-    with _open(path) as (container, stream):
-        try:
-            first = next(_decode(container, stream), None)
-        except _DamagedError as error:
-            raise VideoError(f"{path}: {error}, in the first frame") from None
-        if first is None:
-            raise VideoError(f"{path}: has a video stream without a single frame")
-        height, width = _shown(first).shape[:2]
-        promised = _promised(stream)
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
-    if promised is None:
-        promised, fps = _count(path)
-    if not fps > 0:
-        raise VideoError(f"{path}: frame rate unknown, neither its headers nor its timestamps give one")
-    return VideoInfo(promised, fps, width, height)
+    return frame_folder.probe(path, fps) if Path(path).is_dir() else video_file.probe(path)
 
 
-def frames(path: str | Path, start_s: float | None = None, end_s: float | None = None) -> Iterator[np.ndarray]:
+def frames(
+    path: str | Path, start_s: float | None = None, end_s: float | None = None, fps: float | None = None
+) -> Iterator[np.ndarray]:
     """The frames shown at start_s <= t < end_s (seconds from the first; None = from the start, to the end).
 
-    Yields uint8 [H,W,3] RGB. Raises VideoError: nothing to decode, a decoder's error, a frame of another size than the
-    first, or clearly fewer frames than the file's headers promise for that time, as in a truncated download.
+    Yields uint8 [H,W,3] RGB, all of one size. `fps` is needed for a cut of a folder. Raises VideoError, at the first
+    frame that cannot be had, if not before.
     """
-    cut = start_s is not None or end_s is not None
-    start, end = start_s or 0.0, float("inf") if end_s is None else end_s
-    got, shape, until = 0, None, start
-    with _open(path) as (container, stream):
-        promised = _promised(stream, start, end)
-        origin = _seconds(stream, stream.start_time or 0)
-        if start > 0 and stream.time_base:
-            ticks = int(max(0.0, start + origin - _SEEK_MARGIN_S) / stream.time_base)
-            try:
-                container.seek(ticks, stream=stream)  # to the key frame before it
-            except av.FFmpegError as error:
-                raise VideoError(f"{path}: cannot go to {start:g} s: {_reason(error)}") from None
-        try:
-            for frame in _decode(container, stream):
-                if frame.time is not None:
-                    time = round(frame.time - origin, 6)  # so that neighbouring cuts share no frame and lose none
-                    if start_s is not None and time < start:
-                        continue
-                    if time >= end:
-                        break
-                    until = time + _seconds(stream, frame.duration)
-                elif cut:
-                    raise VideoError(f"{path}: its frames carry no timestamps, so {start:g} s cannot be found in it")
-                image = _shown(frame)
-                if shape is not None and image.shape != shape:
-                    raise VideoError(f"{path}: frame {got} is {_size(image.shape)}, the first was {_size(shape)}")
-                got, shape = got + 1, image.shape
-                yield image
-        except _DamagedError as error:
-            raise VideoError(f"{path}: {error}, after {got} of {promised or 'an unknown number of'} frames") from None
-        if promised is None:
-            missing_s = min(_declared_end(stream), end) - until
-            promised = got + max(0, round(missing_s * float(stream.average_rate or 0)))
-    if got == 0:
-        raise VideoError(f"{path}: has no frame" + (f" between {start:g} s and {end:g} s" if cut else ""))
-    if got < promised - max(_SLACK_FRAMES, _SLACK_SHARE * promised):
-        raise VideoError(f"{path}: truncated: {got} frames could be decoded, its headers promise {promised}")
+    if Path(path).is_dir():
+        return frame_folder.frames(path, start_s, end_s, fps)
+    return video_file.frames(path, start_s, end_s)
 
 
-class _DamagedError(ValueError):
-    """A decoder's or demuxer's complaint, before the file and the count are known."""
+def content_hash(path: str | Path) -> str:
+    """sha256 (hex) of a file's bytes; of a folder, over the sorted names and the bytes of its frames.
 
-
-@contextmanager
-def _open(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    It is the same wherever the video lies. Raises VideoError for a folder without frames, OSError as reading does.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise VideoError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise VideoError(f"{path}: is empty (0 bytes)")
-    try:
-        # The explicit protocol keeps a ":" in the name from being read as another.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file", "format_whitelist": _FORMATS})
-    except av.FFmpegError as error:
-        raise VideoError(f"{path}: is not a readable video: {_reason(error)}") from None
-    with container:
-        # An audio file's cover picture is a video stream to the demuxer.
-        streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-        if not streams:
-            kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-            raise VideoError(f"{path}: has no video stream (it holds: {kinds})")
-        stream = streams[0]
-        if stream.codec_context is None:
-            raise VideoError(f"{path}: no decoder for its video stream")
-        # One thread: many workers decode at once, and decoding is far cheaper than what follows.
-        stream.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
-        yield container, stream
+    if not path.is_dir():
+        return _file_digest(path).hexdigest()
+    files = sorted(frame_files(path), key=lambda file: file.name)
+    if not files:
+        raise VideoError(f"{path}: is a folder without a PNG or JPEG frame")
+    digest = hashlib.sha256()
+    for file in files:
+        # A name holds no zero byte and a digest has one length, so no two folders make the same stream.
+        digest.update(os.fsencode(file.name) + b"\0" + _file_digest(file).digest())
+    return digest.hexdigest()
 
 
-def _decode(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    try:
-        yield from container.decode(stream)
-    except av.FFmpegError as error:
-        raise _DamagedError(f"damaged: {_reason(error)}") from None
-
-
-def _promised(stream: av.VideoStream, start: float = 0.0, end: float = float("inf")) -> int | None:
-    """Number of frames the headers list between two times (s); None where they do not say.
-
-    The index of an mp4 or AVI lists every frame; those that an edit list hides are marked, and do not count. Its times
-    are those of decoding, a few frames before those of showing: less than the slack.
-    """
-    if stream.frames <= 0:
-        return None
-    entries = list(stream.index_entries)
-    if len(entries) >= stream.frames:
-        times = [_seconds(stream, e.timestamp - entries[0].timestamp) for e in entries if not e.is_discard]
-        return sum(start <= time < end for time in times)
-    return stream.frames if start <= 0 and end == float("inf") else None
-
-
-def _declared_end(stream: av.VideoStream) -> float:
-    """Seconds at which Matroska says its video ends; 0 where nothing does (a container's length may be its audio's)."""
-    declared = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
-    if declared is None:
-        return 0.0
-    hours, minutes, seconds = map(float, declared.groups())
-    return 3600 * hours + 60 * minutes + seconds
-
-
-def _count(path: str | Path) -> tuple[int, float]:
-    """Frames and mean fps by reading every packet. Raises VideoError."""
-    with _open(path) as (container, stream):
-        try:
-            times = [p.pts for p in container.demux(stream) if p.size > 0 and not p.is_discard]
-        except av.FFmpegError as error:
-            raise VideoError(f"{path}: damaged: {_reason(error)}") from None
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
-        shown = [t for t in times if t is not None]
-        if len(shown) > 1 and max(shown) > min(shown):
-            fps = (len(shown) - 1) / _seconds(stream, max(shown) - min(shown))
-        return len(times), fps
-
-
-def _seconds(stream: av.VideoStream, ticks: int) -> float:
-    return float(ticks * (stream.time_base or 0))
-
-
-def _shown(frame: av.VideoFrame) -> np.ndarray:
-    """uint8 [H,W,3] RGB, turned and mirrored by the display matrix (multiples of 90 degrees)."""
-    image = frame.to_ndarray(format="rgb24")
-    matrix = cast("SupportsBytes | None", frame.side_data.get("DISPLAYMATRIX"))
-    if matrix is None:
-        return image
-    # ISO 14496-12: shown x = a x + c y, shown y = b x + d y; rows (a, b, u), (c, d, v), (x, y, w).
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    if abs(b) > abs(a):
-        image, a, d = image.transpose(1, 0, 2), c, b
-    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
-
-
-def _reason(error: av.FFmpegError) -> str:
-    return error.strerror or type(error).__name__
+def _file_digest(path: Path) -> hashlib._Hash:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256")
