@@ -110,4 +110,8 @@ def _text(entry: dict[Any, Any], key: str, place: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str):
         raise ReleaseError(f"{place}: expected text under {key!r}, got {brief(value)} in {brief(entry)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a pickle may hold half of a surrogate pair, which no table can
+        raise ReleaseError(f"{place}: the text under {key!r} is no Unicode: {brief(value)}") from None
     return str(value)

@@ -6,9 +6,12 @@ count by and in `detail` for a person.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
@@ -17,6 +20,8 @@ from seds.config import Windows
 from seds.pose import hands
 from seds.shards import ShardReader
 from seds.windows import pose_windows
+
+_BATCH = 4_000  # frames judged together: enough that Python's share is small, few enough for a processor's cache
 
 
 @dataclass(frozen=True)
@@ -30,22 +35,29 @@ class _Visibility:
 
 
 def build(
-    videos: pd.DataFrame, pose: ShardReader, rgb: ShardReader, rules: Windows, wrist_margin: float | None
+    videos: pd.DataFrame,
+    pose: ShardReader,
+    rgb: ShardReader,
+    rules: Windows,
+    wrist_margin: float | None,
+    workers: int | None = None,
 ) -> pd.DataFrame:
     """The MANIFEST table of a VIDEOS table and the two shard folders made from it.
 
     left_visible and right_visible are shares of the frames that are read, which of a long video are not all (SPEC 3).
-    wrist_margin: share of the frame's height, see config.Dataset. Raises ShardError for a missing or damaged shard.
+    wrist_margin: share of the frame's height, see config.Dataset. workers: threads; None = as the machine suggests.
+    Raises ShardError for a missing or damaged shard.
     """
     pose_of = {row.video_id: row for row in pose.index.itertuples()}
     rgb_of = {row.video_id: row for row in rgb.index.itertuples()}
+    seen_of = _visibility([v for v in videos.itertuples() if v.video_id in pose], pose, rules, wrist_margin, workers)
     rows = []
-    for video in tqdm(videos.itertuples(), total=len(videos), desc="manifest", unit="video", disable=None):
+    for video in videos.itertuples():
         posed, featured = pose_of.get(video.video_id), rgb_of.get(video.video_id)
-        seen = _visibility(video, pose, rules, wrist_margin) if video.video_id in pose else _Visibility()
+        seen = seen_of.get(video.video_id, _Visibility())
         reason, detail = _reason(video, posed, featured, seen)
         rows.append(
-            asdict(seen)
+            vars(seen)
             | {
                 "pose_shard": posed.shard if posed else "",
                 "rgb_shard": featured.shard if featured else "",
@@ -81,16 +93,60 @@ def summary(manifest: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _visibility(video: Any, pose: ShardReader, rules: Windows, wrist_margin: float | None) -> _Visibility:
-    (keypoints,) = pose.read(video.video_id, ("keypoints",))
-    margin = None if wrist_margin is None else wrist_margin * video.height
-    kept = hands.retain(keypoints, video.width, video.height, rules, margin)
-    read = max(1, len(hands.sample_frames(len(keypoints), rules.max_frames)))
+def _visibility(
+    videos: Sequence[Any], pose: ShardReader, rules: Windows, wrist_margin: float | None, workers: int | None
+) -> dict[str, _Visibility]:
+    """By video_id, of videos that have keypoints."""
+
+    def judge(batch: Sequence[Any]) -> dict[str, _Visibility]:
+        points = []
+        for video in batch:
+            (keypoints,) = pose.read(video.video_id, ("keypoints",))
+            points.append(keypoints[hands.sample_frames(len(keypoints), rules.max_frames)])
+        width, height = batch[0].width, batch[0].height
+        margin = None if wrist_margin is None else wrist_margin * height
+        left, right = hands.seen(np.concatenate(points), width, height, rules, margin)
+        ends = np.cumsum([len(frames) for frames in points])[:-1]
+        return {
+            video.video_id: _of_frames(left_seen, right_seen, rules)
+            for video, left_seen, right_seen in zip(batch, np.split(left, ends), np.split(right, ends), strict=True)
+        }
+
+    result: dict[str, _Visibility] = {}
+    frames = dict(zip(pose.index["video_id"], pose.index["frames"], strict=True))
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        tqdm(total=len(videos), desc="manifest", unit="video", disable=None) as bar,
+    ):  # threads: numpy lets go of the interpreter
+        for part in pool.map(judge, _batches(videos, frames)):
+            result |= part
+            bar.update(len(part))
+    return result
+
+
+def _batches(videos: Sequence[Any], frames: Mapping[str, int]) -> Iterator[list[Any]]:
+    """Consecutive videos with frames of one size, about _BATCH frames of them."""
+    batch: list[Any] = []
+    held = 0
+    for video in videos:
+        if batch and (held >= _BATCH or (video.width, video.height) != (batch[0].width, batch[0].height)):
+            yield batch
+            batch, held = [], 0
+        batch.append(video)
+        held += frames[video.video_id]
+    if batch:
+        yield batch
+
+
+def _of_frames(left_seen: np.ndarray, right_seen: np.ndarray, rules: Windows) -> _Visibility:
+    """left_seen, right_seen: bool [K], of the frames that are read."""
+    retained = int(np.count_nonzero(left_seen | right_seen))
+    read = max(1, len(left_seen))
     return _Visibility(
-        retained=len(kept.frames),
-        windows=len(pose_windows(len(kept.frames), rules.window, rules.max_windows)),
-        left_visible=float(kept.left_seen.sum() / read),
-        right_visible=float(kept.right_seen.sum() / read),
+        retained=retained,
+        windows=len(pose_windows(retained, rules.window, rules.max_windows)),
+        left_visible=np.count_nonzero(left_seen) / read,
+        right_visible=np.count_nonzero(right_seen) / read,
     )
 
 

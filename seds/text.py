@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,12 @@ PADDING = 0
 
 @cache
 def _tokenizer() -> Any:
-    from open_clip.tokenizer import SimpleTokenizer  # its vocabulary of 49,408 entries lies in the wheel
-
-    return SimpleTokenizer()
+    # The module's file alone: its package would load the networks too, 230 MB that reading annotations has no use for.
+    file = Path(find_spec("open_clip").submodule_search_locations[0]) / "tokenizer.py"  # type: ignore[union-attr,index]
+    spec = spec_from_file_location("open_clip_tokenizer", file)
+    module = module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    return module.SimpleTokenizer()  # its vocabulary of 49,408 entries lies beside it
 
 
 def tokenise(texts: Sequence[str], max_words: int = 32) -> np.ndarray:
@@ -31,6 +36,11 @@ def tokenise(texts: Sequence[str], max_words: int = 32) -> np.ndarray:
         tokens = np.append(tokens[kept_tokens(len(tokens), max_words)], tokenizer.eot_token_id)
         row[: len(tokens)] = tokens
     return ids
+
+
+def count_tokens(text: str) -> int:
+    """How many tokens a text has, start and end among them, before any is left out."""
+    return len(_tokenizer().encode(text)) + 2
 
 
 def kept_tokens(length: int, max_words: int = 32) -> np.ndarray:

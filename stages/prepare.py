@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
-from seds import datasets, tables
+from seds import headers, prepare, tables
 from seds.config import load_params
+from seds.datasets import texts
 
 
 def main(dataset: str) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # what readers have to say
     params = load_params()
-    root = Path("data/raw") / dataset
-    videos = datasets.prepare(dataset, params.dataset(dataset).corpus, root, params.machine.workers)
+    root, memory = Path("data/raw") / dataset, headers.memory_of(dataset)
+    videos = prepare.prepare(dataset, params.dataset(dataset), root, memory, params.machine.workers)
     tables.write(videos, tables.VIDEOS, Path("data/videos") / f"{dataset}.parquet")
-    print(datasets.summary(videos))
+    print(prepare.summary(videos))
+    print(texts.report(videos))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / theirs / "raw_videos").mkdir(parents=True)
         with (root / f"how2sign_realigned_{theirs}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, delimiter="\t")
-            writer.writerow(how2sign.COLUMNS)
+            writer.writerow(how2sign.REALIGNED)
             for name, (split, _, _) in EXPECTED.items():
                 if split == theirs:
                     writer.writerow(["", "", name.rsplit("-", 2)[0], name, "", "", f"What {name} says."])

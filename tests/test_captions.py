@@ -17,6 +17,7 @@ CAPTION = {"video_name": "a", "ori_text": "b", "text": "c", "num_frames": 1}
         ({7: CAPTION}, "expected dicts by sentence id"),
         ({"a": {"video_name": "a"}}, "'a': expected text under 'text', got None"),
         ({"a": {**CAPTION, "video_name": "../a"}}, r"'\.\./a' is no file name"),
+        ({"a": {**CAPTION, "text": "\ud83d"}}, r"the text under 'text' is no Unicode: '\\ud83d'"),
         ({"a": CAPTION, "b": CAPTION}, r"video 'a' stands already in .*train\.pkl"),
     ],
 )

@@ -4,6 +4,7 @@ import pytest
 
 from seds import manifest, shards, tables
 from seds.config import Windows
+from seds.pose import hands
 from seds.pose.skeleton import LEFT_HAND, RIGHT_HAND
 
 RULES = Windows()
@@ -162,3 +163,25 @@ def test_summary_counts_reasons_and_warns_of_an_empty_split(corpus):
     assert "1 of 2 left out" in lines
     assert "    b: b.mp4: no such file" in lines
     assert lines[-2:] == ["warning: no usable video in split 'dev'", "warning: no usable video in split 'test'"]
+
+
+def test_videos_judged_together_are_as_each_by_itself(corpus):
+    """Batches of many videos against the definition, hands.retain on one video at a time."""
+    rng = np.random.default_rng(0)
+    expected = {}
+    for i in range(40):
+        frames = int(rng.choice([1, 5, 16, 150, 301, 700]))
+        width, height = ((256, 192), (64, 48))[int(i / 7) % 2]
+        keypoints = rng.uniform(-20, 1.2 * width, (frames, 133, 3)).astype(np.float32)
+        keypoints[:, :, 2] = rng.uniform(0, rng.uniform(0.05, 1), (frames, 133))
+        if i % 3 == 0:
+            keypoints[rng.random((frames, 133)) < 0.05] = rng.choice([np.nan, np.inf])
+        row = video(f"v{i}", width=width, height=height)
+        corpus.add(row, keypoints, rgb=index_row(f"v{i}", frames))
+        kept = hands.retain(keypoints, width, height, RULES, 0.25 * height)
+        read = len(hands.sample_frames(frames, RULES.max_frames))
+        expected[f"v{i}"] = (len(kept.frames), kept.left_seen.sum() / read, kept.right_seen.sum() / read)
+    table = corpus.build(0.25).set_index("video_id")
+    found = table[["retained", "left_visible", "right_visible"]].apply(tuple, axis=1).to_dict()
+    assert found == expected
+    assert 0 < table["usable"].sum() < 40

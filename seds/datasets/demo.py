@@ -6,22 +6,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from seds.tables import ANNOTATIONS, TableError
+from seds.config import Dataset
+from seds.tables import TableError
 
 LANGUAGE = "en"
 
 
-def read_annotations(root: Path) -> pd.DataFrame:
+def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     """The ANNOTATIONS table of the demo corpus in `root`. Raises TableError when it has not been rendered."""
     path = root / "annotations.parquet"
     if not path.is_file():
         raise TableError(f"{path} not found; make it with: dvc repro render")
     table = pd.read_parquet(path)
     table["path"] = [(root / relative).as_posix() for relative in table["path"]]
-    return table.assign(
-        text=table["text"].str.strip(),
-        text_original=table["text"],
-        language=LANGUAGE,
-        start_s=float("nan"),  # one file a video
-        end_s=float("nan"),
-    )[list(ANNOTATIONS.columns)]
+    return table.assign(text=table["text"].str.strip(), text_original=table["text"], language=LANGUAGE)[
+        ["video_id", "sentence_id", "split", "text", "text_original", "language", "signer", "path"]
+    ]

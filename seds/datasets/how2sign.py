@@ -1,99 +1,130 @@
-"""How2Sign (Duarte et al., CVPR 2021), American Sign Language: front-view sentence clips and re-aligned English text.
+"""How2Sign (Duarte et al., CVPR 2021), American Sign Language: front view, re-aligned English text.
 
-Two layouts of its folder are known (LAYOUTS), told apart by where a split's annotation file lies: a short one, and the
-one that the official download script makes. The clips are already cut, by the speech's timing; START_REALIGNED and
-END_REALIGNED are positions in the full video, so they mean nothing in a clip and are not used.
+Videos come as clips of a sentence each, or as the full videos of which the sentences are cuts (the `*_clips` and
+`*_videos` of the official download). The clips were cut by the speech's timing, so START_REALIGNED and END_REALIGNED,
+which are positions in the full video and fit the signing, mean nothing in a clip. A sentence whose clip is there is
+read from it; else it is a cut of the full video, which is not encoded anew.
+
+Several layouts of the corpus's folder are known (LAYOUTS), told apart by where a split's annotation file lies: a short
+one, and what the official download script makes. BOXES, where it is there, says where the signer is: comma-separated,
+the columns `left,top,right,bottom` in px of the frame as shown, and the name of a clip or of a full video.
 """
 
 from __future__ import annotations
 
-import csv
 import logging
+import math
+import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from seds.config import Dataset
+from seds.datasets import delimited
+from seds.datasets.texts import clean
 from seds.tables import ANNOTATIONS, TableError
 
 LANGUAGE = "en"
 SPLITS = {"train": "train", "val": "dev", "test": "test"}  # the corpus's names -> ours
-LAYOUTS = (  # (annotation file, folder of the clips)
-    ("how2sign_realigned_{split}.csv", "{split}/raw_videos"),
-    (
-        "sentence_level/{split}/text/en/raw_text/re_aligned/how2sign_realigned_{split}.csv",
-        "sentence_level/{split}/rgb_front/raw_videos",
+_SENTENCES, _VIDEOS = "sentence_level/{split}/rgb_front/raw_videos", "video_level/{split}/rgb_front/raw_videos"
+_TEXTS = "sentence_level/{split}/text/en/raw_text"
+LAYOUTS = (  # (annotation file, folder of the clips, folder of the full videos)
+    ("how2sign_realigned_{split}.csv", "{split}/raw_videos", "{split}/raw_videos"),
+    *(
+        (f"{top}{_TEXTS}/{text}", top + _SENTENCES, top + _VIDEOS)
+        for top in ("", "How2Sign/")
+        for text in ("re_aligned/how2sign_realigned_{split}.csv", "how2sign_{split}.csv")
     ),
 )
-COLUMNS = (
-    "VIDEO_ID", "VIDEO_NAME", "SENTENCE_ID", "SENTENCE_NAME", "START_REALIGNED", "END_REALIGNED", "SENTENCE",
-)  # fmt: skip
+BOXES = "bbox.csv"
+_SIDES = ("left", "top", "right", "bottom")
+_NAMES = ("VIDEO_ID", "VIDEO_NAME", "SENTENCE_ID", "SENTENCE_NAME")
+REALIGNED = (*_NAMES, "START_REALIGNED", "END_REALIGNED", "SENTENCE")
+BY_SPEECH = (*_NAMES, "START", "END", "SENTENCE")
 # --7E2sU6zP4_10-5-rgb_front: sentence 10 of a YouTube video (whose id may hold - and _), signer 5, front camera.
 _SIGNER = re.compile(r"-(\d+)-rgb_\w+$")
 
 log = logging.getLogger(__name__)
 
 
-def read_annotations(root: Path) -> pd.DataFrame:
+def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     """The ANNOTATIONS table of the How2Sign copy in `root`; its `val` is our `dev`.
 
-    A sentence id owns the clips of every signer who was recorded with that sentence. A row without text is kept and
-    logged. Raises TableError naming file and line for a missing or malformed annotation file and a clip named twice.
+    A sentence id owns the videos of every signer who was recorded with that sentence. Raises TableError naming the file
+    for an annotation file that is missing or is not of this format.
     """
-    rows: list[dict[str, object]] = []
-    seen: dict[str, str] = {}
+    boxes = _boxes(root / BOXES)
+    boxed = set()
+    rows = []
     for theirs, ours in SPLITS.items():
-        file, clips = _layout(root, theirs)
-        for line, row in _rows(file):
-            name, place = row["SENTENCE_NAME"], f"{file}:{line}"
-            if name in seen:
-                raise TableError(f"{place}: SENTENCE_NAME {name!r} stands already at {seen[name]}; expected it once")
-            seen[name] = place
-            text = row["SENTENCE"].strip()
-            if not text:
-                log.warning("%s: %s has no text", place, name)
+        file, clips, videos = (root / place.format(split=theirs) for place in _layout(root, theirs))
+        only_full = videos.is_dir() and not clips.is_dir()
+        for row in delimited.read(file, "\t", REALIGNED, BY_SPEECH, quoted=True):
+            video, sentence, name, *times, text = list(row.fields.values())[1:]
+            problem = row.problem or ("" if name else f"{row.place}: has no SENTENCE_NAME")
+            path, full = clips / f"{name}.mp4", videos / f"{video}.mp4"
+            start = end = None
+            if only_full or (not os.path.exists(path) and os.path.exists(full)):
+                path = full
+                start, end = map(_seconds, times)
+                if start is None or end is None or start >= end:
+                    problem = problem or f"{row.place}: expected start and end of a cut of {full} (s), got {times}"
+            box = boxes.get(name) or boxes.get(video)
+            if box:
+                boxed.add(box.place)
+                problem = problem or box.problem
             signer = _SIGNER.search(name)
             rows.append(
                 {
-                    "video_id": name,
-                    "sentence_id": row["SENTENCE_ID"],
+                    "video_id": name or row.place,
+                    "sentence_id": sentence or name or row.place,
                     "split": ours,
-                    "text": text,
-                    "text_original": row["SENTENCE"],
+                    "text": clean(text),
+                    "text_original": text,
                     "language": LANGUAGE,
                     "signer": signer[1] if signer else "",
-                    "path": (clips / f"{name}.mp4").as_posix(),
-                    "start_s": None,
-                    "end_s": None,
+                    "path": path.as_posix(),
+                    "start_s": start,
+                    "end_s": end,
+                    "fps": None,
+                    "bbox": ",".join(box.fields[side] for side in _SIDES) if box else "",
+                    "problem": problem,
+                    "stated_frames": None,
                 }
             )
+    unused = [box.place for box in boxes.values() if box.place not in boxed]
+    if unused:
+        log.warning("%d boxes are of no video of the annotations: %s", len(unused), ", ".join(unused[:5]))
     return pd.DataFrame(rows, columns=list(ANNOTATIONS.columns))
 
 
-def _layout(root: Path, split: str) -> tuple[Path, Path]:
-    """The annotation file and the clip folder of a split, in whichever layout is there."""
-    for file, clips in LAYOUTS:
-        if (root / file.format(split=split)).is_file():
-            return root / file.format(split=split), root / clips.format(split=split)
-    expected = "\n".join(f"  {root / f.format(split=split)} with {root / c.format(split=split)}/" for f, c in LAYOUTS)
+def _boxes(file: Path) -> dict[str, delimited.Row]:
+    """The rows of a file of boxes by the clip or full video that they are of; of two for one, the first counts."""
+    boxes: dict[str, delimited.Row] = {}
+    if file.is_file():
+        for row in delimited.read(file, ",", ("SENTENCE_NAME", *_SIDES), ("VIDEO_NAME", *_SIDES)):
+            name = next(iter(row.fields.values()))
+            if not name:
+                log.warning("%s: left out, names no video", row.place)
+            elif boxes.setdefault(name, row) is not row:
+                log.warning("%s: left out, %.80r has a box at %s", row.place, name, boxes[name].place)
+    return boxes
+
+
+def _layout(root: Path, split: str) -> tuple[str, str, str]:
+    """The layout of LAYOUTS in which a split's annotation file is there."""
+    for layout in LAYOUTS:
+        if (root / layout[0].format(split=split)).is_file():
+            return layout
+    expected = "\n".join(f"  {root / layout[0].format(split=split)}" for layout in LAYOUTS)
     raise TableError(f"no How2Sign annotations of split {split!r}; expected one of\n{expected}")
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and columns of each row. The files are tab-separated, with quotation marks doubled inside quotes."""
+def _seconds(text: str) -> float | None:
+    """A position in a video; None where there is none."""
     try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.reader(lines, delimiter="\t")
-            header = next(reader, [])
-            if tuple(header) != COLUMNS:
-                raise TableError(f"{file}:1: expected the columns {', '.join(COLUMNS)}, got {', '.join(header)!r}")
-            for row in reader:
-                if len(row) != len(COLUMNS) or "\n" in row[-1]:
-                    raise TableError(
-                        f"{file}:{reader.line_num}: expected {len(COLUMNS)} tab-separated columns on one line, "
-                        f"got {len(row)}: {row!r:.200}; is a quotation mark left open?"
-                    )
-                yield reader.line_num, dict(zip(COLUMNS, row, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{file} is not a tab-separated UTF-8 file: {error}") from None
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None

@@ -1,25 +1,17 @@
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
-import av
-import numpy as np
 import pandas as pd
 import pytest
+from films import film
 
-from seds import datasets, tables
-from seds.config import ConfigError
+from seds import headers, prepare, tables, video
+from seds.config import ConfigError, Dataset
+from seds.prepare import distinct, fit_box, summary
 
-
-def film(path: Path, frames: int = 12, fps: int = 10) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for level in range(frames):
-            image = np.full((48, 64, 3), 10 * level, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
+DEMO = Dataset(corpus="demo")
 
 
 def annotation(video_id: str, split: str, **changes: object) -> dict[str, object]:
@@ -46,7 +38,7 @@ def root(tmp_path, monkeypatch):
 
 
 def test_every_row_is_kept_with_what_its_file_says(root):
-    videos = datasets.prepare("demo", "demo", root, workers=2).set_index("video_id")
+    videos = prepare.prepare("demo", DEMO, root, workers=2).set_index("video_id")
     assert videos["status"].to_dict() == {"a": "ok", "b": "ok", "gone": "missing", "empty": "unreadable"}
     a = videos.loc["a"]
     assert (a["frames"], a["fps"], a["width"], a["height"]) == (12, 10.0, 64, 48)
@@ -60,14 +52,14 @@ def test_every_row_is_kept_with_what_its_file_says(root):
 
 
 def test_the_table_survives_its_file(root):
-    videos = datasets.prepare("demo", "demo", root)
+    videos = prepare.prepare("demo", DEMO, root)
     tables.write(videos, tables.VIDEOS, "data/videos/demo.parquet")
     read = tables.read("data/videos/demo.parquet", tables.VIDEOS, "dvc repro prepare@demo")
     pd.testing.assert_frame_equal(read, videos)
 
 
 def test_summary_counts_splits_and_names_what_is_left_out(root):
-    lines = datasets.summary(datasets.prepare("demo", "demo", root)).splitlines()
+    lines = summary(prepare.prepare("demo", DEMO, root)).splitlines()
     assert lines[1].split() == ["train", "1", "1", "1", "1", "0.00"]
     assert lines[3].split() == ["test", "2", "0", "2", "1", "0.00"]
     assert "2 of 4 left out" in lines
@@ -77,15 +69,153 @@ def test_summary_counts_splits_and_names_what_is_left_out(root):
 
 def test_an_unrendered_demo_says_what_to_run(tmp_path):
     with pytest.raises(tables.TableError, match=r"annotations\.parquet not found; make it with: dvc repro render"):
-        datasets.prepare("demo", "demo", tmp_path)
+        prepare.prepare("demo", DEMO, tmp_path)
 
 
 def test_annotations_that_break_their_contract_are_named(root):
     pd.DataFrame([annotation("a", "train"), annotation("a", "validation")]).to_parquet(root / "annotations.parquet")
-    with pytest.raises(tables.TableError, match=r"(?s)annotations in data/raw/demo.*video_id.*'a'.*'validation'"):
-        datasets.prepare("demo", "demo", root)
+    with pytest.raises(tables.TableError, match=r"(?s)annotations in data/raw/demo.*split.*'validation'"):
+        prepare.prepare("demo", DEMO, root)
 
 
 def test_an_unknown_corpus_lists_the_known_ones(tmp_path):
-    with pytest.raises(ConfigError, match=r"unknown corpus 'how2sgin'; seds\.datasets reads: demo, how2sign"):
-        datasets.prepare("x", "how2sgin", tmp_path)
+    with pytest.raises(ConfigError, match=r"unknown corpus 'how2sgin'; seds\.datasets reads: .*demo, folder, how2sign"):
+        prepare.prepare("x", Dataset(corpus="how2sgin"), tmp_path)
+
+
+def test_a_repeated_id_is_listed_under_another(root):
+    rows = [annotation("a", "train"), annotation("a", "test", path="videos/b.mp4"), annotation("a#2", "dev")]
+    pd.DataFrame([*rows, annotation("a", "train")]).to_parquet(root / "annotations.parquet")
+    videos = prepare.prepare("demo", DEMO, root)
+    assert videos["video_id"].tolist() == ["a", "a#3", "a#2", "a#4"]
+    assert videos["status"].tolist() == ["ok", "duplicate", "missing", "duplicate"]
+    assert videos["detail"][1] == "row 2 has the video_id of row 1, 'a'"
+
+
+def test_distinct_ids():
+    assert distinct(["a", "b", "a", "a"]) == (["a", "b", "a#2", "a#3"], {2: 0, 3: 0})
+    assert distinct(["a", "a", "a#2"]) == (["a", "a#3", "a#2"], {1: 0})
+
+
+def test_names_that_leave_the_corpus_are_refused_for_every_reader(root):
+    (root.parent / "other.mp4").write_bytes((root / "videos/a.mp4").read_bytes())
+    rows = [annotation("up", "train", path="../other.mp4"), annotation("root", "train", path="/etc/passwd")]
+    pd.DataFrame([*rows, annotation("self", "dev", path=".")]).to_parquet(root / "annotations.parquet")
+    videos = prepare.prepare("demo", DEMO, root)
+    assert videos["status"].tolist() == ["refused"] * 3
+    assert videos["detail"][0].startswith("'data/raw/demo/../other.mp4' lies outside data/raw/demo")
+
+
+@pytest.mark.parametrize(
+    ("text", "fitted"),
+    [("", None), ("1,2,3,4", (1, 2, 3, 4)), ("-1,0,101,51", (0, 0, 100, 50)), ("0,0,100,50", (0, 0, 100, 50))],
+)
+def test_a_box_is_cut_to_the_frame(text, fitted):
+    assert fit_box(text, 100, 50) == fitted
+
+
+@pytest.mark.parametrize(
+    "text", ["0,0,103,50", "-3,0,9,9", "0,0,9,52", "200,10,300,20", "101,0,102,9", "5,5,5,9", "0,0,1"]
+)
+def test_a_box_for_another_frame_is_refused(text):
+    with pytest.raises(ValueError, match=f"bbox '{text}'"):
+        fit_box(text, 100, 50)
+
+
+def test_a_bad_box_is_a_listed_row(root):
+    make = [annotation("a", "train", bbox="0,0,1280,720"), annotation("b", "dev", bbox="0,0,64,48.5")]
+    (root / "videos.csv").write_text(pd.DataFrame(make)[["path", "text", "bbox"]].to_csv(index=False))
+    videos = prepare.prepare("mine", Dataset(corpus="folder"), root)
+    assert videos["status"].tolist() == ["refused", "ok"]
+    assert videos["detail"][0] == "bbox '0,0,1280,720' leaves the frame of 64x48 px"
+    assert videos["bbox"][1] == "0,0,64,48"
+
+
+class TestMemory:
+    """Headers that are remembered: never wrong, never in the way."""
+
+    @pytest.fixture
+    def memory(self, tmp_path):
+        return tmp_path / "work/headers/demo.parquet"
+
+    @pytest.fixture
+    def opened(self, monkeypatch):
+        """The paths that were really opened."""
+        paths = []
+        real = video.content_hash
+        monkeypatch.setattr(video, "content_hash", lambda path: paths.append(Path(path).name) or real(path))
+        return paths
+
+    def test_what_has_not_changed_is_not_opened_again(self, root, memory, opened):
+        first = prepare.prepare("demo", DEMO, root, memory)
+        assert sorted(opened) == ["a.mp4", "b.mp4", "empty.mp4"]
+        opened.clear()
+        pd.testing.assert_frame_equal(prepare.prepare("demo", DEMO, root, memory), first)
+        assert opened == []
+
+    def test_what_has_changed_is_opened_again(self, root, memory, opened):
+        prepare.prepare("demo", DEMO, root, memory)
+        film(root / "videos/a.mp4", frames=7)
+        (root / "videos/empty.mp4").write_bytes((root / "videos/b.mp4").read_bytes())
+        (root / "videos/b.mp4").unlink()
+        film(root / "videos/gone.mp4", frames=5)
+        opened.clear()
+        videos = prepare.prepare("demo", DEMO, root, memory).set_index("video_id")
+        assert sorted(opened) == ["a.mp4", "empty.mp4", "gone.mp4"]
+        assert videos["frames"].to_dict() == {"a": 7, "b": 0, "gone": 5, "empty": 12}
+        assert videos["status"].to_dict() == {"a": "ok", "b": "missing", "gone": "ok", "empty": "ok"}
+
+    @pytest.mark.parametrize("content", [b"", b"PAR1 nonsense PAR1", b"\x80\x04."])
+    def test_a_damaged_memory_counts_for_nothing(self, root, memory, content):
+        first = prepare.prepare("demo", DEMO, root, memory)
+        memory.write_bytes(content)
+        pd.testing.assert_frame_equal(prepare.prepare("demo", DEMO, root, memory), first)
+        assert len(pd.read_parquet(memory)) == 3
+
+    def test_a_memory_of_other_columns_or_another_version_counts_for_nothing(self, root, memory, opened):
+        first = prepare.prepare("demo", DEMO, root, memory)
+        table = pd.read_parquet(memory).assign(frames=99)
+        for foreign in (table.drop(columns="stamp"), table.assign(version="old"), table.assign(frames="many")):
+            foreign.to_parquet(memory)
+            opened.clear()
+            pd.testing.assert_frame_equal(prepare.prepare("demo", DEMO, root, memory), first)
+            assert len(opened) == 3
+
+    def test_a_folder_of_frames_changes_with_its_files(self, tmp_path, memory, opened):
+        import cv2
+        import numpy as np
+
+        folder = tmp_path / "frames"
+        folder.mkdir()
+        for i in range(4):
+            cv2.imwrite(str(folder / f"{i}.png"), np.full((8, 8, 3), i, np.uint8))
+        file = headers.File(str(folder), 25.0)
+        before = headers.read_headers([file, file], memory)
+        assert [header.frames for header in before] == [4, 4]
+        assert headers.read_headers([file], memory) == before[:1]
+        assert headers.read_headers([headers.File(str(folder), 50.0)], memory)[0].fps == 50.0
+        cv2.imwrite(str(folder / "4.png"), np.full((8, 8, 3), 9, np.uint8))
+        opened.clear()
+        after = headers.read_headers([file], memory)[0]
+        assert (after.frames, opened) == (5, ["frames"])
+        assert after.sha256 != before[0].sha256
+
+    def test_what_the_system_refuses_is_not_remembered(self, root, memory, monkeypatch):
+        real = video.content_hash
+
+        def lost(path):
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(video, "content_hash", lost)
+        videos = prepare.prepare("demo", DEMO, root, memory).set_index("video_id")
+        assert videos.loc["a", ["status", "detail"]].tolist() == [
+            "unreadable",
+            "data/raw/demo/videos/a.mp4: Input/output error",
+        ]
+        monkeypatch.setattr(video, "content_hash", real)
+        assert prepare.prepare("demo", DEMO, root, memory)["status"][0] == "ok"
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.mp4")
+        (header,) = headers.read_headers([headers.File(str(tmp_path / "pipe.mp4"))])
+        assert (header.status, header.frames) == ("missing", 0)

@@ -1,0 +1,148 @@
+"""What is off with the files of a corpus: rules over its VIDEOS table and its folder."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from seds import tables, video
+from seds.check.findings import ERROR, WARNING, Finding
+
+_MEDIA = frozenset(
+    (".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv")
+)
+_IMAGES = frozenset((".png", ".jpg", ".jpeg"))
+_SHORT = 16  # frames, a window (SPEC 5)
+
+
+def status(videos: pd.DataFrame) -> Iterator[Finding]:
+    """Rows that cannot be used, and splits without one that can."""
+    for row in videos[videos["status"] != "ok"].itertuples():
+        yield Finding(ERROR, row.status, row.video_id, row.path, row.detail)
+    for split in tables.SPLITS:
+        rows = videos[videos["split"] == split]
+        if not (rows["status"] == "ok").any():
+            yield Finding(ERROR, "empty split", "", "", f"no readable video in split {split!r}, of {len(rows)}")
+
+
+def cuts(videos: pd.DataFrame) -> Iterator[Finding]:
+    """Cuts that lie beyond their file's end, and videos of less than a window."""
+    for row in videos[videos["status"] == "ok"].itertuples():
+        length = row.frames / row.fps
+        start = 0.0 if math.isnan(row.start_s) else row.start_s
+        end = length if math.isnan(row.end_s) else row.end_s
+        place = (row.video_id, row.path)
+        if start >= length:
+            detail = f"begins at {start:g} s, and its file ends at {length:.2f} s"
+            yield Finding(ERROR, "cut beyond the end", *place, detail)
+            continue
+        if end > length + 1 / row.fps:
+            detail = f"ends at {end:g} s, {end - length:.2f} s after its file"
+            yield Finding(WARNING, "cut past the end", *place, detail)
+        frames = round((min(end, length) - start) * row.fps)
+        if frames < _SHORT:
+            detail = f"{frames} frames, less than a window of {_SHORT}; its last is repeated"
+            yield Finding(WARNING, "short", *place, detail)
+
+
+def stated_lengths(videos: pd.DataFrame, stated: pd.Series) -> Iterator[Finding]:
+    """Files whose number of frames is not what the corpus says. stated: aligned with `videos`, null where unknown."""
+    differs = (videos["status"] == "ok") & stated.notna() & (stated != videos["frames"])
+    for row, says in zip(videos[differs].itertuples(), stated[differs], strict=True):
+        detail = f"{row.frames} frames, its annotation says {says:g}"
+        yield Finding(WARNING, "length differs", row.video_id, row.path, detail)
+
+
+def shapes(videos: pd.DataFrame) -> Iterator[Finding]:
+    """Videos of another frame size or rate than most."""
+    ok = videos[videos["status"] == "ok"]
+    sizes = ok["width"].astype(str) + "x" + ok["height"].astype(str)
+    for kind, values, unit in (("frame size", sizes, "px"), ("frame rate", ok["fps"].map("{:.3f}".format), "fps")):
+        if values.nunique() > 1:
+            common = values.value_counts().index[0]
+            share = (values == common).mean()
+            for i in values.index[values != common]:
+                detail = f"{values[i]} {unit}; {share:.0%} of the videos have {common}"
+                yield Finding(WARNING, f"{kind} differs", ok.at[i, "video_id"], ok.at[i, "path"], detail)
+
+
+def same_bytes(videos: pd.DataFrame) -> Iterator[Finding]:
+    """Videos with the same content, in whatever files: bytes and cut. In train and in another split it is an error."""
+    ok = videos[videos["status"] == "ok"]
+    keys = ["sha256", "start_s", "end_s"]
+    twice = ok[ok.duplicated(keys, keep=False)]
+    for _, rows in twice.groupby(keys, dropna=False, sort=False):
+        first = rows.iloc[0]
+        splits = set(rows["split"])
+        leak = "train" in splits and len(splits) > 1
+        kind = "same video in train and another split" if leak else "same video twice"
+        for row in rows.iloc[1:].itertuples():
+            detail = f"the bytes of {first['video_id']} ({first['split']}); this one is {row.split}"
+            yield Finding(ERROR if leak else WARNING, kind, row.video_id, row.path, detail)
+
+
+def unreferenced(videos: pd.DataFrame, root: Path) -> Iterator[Finding]:
+    """Video files, and folders of images, in the corpus's folder that no row names. Links are followed, each once."""
+    named = set(videos["path"])
+    waiting, seen = deque([root.as_posix()]), set[tuple[int, int]]()
+    while waiting:
+        folder = waiting.popleft()
+        try:
+            place = os.stat(folder)
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            yield Finding(WARNING, "unreadable folder", "", folder, error.strerror or str(error))
+            continue
+        if (place.st_dev, place.st_ino) in seen:  # a link in a circle
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        images = 0
+        for entry in entries:
+            path, suffix = f"{folder}/{entry.name}", Path(entry.name).suffix.lower()
+            if path in named or entry.name.startswith("."):
+                continue
+            if suffix in _IMAGES:
+                images += 1
+            elif suffix in _MEDIA:
+                yield Finding(WARNING, "unreferenced file", "", path, "no row of the annotations names it")
+            elif _is_folder(entry):
+                waiting.append(path)
+        if images:
+            detail = f"{images} images, and no row of the annotations names it"
+            yield Finding(WARNING, "unreferenced folder of images", "", folder, detail)
+
+
+def undecodable(videos: pd.DataFrame, workers: int | None = None) -> list[Finding]:
+    """Videos of which not every frame can be decoded."""
+
+    def reason(row: dict[str, object]) -> str:
+        start, end = (None if math.isnan(s) else s for s in (row["start_s"], row["end_s"]))  # type: ignore[arg-type]
+        try:
+            deque(video.frames(str(row["path"]), start, end, row["fps"]), maxlen=0)  # type: ignore[arg-type]
+        except (video.VideoError, OSError) as error:
+            return str(error)
+        return ""
+
+    rows = videos[videos["status"] == "ok"].to_dict("records")
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:  # libav lets go of the interpreter
+        reasons = list(tqdm(pool.map(reason, rows), total=len(rows), desc="decoding", unit="video", disable=None))
+    return [
+        Finding(ERROR, "damaged", row["video_id"], row["path"], why)
+        for row, why in zip(rows, reasons, strict=True)
+        if why
+    ]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False

@@ -1,0 +1,104 @@
+"""What is off with the sentences of a corpus: rules over its VIDEOS table."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+import pandas as pd
+
+from seds.check.findings import ERROR, WARNING, Finding
+from seds.datasets.splits import normalised
+from seds.datasets.texts import LANGUAGE, TOKENS
+from seds.text import count_tokens
+
+_PAIRS = (("train", "test"), ("train", "dev"), ("dev", "test"))
+
+
+def all_rules(videos: pd.DataFrame) -> Iterator[Finding]:
+    """The findings of every rule here, about the rows that make sense; a missing file does not matter to them."""
+    rows = videos[~videos["status"].isin(("refused", "duplicate"))]
+    yield from empty(rows)
+    spoken = rows[rows["text"] != ""]
+    words = spoken["text"].drop_duplicates()
+    words = spoken["text"].map(dict(zip(words, map(normalised, words), strict=True)))
+    yield from identities(spoken, words)
+    yield from shared_captions(spoken, words)
+    yield from readability(spoken)
+
+
+def empty(videos: pd.DataFrame) -> Iterator[Finding]:
+    """Videos without a text, which cannot be used."""
+    for row in videos[videos["text"] == ""].itertuples():
+        detail = "no caption" if row.text_original.strip() else "its text is empty"
+        yield Finding(ERROR, "no text", row.video_id, row.path, detail)
+
+
+def identities(videos: pd.DataFrame, words: pd.Series) -> Iterator[Finding]:
+    """A sentence in several splits; one with several texts; within a split, several sentences of the same words."""
+    for sentence, rows in _repeated(videos, videos["sentence_id"]):
+        splits = sorted(set(rows["split"]))
+        if len(splits) > 1:
+            severity = ERROR if "train" in splits else WARNING  # dev and test may ask for the same, if they must
+            for row in rows.itertuples():
+                detail = f"{sentence} is in {' and '.join(splits)}"
+                yield Finding(severity, f"sentence in {' and '.join(splits)}", row.video_id, row.path, detail)
+        texts = words[rows.index]
+        if texts.nunique() > 1:
+            first, other = rows["text"].iloc[0], rows["text"][texts != texts.iloc[0]].iloc[0]
+            detail = f"{sentence} has {texts.nunique()} texts, of which the first is used: {first!r}, {other!r}"
+            yield Finding(
+                WARNING, "sentence with several texts", rows["video_id"].iloc[0], rows["path"].iloc[0], detail
+            )
+    for split, part in videos.groupby("split", sort=False):
+        for text, rows in _repeated(part, words[part.index]):
+            firsts = rows.drop_duplicates("sentence_id")
+            for row in firsts.iloc[1:].itertuples():
+                detail = f"the words of sentence {firsts['sentence_id'].iloc[0]} of {split}, too: {text}"
+                yield Finding(WARNING, f"same text, two sentences ({split})", row.video_id, row.path, detail)
+
+
+def shared_captions(videos: pd.DataFrame, words: pd.Series) -> Iterator[Finding]:
+    """Captions that occur in two splits, told at each video of the later one. Case and punctuation do not count."""
+    first_of = {
+        split: dict(zip(words[part.index][::-1], part["video_id"][::-1], strict=True))
+        for split, part in videos.groupby("split")
+    }
+    for earlier, later in _PAIRS:
+        known = first_of.get(earlier, {})
+        part = videos[videos["split"] == later]
+        for row, text in zip(part.itertuples(), words[part.index], strict=True):
+            if text in known:
+                detail = f"{row.text!r} is also the text of {known[text]}"
+                yield Finding(WARNING, f"caption in {earlier} and {later}", row.video_id, row.path, detail)
+
+
+def readability(videos: pd.DataFrame) -> Iterator[Finding]:
+    """Texts that the model reads in part only, in another language than it knows, or with broken characters."""
+    for row in videos.itertuples():
+        place, tokens = (row.video_id, row.path), count_tokens(row.text)
+        if tokens > TOKENS:
+            detail = f"{tokens} tokens and {len(row.text):,} characters; {TOKENS} tokens are read, evenly chosen"
+            yield Finding(WARNING, f"text over {TOKENS} tokens", *place, detail)
+        if row.language != LANGUAGE:
+            detail = f"language {row.language!r}; CLIP's vocabulary is English"
+            yield Finding(WARNING, "not in English", *place, detail)
+        elif not _mostly_latin(row.text):
+            yield Finding(WARNING, "not in English", *place, f"said to be {LANGUAGE!r}: {row.text!r}")
+        broken = sorted({c for c in row.text if c == "\ufffd" or unicodedata.category(c) == "Cc"})
+        if broken:
+            detail = f"{', '.join(map(ascii, broken))} in {row.text!r}"
+            yield Finding(WARNING, "broken characters", *place, detail)
+
+
+def _repeated(videos: pd.DataFrame, keys: pd.Series) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows that share a key with another."""
+    twice = keys.duplicated(keep=False)
+    yield from videos[twice].groupby(keys[twice], sort=False)
+
+
+def _mostly_latin(text: str) -> bool:
+    if text.isascii():
+        return True
+    letters = [c for c in text if c.isalpha()]
+    return 2 * sum("LATIN" in unicodedata.name(c, "") for c in letters) >= len(letters)

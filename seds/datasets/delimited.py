@@ -1,0 +1,77 @@
+"""Annotation files with one row a line and a separator between fields, read so that a bad line costs only itself."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seds.legible import legible
+from seds.tables import TableError
+
+_SEPARATORS = {"\t": "a tab", "|": "'|'", ",": "a comma"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line's fields by column. problem: "", or what is wrong with the line; then fields that it lacks are empty."""
+
+    place: str  # file:line
+    fields: dict[str, str]
+    problem: str
+
+
+def read(file: Path, separator: str, *headers: Sequence[str], quoted: bool = False) -> Iterator[Row]:
+    """The rows of a UTF-8 file whose first line is one of `headers`, in its order; blank lines are none.
+
+    A line ends at a line feed only, with or without a carriage return: a text may hold any other character that
+    somebody calls a line's end. quoted: a field may stand in quotation marks, with those inside it doubled. It cannot
+    span lines, or one mark left open would swallow the rest of the file.
+    Raises TableError where the file or its header cannot be read.
+    """
+    try:
+        lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except OSError as error:
+        raise TableError(f"{file} cannot be read: {error.strerror}") from None
+    try:
+        header = tuple(_split(lines[0], separator, quoted))
+    except ValueError as error:
+        raise TableError(f"{file}:1: {error}") from None
+    if header not in map(tuple, headers):
+        expected = " or ".join(", ".join(names) for names in headers)
+        raise TableError(
+            f"{file}:1: expected the columns {expected}, separated by {_SEPARATORS[separator]}; "
+            f"got {legible(', '.join(header))}"
+        )
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        place, fields, problem = f"{file}:{number}", [], ""
+        try:
+            fields = _split(line, separator, quoted)
+            if len(fields) != len(header):
+                problem = (
+                    f"{place}: expected {len(header)} fields separated by {_SEPARATORS[separator]}, "
+                    f"got {len(fields)}: {legible(separator.join(fields))}"
+                )
+        except ValueError as error:
+            problem = f"{place}: {error}"
+        padded = [*fields, *[""] * len(header)]
+        yield Row(place, dict(zip(header, padded, strict=False)), problem)
+
+
+def _split(line: bytes, separator: str, quoted: bool) -> list[str]:
+    """The fields of a line. Raises ValueError."""
+    try:
+        text = line.removesuffix(b"\r").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8: {error.reason} at byte {error.start}") from None
+    if not quoted:
+        return text.split(separator)
+    try:
+        # A carriage return inside would end a row for csv, which in a single line can only be part of a text.
+        (fields,) = csv.reader([text.replace("\r", " ")], delimiter=separator, strict=True)
+    except csv.Error as error:
+        raise ValueError(f"{error}; is a quotation mark left open? {legible(text)}") from None
+    return fields

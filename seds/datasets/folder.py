@@ -1,0 +1,148 @@
+"""Your own videos: a folder, and a table that says what is signed in them.
+
+The table is data/raw/<name>/videos.csv, .tsv or .parquet, or what `annotations` in params.yaml names, a path in that
+folder. Columns, in any order; others are left alone:
+
+    path          of the video (or of a folder of frames), relative to the table's folder
+    text          what is signed
+    video_id      its name; default: the path, and the times of a cut
+    sentence_id   videos with the same belong to one sentence; default: those with the same text do
+    split         train, dev or test, in every row; default: see seds.datasets.splits
+    start_s end_s a part of a longer video, seconds
+    signer        who signs
+    bbox          the signer's place in the frame, "left,top,right,bottom" px
+    language      of the text, ISO 639-1; default: en
+    fps           of a folder of frames
+
+A CSV is UTF-8, with or without a byte order mark; its fields are separated by commas, semicolons or tabs and may stand
+in double quotes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seds.boxes import format_box, parse_box
+from seds.config import Dataset
+from seds.datasets import sheets
+from seds.datasets.splits import assign, normalised
+from seds.datasets.texts import clean
+from seds.tables import ANNOTATIONS, SPLITS, TableError
+
+TABLES = ("videos.csv", "videos.tsv", "videos.parquet")
+NEEDED = ("path", "text")
+OPTIONAL = ("video_id", "sentence_id", "split", "start_s", "end_s", "signer", "bbox", "language", "fps")
+_SPLIT_NAMES = {name: name for name in SPLITS} | {"val": "dev", "valid": "dev", "validation": "dev"}
+LANGUAGE = "en"
+
+log = logging.getLogger(__name__)
+
+
+def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
+    """The ANNOTATIONS table of the folder `root`, a row for each row of its table.
+
+    A row that makes no sense (too few fields, a time that is no number, an unknown split) keeps its place, with its
+    problem. Raises TableError, naming the file, where the table is missing, unreadable or lacks a column.
+    """
+    file = _table(root, dataset.annotations)
+    records = list(sheets.read(file, NEEDED, OPTIONAL))
+    with_splits = any(record.get("split", "").strip() for record in records)
+    rows = [_row(record, file.parent, with_splits) for record in records]
+    table = pd.DataFrame(rows, columns=list(ANNOTATIONS.columns))
+    if not with_splits:
+        _split(table, file)
+    return table
+
+
+def _table(root: Path, name: str | None) -> Path:
+    if name is not None:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise TableError(f"annotations: {name!r} leads out of {root}; copy or link the table there")
+        if not (root / name).is_file():
+            raise TableError(f"{root / name} not found; params.yaml names it under `annotations`")
+        return root / name
+    found = [root / name for name in TABLES if (root / name).is_file()]
+    if len(found) != 1:
+        which = " and ".join(map(str, found)) or "none of them"
+        raise TableError(
+            f"{root}: expected one of {', '.join(TABLES)}, found {which}; "
+            "`annotations` under the corpus in params.yaml may name another file"
+        )
+    return found[0]
+
+
+def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str, Any]:
+    """A row of ANNOTATIONS, with what is wrong as its problem."""
+    problems = [record["problem"]] if record.get("problem") else []
+
+    def number(name: str, least: float) -> float:
+        text = record.get(name, "").strip()
+        try:
+            value = float(text) if text else math.nan
+            if text and not (math.isfinite(value) and value >= least):
+                raise ValueError
+        except ValueError:
+            problems.append(f"{name} {text!r}: expected a number of at least {least:g}, with a point for decimals")
+            return math.nan
+        return value
+
+    path, original = record.get("path", ""), record.get("text", "")
+    if not path.strip():
+        problems.append("path is empty")
+    start, end, fps = number("start_s", 0.0), number("end_s", 0.0), number("fps", 0.001)
+    if start >= end:
+        problems.append(f"start_s {start:g} is not before end_s {end:g}")
+    split = _SPLIT_NAMES.get(record.get("split", "").strip().lower(), "")
+    if with_splits and not split:
+        problems.append(f"split {record.get('split', '')!r}: expected {', '.join(SPLITS)}")
+    bbox = ""
+    try:
+        bbox = format_box(parse_box(record.get("bbox", "").strip()))
+    except ValueError as error:
+        problems.append(str(error))
+    cut = "" if math.isnan(start) and math.isnan(end) else f" {_seconds(start)}-{_seconds(end)}"
+    video_id = record.get("video_id", "").strip() or f"{path}{cut}"
+    text = clean(original)
+    return {
+        "video_id": video_id,
+        "sentence_id": record.get("sentence_id", "").strip() or _sentence_id(text, video_id),
+        "split": split,
+        "text": text,
+        "text_original": original,
+        "language": record.get("language", "").strip().lower() or LANGUAGE,
+        "signer": record.get("signer", "").strip(),
+        "path": (folder / path).as_posix() if path.strip() else "",
+        "start_s": start,
+        "end_s": end,
+        "fps": fps,
+        "bbox": bbox,
+        "problem": "; ".join(problems),
+    }
+
+
+def _seconds(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:g}"
+
+
+def _sentence_id(text: str, video_id: str) -> str:
+    """Of a text, the same for the same words; a video without text is a sentence by itself."""
+    key = normalised(text) or f"video {video_id}"
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
+def _split(table: pd.DataFrame, file: Path) -> None:
+    """Fill `split` of a table that has none."""
+    sound = table["problem"] == ""
+    chosen = table[sound]
+    splits, rule = assign(chosen["sentence_id"], chosen["text"], chosen["signer"])
+    table.loc[sound, "split"] = splits
+    if sound.any():
+        counts = ", ".join(f"{splits.count(split)} {split}" for split in SPLITS)
+        log.info("%s has no splits; chosen by %s: %s videos", file, rule, counts)

@@ -1,0 +1,124 @@
+"""The text that the model reads: the corpus's own, or captions brought along, in English as CLIP's vocabulary is."""
+
+from __future__ import annotations
+
+import logging
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean
+
+import pandas as pd
+
+from seds import listing
+from seds.captions import RELEASES, read_captions
+from seds.config import Dataset
+from seds.datasets import sheets
+from seds.tables import TableError
+from seds.text import count_tokens
+
+LANGUAGE = "en"  # of captions
+KEYS = ("video_id", "sentence_id")  # what a user's captions may be of
+TOKENS = 32  # of a sentence that the model reads, start and end among them (SPEC 2)
+
+log = logging.getLogger(__name__)
+
+
+def clean(text: str) -> str:
+    """A sentence as the model reads it: one space between words, and each letter in its one-character form (NFC)."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def captioned(annotations: pd.DataFrame, dataset: Dataset, root: Path) -> pd.DataFrame:
+    """The annotations with the captions that the corpus's entry in params.yaml names; as they are where it names none.
+
+    Captions lie in the corpus's folder `root`, where DVC sees them change: the release's caption files (a folder with
+    train.pkl, dev.pkl, test.pkl; SPEC 1), or a CSV, TSV or Parquet file of two columns, `text` and one of KEYS. A row
+    that they have nothing for keeps its place with an empty text, which the manifest lists. `text_original` stays.
+    Raises TableError, ReleaseError and PickleError for captions that are not there or cannot be read.
+    """
+    if dataset.captions is None:
+        return annotations
+    if Path(dataset.captions).is_absolute() or ".." in Path(dataset.captions).parts:
+        raise TableError(
+            f"captions {dataset.captions!r} lead out of {root}, where alone DVC sees them change; "
+            "link or copy them there, and name them from there"
+        )
+    place = root / dataset.captions
+    texts = [""] * len(annotations)
+    for key, captions in (_released(place, dataset.corpus) if place.is_dir() else _own(place)).items():
+        texts = [text or clean(captions.get(name, "")) for text, name in zip(texts, annotations[key], strict=True)]
+        unused = captions.keys() - set(annotations[key])
+        if unused:
+            log.warning("%s: %d texts are of no %s of the corpus, such as %.80r", place, len(unused), key, min(unused))
+    result = annotations.assign(text=texts, language=LANGUAGE)
+    lacking = result.loc[(result["text"] == "") & (result["problem"] == ""), "video_id"]
+    if len(lacking):
+        names = ", ".join(lacking.head(5))
+        log.warning("%s has no text for %d of %d videos, such as %s", place, len(lacking), len(result), names)
+    return result
+
+
+def report(videos: pd.DataFrame) -> str:
+    """For a person: what share of a VIDEOS table's sentences the model can read only in part, by language.
+
+    A sentence of more than TOKENS tokens loses some of them (SPEC 2). CLIP's vocabulary has few words of any language
+    but English; it takes others piece by piece, and Chinese byte by byte.
+    """
+    lines = []
+    spoken = videos[videos["text"] != ""].drop_duplicates("sentence_id")
+    for language, sentences in spoken.groupby("language"):
+        share = over_length(sentences["text"])
+        lines.append(
+            f"text: {len(sentences)} sentences in {language!r}, {share:.1%} over the {TOKENS} tokens the model reads"
+        )
+        if language != LANGUAGE:
+            lines.append(
+                f"warning: CLIP's vocabulary is English and splits {language!r} badly; name English captions under "
+                "`captions` in the corpus's entry of params.yaml"
+            )
+    silent = videos[(videos["text"] == "") & (videos["status"] == "ok")]
+    if len(silent):
+        why = ["no text" if not original.strip() else "no caption" for original in silent["text_original"]]
+        rows = zip(why, silent["video_id"], [""] * len(silent), strict=True)
+        lines.append("without text, " + listing.left_out(rows, len(videos)))
+    return "\n".join(lines)
+
+
+def over_length(texts: Iterable[str]) -> float:
+    """The share of the texts that have more than TOKENS tokens of CLIP's, start and end among them."""
+    return fmean(count_tokens(text) > TOKENS for text in texts)
+
+
+def _released(folder: Path, corpus: str) -> dict[str, dict[str, str]]:
+    """The release's texts by video and, for videos that it lacks (CSL-Daily's dev), by sentence."""
+    if corpus not in RELEASES:
+        raise TableError(
+            f"{folder}: the release has captions of {', '.join(RELEASES)}, not of {corpus!r}; "
+            f"expected a {', '.join(sheets.SUFFIXES)} file"
+        )
+    captions = read_captions(folder, RELEASES[corpus])
+    return {
+        "video_id": {c.video_id: c.text for c in captions},
+        "sentence_id": {c.sentence_id: c.text for c in captions},
+    }
+
+
+def _own(file: Path) -> dict[str, dict[str, str]]:
+    """A user's texts by one of KEYS. Of two texts for one id the first counts."""
+    if not file.is_file():
+        raise TableError(f"{file} not found; `captions` in params.yaml names a file or folder in the corpus's own")
+    if file.suffix not in sheets.SUFFIXES:
+        raise TableError(f"{file}: expected a {', '.join(sheets.SUFFIXES)} file, or a folder")
+    captions: dict[str, dict[str, str]] = {key: {} for key in KEYS}
+    rows = list(sheets.read(file, ["text"], KEYS))
+    skipped = []
+    for number, row in enumerate(rows, start=1):
+        key = next((key for key in KEYS if row.get(key)), None)
+        if row.get("problem") or key is None:
+            skipped.append(("malformed", f"row {number}", row.get("problem") or f"has no {' and no '.join(KEYS)}"))
+        elif captions[key].setdefault(row[key], row["text"]) != row["text"]:
+            skipped.append(("another text further up", f"row {number}", f"{key} {row[key]!r}"))
+    if skipped:
+        log.warning("%s: of its rows, %s", file, listing.left_out(skipped, len(rows)))
+    return captions

@@ -1,0 +1,170 @@
+"""From a corpus's annotations to the videos table: what its files say, and which rows cannot be used.
+
+Nothing vanishes: every row that a reader returns is in the table, under an id of its own, with a status. Files are
+opened inside the corpus's folder only: a name that leads out of it ("../../etc/passwd", an absolute path) is refused,
+while links that its owner put there are followed, so a corpus may lie on any disk.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from seds import imported, listing, tables
+from seds.boxes import Box, format_box, parse_box
+from seds.config import Dataset
+from seds.datasets import reader, texts
+from seds.headers import File, read_headers
+
+_OVERHANG = 0.02  # of the frame's side: detectors' boxes reach a little beyond it
+
+
+def prepare(
+    name: str, dataset: Dataset, root: Path, memory: Path | None = None, workers: int | None = None
+) -> pd.DataFrame:
+    """The VIDEOS table of the corpus whose files lie in `root`, opened `workers` at a time.
+
+    A row that cannot be used keeps its place, with status and detail: `refused` (its annotation makes no sense),
+    `duplicate` (its id stands already further up; it gets another), `missing`, `unreadable`. For a cut of a longer
+    file, `frames` counts the whole file's. memory: see headers.read_headers. Raises ConfigError for an unknown corpus,
+    TableError where a file of its annotations is unusable as a whole.
+    """
+    if dataset.corpus == imported.CORPUS:  # has no files to open: its table is whole
+        videos = imported.read_videos(root).assign(dataset=name)
+        return tables.check(videos, tables.VIDEOS, f"the videos of {name}")
+    return complete(name, read_annotations(dataset, root), memory, workers)
+
+
+def read_annotations(dataset: Dataset, root: Path) -> pd.DataFrame:
+    """The ANNOTATIONS table of a corpus, with `problem` where a path leaves `root`. Raises as `prepare` does."""
+    table = tables.check(reader(dataset.corpus)(root, dataset), tables.ANNOTATIONS, f"the annotations in {root}")
+    places = [_inside(path, root) for path in table["path"]]
+    outside = (table["problem"] == "") & pd.Series([place is None for place in places], table.index)
+    table.loc[outside, "problem"] = [_outside(path, root) for path in table.loc[outside, "path"]]
+    table["path"] = [path if place is None else place for path, place in zip(table["path"], places, strict=True)]
+    return texts.captioned(table, dataset, root).reset_index(drop=True)
+
+
+def complete(name: str, table: pd.DataFrame, memory: Path | None = None, workers: int | None = None) -> pd.DataFrame:
+    """The VIDEOS table of an ANNOTATIONS table; see `prepare`."""
+    ids, first = distinct(table["video_id"].tolist())
+    status = pd.Series("ok", table.index).mask(table["problem"] != "", "refused")
+    detail = table["problem"].where(status != "ok", "")
+    for i, original in first.items():
+        if status[i] == "ok":
+            status[i], detail[i] = "duplicate", f"row {i + 1} has the video_id of row {original + 1}, {ids[original]!r}"
+
+    open_ = (status == "ok").to_numpy()
+    files = [
+        File(_on_disk(path), None if math.isnan(fps) else fps)
+        for path, fps in zip(table.loc[open_, "path"], table.loc[open_, "fps"], strict=True)
+    ]
+    columns = {"frames": 0, "fps": 0.0, "width": 0, "height": 0, "sha256": ""}
+    videos = table.drop(columns=["problem", "stated_frames", "fps"]).assign(
+        dataset=name, video_id=ids, status=status, detail=detail, **columns
+    )
+    if files:
+        headers = pd.DataFrame(map(asdict, read_headers(files, memory, workers)), index=table.index[open_])
+        videos.loc[open_, list(headers)] = headers
+        videos.loc[open_, "path"] = [file.path for file in files]
+    for i in videos.index[(videos["status"] == "ok") & (videos["bbox"] != "")]:
+        try:
+            box = fit_box(videos.at[i, "bbox"], videos.at[i, "width"], videos.at[i, "height"])
+            videos.at[i, "bbox"] = format_box(box)
+        except ValueError as error:
+            videos.loc[i, ["status", "detail"]] = ["refused", str(error)]
+    return tables.check(videos, tables.VIDEOS, f"the videos of {name}")
+
+
+def fit_box(text: str, width: int, height: int) -> Box | None:
+    """The box inside a frame of width x height px, less what overhangs by a detector's margin of 2 %.
+
+    Raises ValueError where it reaches further beyond the frame, as a box for another resolution does.
+    """
+    box = parse_box(text)
+    if box is None:
+        return None
+    left, top, right, bottom = box
+    x, y = _OVERHANG * width, _OVERHANG * height
+    inside = max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))
+    overhangs = left < -x or top < -y or right > width + x or bottom > height + y
+    if overhangs or inside[0] >= inside[2] or inside[1] >= inside[3]:
+        raise ValueError(f"bbox {text!r} leaves the frame of {width}x{height} px")
+    return inside
+
+
+def distinct(ids: Sequence[str]) -> tuple[list[str], dict[int, int]]:
+    """Ids that differ, and of each repetition where its first stands: ["a", "a"] -> ["a", "a#2"], {1: 0}."""
+    taken, first = set(ids), dict[str, int]()
+    result, repeated = list(ids), {}
+    for i, video_id in enumerate(ids):
+        if video_id in first:
+            number = 2
+            while f"{video_id}#{number}" in taken:
+                number += 1
+            result[i], repeated[i] = f"{video_id}#{number}", first[video_id]
+            taken.add(result[i])
+        else:
+            first[video_id] = i
+    return result, repeated
+
+
+def summary(videos: pd.DataFrame) -> str:
+    """What a VIDEOS table holds, by split; then what cannot be used, and why."""
+    bad = videos[videos["status"] != "ok"]
+    rows = zip(bad["status"], bad["video_id"], bad["detail"], strict=True)
+    return counts(videos) + (f"\n{listing.left_out(rows, len(videos))}" if len(bad) else "")
+
+
+def counts(videos: pd.DataFrame) -> str:
+    """Videos, sentences, signers and hours of each split of a VIDEOS table, and the signers in both train and test."""
+    ok = videos[videos["status"] == "ok"]
+    hours = (ok["frames"] / ok["fps"]).groupby(ok["split"]).sum() / 3600
+    lines = [f"{'split':<6}{'videos':>8}{'readable':>10}{'sentences':>11}{'signers':>9}{'hours':>8}"]
+    signers = {split: set(rows["signer"]) - {""} for split, rows in videos.groupby("split")}
+    for split in tables.SPLITS:
+        rows = videos[videos["split"] == split]
+        lines.append(
+            f"{split:<6}{len(rows):>8}{(rows['status'] == 'ok').sum():>10}{rows['sentence_id'].nunique():>11}"
+            f"{len(signers.get(split, ())):>9}{hours.get(split, 0.0):>8.2f}"
+        )
+    tested, trained = (signers.get(split, set()) for split in ("test", "train"))
+    if tested and trained:
+        lines.append(f"{len(tested & trained)} of the {len(tested)} signers in test are in train, too")
+    return "\n".join(lines)
+
+
+def _inside(path: str, root: Path) -> str | None:
+    """The path without detours where it lies below `root`, by its name; None where it does not.
+
+    An absolute path counts as inside when it lies in the folder that `root` is, or is a link to.
+    """
+    place = os.path.normpath(path)  # what is opened later, too: a detour by way of a link would lead elsewhere
+    if os.path.isabs(place):
+        for base in (root.absolute(), root.resolve()):
+            if Path(place).is_relative_to(base):
+                place = str(root / Path(place).relative_to(base))
+    top = os.path.normpath(root)
+    return Path(place).as_posix() if place.startswith(top + os.sep) else None
+
+
+def _outside(path: str, root: Path) -> str:
+    return (
+        f"{path!r} lies outside {root.as_posix()}, where alone files are opened; to bring another folder in, "
+        f"link it there (ln -s FOLDER {root.as_posix()}/...) and name the video by that way"
+    )
+
+
+def _on_disk(path: str) -> str:
+    """The path, in whichever Unicode form the file's name has: macOS writes é as two characters, tables as one."""
+    try:
+        forms = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
+        return next((form for form in forms if not path.isascii() and os.path.lexists(form)), path)
+    except ValueError:  # no path at all; reading its header will say so
+        return path

@@ -1,0 +1,230 @@
+"""Your own videos: tables as people make them, and what becomes of each row."""
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+import hostile
+import pandas as pd
+import pytest
+from films import film
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seds import prepare, tables
+from seds.config import Dataset
+from seds.datasets import folder
+
+FOLDER = Dataset(corpus="folder")
+COLUMNS = ("path", "text", "video_id", "sentence_id", "split", "start_s", "end_s", "signer", "bbox", "language", "fps")
+
+
+def write(root: Path, text: str, name: str = "videos.csv", encoding: str = "utf-8") -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / name).write_bytes(text.encode(encoding))
+    return root
+
+
+def read(root: Path, dataset: Dataset = FOLDER) -> pd.DataFrame:
+    return tables.check(folder.read_annotations(root, dataset), tables.ANNOTATIONS, root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,text\nclips/a.mp4,Rain falls.\nclips/b.mp4,Snow.\n",
+        "path,text\r\nclips/a.mp4,Rain falls.\r\nclips/b.mp4,Snow.\r\n",
+        "\ufeffpath,text\r\nclips/a.mp4,Rain falls.\r\nclips/b.mp4,Snow.",
+        "text;path\nRain falls.;clips/a.mp4\nSnow.;clips/b.mp4\n",
+        "Path \t Text\nclips/a.mp4\tRain falls.\nclips/b.mp4\tSnow.\n",
+        '"path","text"\n"clips/a.mp4","Rain falls."\n\n"clips/b.mp4","Snow."\n,\n',
+    ],
+)
+def test_tables_of_every_make_are_read_alike(tmp_path, text):
+    table = read(write(tmp_path, text))
+    assert table["path"].tolist() == [f"{tmp_path}/clips/a.mp4", f"{tmp_path}/clips/b.mp4"]
+    assert table["text"].tolist() == ["Rain falls.", "Snow."]
+    assert table["video_id"].tolist() == ["clips/a.mp4", "clips/b.mp4"]
+    assert (table["problem"] == "").all()
+    assert table["language"].tolist() == ["en", "en"]
+
+
+def test_parquet_gives_what_the_same_csv_gives(tmp_path):
+    rows = pd.DataFrame(
+        {
+            "path": ["a.mp4", "b.mp4", "c"],
+            "text": ["Rain falls.", "Snow.", None],
+            "split": ["train", "val", "TEST"],
+            "signer": [7, 8, None],
+            "start_s": [None, 1.5, 2.0],
+            "end_s": [None, 2.5, None],
+            "fps": [None, None, 25.0],
+            "bbox": ["", "0,0,10,10.5", None],
+        }
+    )
+    (tmp_path / "p").mkdir()
+    rows.to_parquet(tmp_path / "p/videos.parquet")
+    (tmp_path / "c").mkdir()
+    rows.astype({"signer": "Int64"}).to_csv(tmp_path / "c/videos.csv", index=False)
+    parquet, text = read(tmp_path / "p"), read(tmp_path / "c")
+    pd.testing.assert_frame_equal(parquet.drop(columns="path"), text.drop(columns="path"))
+    assert parquet["split"].tolist() == ["train", "dev", "test"]
+    assert parquet["signer"].tolist() == ["7", "8", ""]
+    assert parquet["bbox"].tolist() == ["", "0,0,10,10.5", ""]
+    assert parquet["video_id"].tolist() == ["a.mp4", "b.mp4 1.5-2.5", "c 2-"]
+    assert (parquet["problem"] == "").all()
+
+
+def test_what_looks_like_no_value_is_text(tmp_path):
+    assert read(write(tmp_path, "path,text\na,NA\nb,null\nc,nan\n"))["text"].tolist() == ["NA", "null", "nan"]
+
+
+def test_the_text_is_one_line_in_one_unicode_form_and_the_original_stays(tmp_path):
+    table = read(write(tmp_path, 'path,text\na,"  e\u0301te\u0301\n\tici "\n'))
+    assert table.loc[0, "text"] == "\u00e9t\u00e9 ici"
+    assert table.loc[0, "text_original"] == "  e\u0301te\u0301\n\tici "
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("a.mp4,x,train,later,,", "start_s 'later': expected a number of at least 0"),
+        ("a.mp4,x,train,-1,,", "start_s '-1'"),
+        ("a.mp4,x,train,nan,,", "start_s 'nan'"),
+        ("a.mp4,x,train,5,4,", "start_s 5 is not before end_s 4"),
+        ("a.mp4,x,validate,,,", "split 'validate': expected train, dev, test"),
+        ("a.mp4,x,,,,", "split ''"),
+        (",x,train,,,", "path is empty"),
+        ('a.mp4,x,train,,,"1,2,3"', "bbox '1,2,3'"),
+        ('a.mp4,x,train,,,"9,9,1,1"', "bbox '9,9,1,1'"),
+        ("a.mp4,x,y,train,,,", r"videos.csv:3: 7 fields, expected 6; a text with ',' in it"),
+        ("a.mp4", r"videos.csv:3: 1 fields, expected 6"),
+        ('a.mp4,"x" y,train,,,', "videos.csv:3: .*expected after"),
+    ],
+)
+def test_a_row_that_makes_no_sense_keeps_its_place_and_costs_only_itself(tmp_path, row, problem):
+    head, good = "path,text,split,start_s,end_s,bbox\n", 'b.mp4,fine,test,1,2,"0,0,5,5"\n'
+    table = read(write(tmp_path, f"{head}{good}{row}\n{good}"))
+    assert len(table) == 3
+    assert table["problem"].tolist()[::2] == ["", ""]
+    assert pd.Series(table["problem"][1]).str.contains(problem, regex=True).all(), table["problem"][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("video,sentence\na,b\n", r"videos\.csv: no column path and no column text; it has video, sentence"),
+        ("", "no column path"),
+        ("path,text,Text\na,b,c\n", "column text stands twice"),
+        ('path,text\na,b\nc,"open\nd,e\n', r"videos\.csv:3: a quotation mark is opened here and never closed"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_named(tmp_path, text, problem):
+    with pytest.raises(tables.TableError, match=problem):
+        read(write(tmp_path, text))
+
+
+def test_another_encoding_is_told(tmp_path):
+    with pytest.raises(tables.TableError, match=r"not UTF-8.*save it as CSV UTF-8"):
+        read(write(tmp_path, "path,text\na,\u00e9t\u00e9\n", encoding="latin-1"))
+
+
+def test_which_table_is_meant(tmp_path):
+    with pytest.raises(tables.TableError, match=r"expected one of videos\.csv, .*found none of them"):
+        read(tmp_path)
+    write(tmp_path, "path,text\na,one\n")
+    write(tmp_path, "path\ttext\na\ttwo\n", "videos.tsv")
+    with pytest.raises(tables.TableError, match=r"found .*videos\.csv and .*videos\.tsv"):
+        read(tmp_path)
+    write(tmp_path / "lists", "path,text\na,three\n", "mine.csv")
+    named = read(tmp_path, Dataset(corpus="folder", annotations="lists/mine.csv"))
+    assert named["path"].tolist() == [f"{tmp_path}/lists/a"]
+    with pytest.raises(tables.TableError, match=r"annotations: '\.\./x\.csv' leads out of"):
+        read(tmp_path, Dataset(corpus="folder", annotations="../x.csv"))
+    with pytest.raises(tables.TableError, match=r"none\.csv not found; params.yaml names it"):
+        read(tmp_path, Dataset(corpus="folder", annotations="none.csv"))
+
+
+def test_videos_of_the_same_words_are_one_sentence_unless_their_ids_say_otherwise(tmp_path):
+    ids = read(write(tmp_path, "path,text\na,Rain falls.\nb,rain  falls\nc,Snow falls.\nd,\ne,\n"))["sentence_id"]
+    assert ids[0] == ids[1]
+    assert ids.nunique() == 4  # a video without text is a sentence by itself
+    ids = read(write(tmp_path, "path,text,sentence_id\na,Rain.,s1\nb,Rain.,s2\nc,Snow.,s1\n"))["sentence_id"]
+    assert ids.tolist() == ["s1", "s2", "s1"]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return film(tmp_path_factory.mktemp("film") / "clip.mp4")
+
+
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {"path": hostile.paths, "text": hostile.texts},
+        optional={
+            "video_id": hostile.names, "sentence_id": hostile.names, "signer": hostile.names, "language": hostile.names,
+            "split": st.sampled_from(("train", "dev", "test", "val", "Train", "none", "")),
+            "start_s": st.sampled_from(("", "0", "0.5", "-1", "1e999", "x")),
+            "end_s": st.sampled_from(("", "0.4", "0", "nan", "9")),
+            "bbox": st.sampled_from(("", "0,0,10,10", "0,0,1e9,10", "1,2,3", "inf,0,1,1")),
+            "fps": st.sampled_from(("", "25", "0", "-3", "fast")),
+        },
+    ),
+    min_size=1,
+    max_size=8,
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS, delimiter=st.sampled_from(",;\t"), line_end=st.sampled_from(("\n", "\r\n")), mark=st.booleans())
+def test_nothing_vanishes_from_a_hostile_csv(clip, rows, delimiter, line_end, mark):
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, COLUMNS, delimiter=delimiter, lineterminator=line_end, quoting=csv.QUOTE_ALL)
+    writer.writeheader()
+    writer.writerows(rows)
+    blank = sum(not any(value.strip() for value in row.values()) for row in rows)
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        hostile.make_folder(root, clip)
+        write(root, file.getvalue(), encoding="utf-8-sig" if mark else "utf-8")
+        hostile.assert_nothing_vanishes(root, FOLDER, len(rows) - blank)
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=ROWS)
+def test_nothing_vanishes_from_a_hostile_parquet(clip, rows):
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        hostile.make_folder(root, clip)
+        pd.DataFrame(rows, columns=list(COLUMNS)).to_parquet(root / "videos.parquet")
+        hostile.assert_nothing_vanishes(root, FOLDER, len(rows))
+
+
+@pytest.mark.parametrize("path", hostile.PATHS)
+def test_a_name_never_leads_out_of_the_corpus(tmp_path, clip, path):
+    hostile.make_folder(tmp_path / "corpus", clip)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_bytes(clip.read_bytes())  # a sound video, were it opened
+    pd.DataFrame({"path": [path], "text": ["x"]}).to_parquet(tmp_path / "corpus/videos.parquet")
+    videos = hostile.assert_nothing_vanishes(tmp_path / "corpus", FOLDER, 1)
+    sound = {"good.mp4", "clips/../good.mp4", "./good.mp4", "e\u0301.mp4", "\u00e9.mp4"}
+    assert (videos["status"][0] == "ok") == (path in sound), videos.iloc[0]
+    if "etc/passwd" in path and not path.startswith("file"):
+        assert videos["status"][0] == "refused"
+
+
+def test_a_corpus_may_be_a_link_and_hold_links(tmp_path, clip):
+    hostile.make_folder(tmp_path / "disk", clip)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/far.mp4").write_bytes(clip.read_bytes())
+    (tmp_path / "disk/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "corpus").symlink_to(tmp_path / "disk")
+    absolute = tmp_path / "disk/good.mp4"
+    write(
+        tmp_path / "corpus", f"path,text\ngood.mp4,a\nlinked/far.mp4,b\n{absolute},c\n{tmp_path}/elsewhere/far.mp4,d\n"
+    )
+    videos = prepare.prepare("x", FOLDER, tmp_path / "corpus")
+    assert videos["status"].tolist() == ["ok", "ok", "ok", "refused"]
+    assert videos["path"][2] == f"{tmp_path}/corpus/good.mp4"
+    assert "link it there" in videos["detail"][3]

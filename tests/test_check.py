@@ -1,0 +1,221 @@
+"""`seds check`: each fault is found, named and counted, and a sound corpus has none."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from films import film
+from typer.testing import CliRunner
+
+from seds import tables
+from seds.check import check, failed
+from seds.check.findings import FINDINGS, Finding, report
+from seds.cli import app
+from seds.config import Dataset
+
+FOLDER = Dataset(corpus="folder")
+
+
+def sound_rows() -> list[dict[str, object]]:
+    splits = ["train", "train", "dev", "test"]
+    return [{"path": f"{i}.mp4", "text": f"Sentence number {i}.", "split": split} for i, split in enumerate(splits)]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """A sound corpus: `check(rows)` writes the table of these rows and gives the findings by kind."""
+    root = tmp_path / "data/raw/mine"
+    for i in range(4):
+        film(root / f"{i}.mp4", frames=20, shade=i)
+
+    def run(rows: list[dict[str, object]], **options: object) -> dict[str, pd.DataFrame]:
+        pd.DataFrame(rows).to_csv(root / "videos.csv", index=False)
+        _, findings = check("mine", FOLDER, root, **options)  # type: ignore[arg-type]
+        run.failed = failed(findings)  # type: ignore[attr-defined]
+        return dict(list(findings.groupby("kind")))
+
+    run.root = root  # type: ignore[attr-defined]
+    return run
+
+
+def test_a_sound_corpus_has_no_findings(corpus):
+    assert corpus(sound_rows(), decode=True) == {}
+    assert not corpus.failed
+
+
+def test_rows_and_files_that_do_not_meet(corpus):
+    rows = sound_rows()
+    rows[1] |= {"path": "gone.mp4"}
+    (corpus.root / "2.mp4").write_bytes(b"not a video")
+    found = corpus([*rows, rows[3], {"path": "../x.mp4", "text": "Away.", "split": "test"}])
+    assert corpus.failed
+    for kind, video_id in (("missing", "gone.mp4"), ("unreadable", "2.mp4"), ("duplicate", "3.mp4#2")):
+        assert found[kind][["severity", "video_id"]].to_numpy().tolist() == [["error", video_id]]
+    assert "outside" in found["refused"]["detail"].iloc[0]
+    assert found["unreferenced file"][["severity", "path"]].to_numpy().tolist() == [
+        ["warning", (corpus.root / "1.mp4").as_posix()]
+    ]
+    assert found["empty split"]["detail"].tolist() == ["no readable video in split 'dev', of 1"]
+
+
+def test_folders_of_images_and_links_in_a_circle(corpus):
+    for name in ("used", "unused"):
+        (corpus.root / name).mkdir()
+        for i in range(20):
+            cv2.imwrite(str(corpus.root / name / f"{i}.png"), np.full((48, 64, 3), i, np.uint8))
+    (corpus.root / "unused/up").symlink_to(corpus.root)
+    (corpus.root / "self").symlink_to("self")
+    rows = [*sound_rows(), {"path": "used", "text": "Frames.", "split": "train", "fps": 10}]
+    found = corpus(rows)
+    assert set(found) == {"unreferenced folder of images"}
+    assert found["unreferenced folder of images"]["path"].tolist() == [(corpus.root / "unused").as_posix()]
+
+
+def test_cuts_lengths_sizes_and_rates(corpus):
+    film(corpus.root / "4.mp4", frames=20, width=32)
+    film(corpus.root / "5.mp4", frames=20, fps=20)
+    film(corpus.root / "6.mp4", frames=5)
+    rows = [
+        *sound_rows(),
+        *({"path": f"{i}.mp4", "text": f"Sentence number {i}.", "split": "train"} for i in (4, 5, 6)),
+        {"path": "0.mp4", "text": "In it.", "split": "train", "start_s": 0.2, "end_s": 1.95},
+        {"path": "0.mp4", "text": "Longer.", "split": "train", "start_s": 0.2, "end_s": 2.7},
+        {"path": "0.mp4", "text": "Behind it.", "split": "train", "start_s": 2.5, "end_s": 4},
+    ]
+    found = corpus(rows)
+    assert {kind: rows["video_id"].tolist() for kind, rows in found.items()} == {
+        "frame size differs": ["4.mp4"],
+        "frame rate differs": ["5.mp4"],
+        "short": ["6.mp4"],
+        "cut past the end": ["0.mp4 0.2-2.7"],
+        "cut beyond the end": ["0.mp4 2.5-4"],
+    }
+    assert found["cut past the end"]["detail"].iloc[0] == "ends at 2.7 s, 0.70 s after its file"
+    assert found["cut beyond the end"]["severity"].tolist() == ["error"]
+
+
+def test_the_same_bytes_under_two_names(corpus):
+    (corpus.root / "1.mp4").write_bytes((corpus.root / "0.mp4").read_bytes())
+    found = corpus(sound_rows())
+    assert found["same video twice"]["video_id"].tolist() == ["1.mp4"]
+    assert not corpus.failed
+    (corpus.root / "3.mp4").write_bytes((corpus.root / "0.mp4").read_bytes())
+    found = corpus(sound_rows())
+    assert found["same video in train and another split"]["video_id"].tolist() == ["1.mp4", "3.mp4"]
+    assert corpus.failed
+
+
+def test_sentences_that_splits_share(corpus):
+    rows = sound_rows()
+    rows[2] |= {"text": "sentence NUMBER 0"}
+    rows[3] |= {"text": "Sentence number 1!"}
+    ids = [row | {"sentence_id": f"s{i}"} for i, row in enumerate(rows)]
+    found = corpus(ids)
+    assert {kind: rows["video_id"].tolist() for kind, rows in found.items()} == {
+        "caption in train and dev": ["2.mp4"],
+        "caption in train and test": ["3.mp4"],
+    }
+    assert not corpus.failed  # official corpora have such captions
+    found = corpus(rows)  # without ids, the same words are the same sentence
+    assert found["sentence in test and train"]["severity"].tolist() == ["error"] * 2
+    assert corpus.failed
+
+
+def test_a_sentence_of_two_texts_and_a_text_of_two_sentences(corpus):
+    rows = [row | {"sentence_id": f"s{i}"} for i, row in enumerate(sound_rows())]
+    rows[1] |= {"sentence_id": "s0"}
+    found = corpus(rows)
+    assert found["sentence with several texts"]["video_id"].tolist() == ["0.mp4"]
+    rows[1] |= {"sentence_id": "s1", "text": "sentence number 0"}
+    assert corpus(rows)["same text, two sentences (train)"]["video_id"].tolist() == ["1.mp4"]
+
+
+def test_texts_that_the_model_cannot_read(corpus):
+    rows = sound_rows()
+    rows[0] |= {"text": "word " * 2000}
+    rows[1] |= {"text": ""}
+    rows[2] |= {"text": "\u4eca\u5929\u661f\u671f\u51e0"}
+    rows[3] |= {"text": "horse\ufffd nose", "language": "de"}
+    found = corpus(rows)
+    assert found["text over 32 tokens"]["detail"].iloc[0].startswith("2002 tokens and 9,999 characters")
+    assert found["no text"]["video_id"].tolist() == ["1.mp4"]
+    assert found["not in English"]["video_id"].tolist() == ["2.mp4", "3.mp4"]
+    assert "'\\ufffd'" in found["broken characters"]["detail"].iloc[0]
+
+
+def test_what_a_header_does_not_show_is_found_by_decoding(corpus):
+    folder = corpus.root / "frames"
+    folder.mkdir()
+    for i in range(20):
+        cv2.imwrite(str(folder / f"{i}.png"), np.full((48, 64, 3), i, np.uint8))
+    (folder / "7.png").write_bytes((folder / "7.png").read_bytes()[:60])
+    rows = [*sound_rows(), {"path": "frames", "text": "Frames.", "split": "train", "fps": 10}]
+    assert corpus(rows) == {}
+    found = corpus(rows, decode=True)
+    assert found["damaged"][["severity", "video_id"]].to_numpy().tolist() == [["error", "frames"]]
+    assert "7.png" in found["damaged"]["detail"].iloc[0]
+
+
+def test_the_report_counts_and_shows_no_control_characters():
+    rows = [Finding("warning", "short", f"v{i}", "p", "15 frames") for i in range(1234)]
+    rows += [Finding("error", "missing", "evil\x1b[2J\nid", "p", "gone\u202e")]
+    text = report(pd.DataFrame([vars(row) for row in rows]), examples=2)
+    lines = text.splitlines()
+    assert lines[1].split() == ["error", "1", "missing"]
+    assert lines[2].strip() == r"evil\x1b[2J\nid: gone\u202e"
+    assert lines[3].split() == ["warning", "1,234", "short"]
+    assert "and 1,232 more" in lines[6]
+    assert lines[-1] == "1 errors, 1,234 warnings"
+    assert "\x1b" not in text
+
+
+@pytest.fixture
+def project(corpus, tmp_path, monkeypatch):
+    params = (Path(__file__).parents[1] / "params.yaml").read_text()
+    assert "\ndatasets:\n" in params
+    (tmp_path / "params.yaml").write_text(params.replace("\ndatasets:\n", "\ndatasets:\n  mine:\n    corpus: folder\n"))
+    monkeypatch.chdir(tmp_path)
+    return corpus
+
+
+def test_the_command_ends_with_0_for_warnings_and_1_for_errors(project):
+    rows = sound_rows()
+    rows[0] |= {"text": "word " * 50}
+    project(rows)
+    done = CliRunner().invoke(app, ["check", "mine"])
+    assert done.exit_code == 0, done.output
+    assert "0 errors, 1 warnings" in done.output
+    findings = tables.read("data/check/mine.parquet", FINDINGS, "seds check mine")
+    assert findings["kind"].tolist() == ["text over 32 tokens"]
+
+    project([*rows, {"path": "gone.mp4", "text": "Gone.", "split": "train"}])
+    done = CliRunner().invoke(app, ["check", "mine", "--output", "found.parquet"])
+    assert done.exit_code == 1
+    assert "gone.mp4: data/raw/mine/gone.mp4: no such file" in done.output
+    assert len(pd.read_parquet("found.parquet")) == 2
+
+
+def test_an_unknown_corpus_and_a_missing_table_are_told_on_one_line(project):
+    for name, message in (("yours", "unknown dataset 'yours'"), ("mine", "expected one of videos.csv")):
+        (project.root / "videos.csv").unlink(missing_ok=True)
+        done = CliRunner().invoke(app, ["check", name])
+        assert done.exit_code == 1
+        assert message in done.output
+        assert "Traceback" not in done.output
+
+
+@pytest.mark.real
+def test_what_is_known_of_the_real_how2sign_clips(shared, tmp_path):
+    (tmp_path / "how2sign").symlink_to(shared / "data/how2sign")
+    videos, findings = check("how2sign", Dataset(corpus="how2sign"), tmp_path / "how2sign")
+    assert len(videos) == 202
+    assert not failed(findings)
+    assert findings["kind"].value_counts().to_dict() == {
+        "frame rate differs": 88,
+        "text over 32 tokens": 38,
+        "short": 3,
+        "same text, two sentences (train)": 2,
+        "caption in train and test": 1,
+    }
