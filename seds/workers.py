@@ -1,7 +1,8 @@
 """A pool of spawned processes that outlives the death of any of them.
 
 `concurrent.futures` gives up all work when one worker dies, and native decoders and detectors do die of damaged input.
-Here the task a dead worker held is tried once more in a fresh process; only that task fails when this one dies as well.
+Here a death is an answer like others, and a fresh process takes the place. What a dead worker's task deserves is for
+the caller to say.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,9 +19,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-_ATTEMPTS = 2
+_STARTS = 2  # failed ones in a row after which there is no use in another
 # Many processes of one thread each decode and detect faster than few of many; read when these libraries load.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+Build = Callable[[], Callable[[Any], Any]]
 
 
 class WorkerError(RuntimeError):
@@ -27,14 +31,19 @@ class WorkerError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A task that raised, or whose processes died."""
+class Death:
+    """What came of a task whose worker died.
 
-    detail: str
+    certain  it died by itself; else others died at the same time, of what may be any one's doing
+    """
+
+    how: str
+    certain: bool = True
 
 
 @dataclass
 class _Worker:
+    slot: int  # which of the builds
     process: SpawnProcess
     connection: Connection
     ready: bool = False
@@ -42,16 +51,19 @@ class _Worker:
 
 
 def run_tasks(
-    build: Callable[[], Callable[[Any], Any]], tasks: Sequence[Any], workers: int
+    builds: Sequence[Build], tasks: Sequence[Any], starting: Callable[[int], None] = lambda _: None
 ) -> Iterator[tuple[int, Any]]:
-    """Yields (index of the task, result or Failure), in the order of completion.
+    """Yields (index of the task, result or Death), in the order of completion.
 
-    `build` (picklable) is called once in each process and gives the function applied to each task; `workers` processes
-    run at most. Tasks start in their order. Raises WorkerError when `build` raises, or twice in a row ends its process.
-    Leaving the iterator, by an exception or by Ctrl-C too, ends the processes.
+    builds    picklable; a process for each, which calls it once and applies what it gives to one task after another
+    starting  called with the index of each task before a worker gets it
+
+    Tasks start in their order. A result waits in its worker until the one before it is dealt with here, so that memory
+    holds no more than one a worker. What the applied function raises ends its process. Raises WorkerError when a build
+    raises, or twice in a row ends its process. Leaving the iterator, by an exception or by Ctrl-C too, ends the
+    processes; so does the death of this one.
     """
     waiting = deque(range(len(tasks)))
-    deaths = [0] * len(tasks)
     failed_starts = 0  # in a row
     crew: list[_Worker] = []
 
@@ -59,44 +71,41 @@ def run_tasks(
         return sum(worker.task is not None for worker in crew)
 
     def hand_out(worker: _Worker) -> None:
-        if worker.ready and worker.task is None and waiting:
+        if waiting:
+            starting(waiting[0])
             worker.task = waiting.popleft()
             with suppress(OSError):  # it died meanwhile, which the wait for its answer will tell
                 worker.connection.send(tasks[worker.task])
 
     try:
         while waiting or busy():
-            for worker in crew:
-                hand_out(worker)
-            while len(crew) < min(workers, len(waiting) + busy()):
-                crew.append(_start(build))
+            free = deque(sorted(set(range(len(builds))) - {worker.slot for worker in crew}))
+            while free and len(crew) < len(waiting) + busy():
+                slot = free.popleft()
+                crew.append(_start(slot, builds[slot]))
             for connection in wait([worker.connection for worker in crew]):
                 worker = next(w for w in crew if w.connection is connection)
                 try:
                     outcome, value = worker.connection.recv()
                 except (EOFError, OSError):
                     crew.remove(worker)
-                    reason = _death(worker)
+                    how = _death(worker)
                     if not worker.ready:
                         failed_starts += 1
-                        if failed_starts == _ATTEMPTS:
-                            raise WorkerError(f"a worker process {reason} while it started") from None
+                        if failed_starts == _STARTS:
+                            raise WorkerError(f"a worker process {how} while it started") from None
                     elif worker.task is not None:
-                        deaths[worker.task] += 1
-                        if deaths[worker.task] < _ATTEMPTS:
-                            waiting.appendleft(worker.task)
-                        else:
-                            yield worker.task, Failure(f"its worker process {reason}, {_ATTEMPTS} times")
+                        yield worker.task, Death(f"its worker process {how}")
                     continue
                 if outcome == "broken":
                     raise WorkerError(value)
                 finished, worker.ready, worker.task, failed_starts = worker.task, True, None, 0
-                hand_out(worker)  # before the result is dealt with, which may take a while
                 if finished is not None:
-                    yield finished, Failure(value) if outcome == "failed" else value
+                    yield finished, value  # before the next task, which may be one that ends us all
+                hand_out(worker)
     finally:
         for worker in crew:
-            worker.process.terminate()
+            worker.process.kill()
         for worker in crew:
             worker.process.join()
             worker.connection.close()
@@ -107,39 +116,39 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _start(build: Callable[[], Callable[[Any], Any]]) -> _Worker:
+def _start(slot: int, build: Build) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, build), daemon=True)
     with _environment(_ONE_THREAD):
         process.start()
     theirs.close()  # so that the worker's death ends the pipe
-    return _Worker(process, ours)
+    return _Worker(slot, process, ours)
 
 
-def _serve(connection: Connection, build: Callable[[], Callable[[Any], Any]]) -> None:
+def _serve(connection: Connection, build: Build) -> None:
     """A worker's life: build, then a result for each task, until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
+    # Ctrl-C and a scheduler's warning reach the whole group; the parent ends the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         apply = build()
     except Exception as error:
         connection.send(("broken", f"{type(error).__name__}: {error}"))
         return
     connection.send(("ready", None))
-    while True:
-        try:
-            task = connection.recv()
-        except EOFError:
-            return
-        try:
-            reply = ("done", apply(task))
-        except Exception as error:
-            detail = str(error) if isinstance(error, ValueError) and str(error) else f"{type(error).__name__}: {error}"
-            reply = ("failed", detail)
-        try:
-            connection.send(reply)
-        except OSError:  # the parent is gone, and with it whoever wanted this
-            return
+    with suppress(EOFError, BrokenPipeError):  # the parent is gone, and with it whoever wanted this
+        while True:
+            connection.send(("done", apply(connection.recv())))
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed would hold memory and GPU beside those of the next run."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
 
 
 def _death(worker: _Worker) -> str:

@@ -5,33 +5,39 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from seds import imported, tables, workers
+from seds import imported, tables
 from seds.config import load_params
-from seds.extract import extract
-from seds.pose.estimators import estimator
+from seds.engine.command import run_stage
+from seds.engine.crews import crew
+from seds.engine.run import extract
+from seds.engine.shares import Share
+from seds.pose.estimators import Estimator, estimator
 
 
-def main(dataset: str) -> None:
+def main(dataset: str, share: Share | None = None) -> None:
     params = load_params()
     if params.dataset(dataset).corpus == imported.CORPUS:
         imported.hand_over("pose", Path("data/raw") / dataset, Path("data/pose") / dataset)
         return
     profile = getattr(params.pose, params.profile(dataset))
     device = params.device() if profile.estimator == "mmpose" else "cpu"
-    chosen = estimator(profile.estimator, **profile.model_dump(exclude={"estimator"}), device=device)
-    videos = tables.read(f"data/videos/{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}")
+
+    def on(device: str) -> Estimator:
+        return estimator(profile.estimator, **profile.model_dump(exclude={"estimator"}), device=device)
+
     extract(
         kind="pose",
-        videos=videos,
-        build=chosen.build,
-        settings=chosen.settings,
+        videos=tables.read(f"data/videos/{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}"),
+        build=lambda device: on(device).build,
+        settings=on("cpu").settings,
         output=Path("data/pose") / dataset,
         scratch=Path("work"),
         shard_videos=params.pose.shard_videos,
-        # On a GPU a few processes decode while one computes; more would fill its memory with copies of the network.
-        workers=params.machine.workers or (min(4, workers.cores()) if device == "cuda" else workers.cores()),
+        # A few processes decode while one computes; more would fill a GPU's memory with copies of the network.
+        crew=crew(params, device, workers_a_gpu=4),
+        share=share,
     )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run_stage("pose", main, sys.argv[1:])

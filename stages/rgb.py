@@ -6,30 +6,33 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from seds import imported, tables, workers
+from seds import imported, tables
 from seds.config import load_params
-from seds.extract import extract
+from seds.engine.command import run_stage
+from seds.engine.crews import crew
+from seds.engine.run import extract
+from seds.engine.shares import Share
 from seds.rgb.extractor import build_extractor, describe
 
 
-def main(dataset: str) -> None:
+def main(dataset: str, share: Share | None = None) -> None:
     params = load_params()
     if params.dataset(dataset).corpus == imported.CORPUS:
         imported.hand_over("rgb", Path("data/raw") / dataset, Path("data/rgb") / dataset)
         return
-    profile, device = getattr(params.rgb, params.profile(dataset)), params.device()
+    profile, window = getattr(params.rgb, params.profile(dataset)), params.rgb.window
     extract(
         kind="rgb",
         videos=tables.read(f"data/videos/{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}"),
-        build=partial(build_extractor, profile, params.rgb.window, device),
-        settings=describe(profile, params.rgb.window),
+        build=lambda device: partial(build_extractor, profile, window, device),
+        settings=describe(profile, window),
         output=Path("data/rgb") / dataset,
         scratch=Path("work"),
         shard_videos=params.rgb.shard_videos,
-        # Processes of one GPU would only wait for each other.
-        workers=1 if device == "cuda" else params.machine.workers or workers.cores(),
+        crew=crew(params, params.device(), workers_a_gpu=1),  # more would only wait for each other
+        share=share,
     )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run_stage("rgb", main, sys.argv[1:])

@@ -13,8 +13,19 @@ PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 # Reading and checking parameters and tables decides no value that a stage writes: the values are parameters, which DVC
 # tracks, and the tables are outputs. Were these files dependencies, a new knob of training would repeat the extraction.
 # `train` and `evaluate` do list config.py, since it holds the published sizes.
-READS_ONLY = {"seds/config.py", "seds/tables.py", "seds/listing.py"}
-MAY_OMIT = dict.fromkeys(("render", "prepare", "pose", "rgb", "manifest"), READS_ONLY)
+READS_ONLY = {"seds/config.py", "seds/tables.py", "seds/listing.py", "seds/legible.py"}
+
+# Who extracts which video, when and on which machine changes no byte of the shards (tests/engine): an edit of it must
+# not repeat days of extraction where the scratch folder is gone. What makes the shards, assemble.py, is listed.
+SCHEDULING = {"seds/workers.py"} | {
+    f"seds/engine/{name}.py"
+    for name in (
+        "attempt", "code_version", "command", "crews", "locks", "outcomes", "parts", "progress", "ray_crew", "run",
+        "shares", "suspects",
+    )
+}  # fmt: skip
+MAY_OMIT = dict.fromkeys(("render", "prepare", "manifest"), READS_ONLY)
+MAY_OMIT |= dict.fromkeys(("pose", "rgb"), READS_ONLY | SCHEDULING)
 
 
 def definition(stage: str) -> dict:
@@ -72,8 +83,8 @@ def test_a_stage_runs_the_module_of_its_name_with_its_section(stage: str) -> Non
 
 def test_every_parameter_is_tracked_by_a_stage() -> None:
     tracked = {str(param).split(".")[0] for stage in STAGES for param in definition(stage).get("params", [])}
-    # `active` chooses the stages themselves; `machine` changes no result.
-    assert set(PARAMS) - tracked == {"active", "machine"}
+    # `active` chooses the stages themselves; `machine` and `extract` change no result.
+    assert set(PARAMS) - tracked == {"active", "machine", "extract"}
 
 
 def test_no_output_persists_and_only_git_metrics_leave_the_cache() -> None:

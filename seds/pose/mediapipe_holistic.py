@@ -1,7 +1,7 @@
 """MediaPipe Holistic as estimator of the 133 COCO-WholeBody joints, on a CPU, with weights from its wheel.
 
-Holistic finds one person a frame, the most prominent one; nobody chooses among several. The whole frame goes in, and
-tracking starts anew with each video, so that a video's keypoints depend on no other.
+Holistic finds one person a frame, the most prominent one of what it is shown, which is the part of the frame that
+seds.pose.signer says, cut out. Tracking starts anew with each video, so that a video's keypoints depend on no other.
 
 Nothing is smoothed over time: the filter lags behind quick hands. Where a hand is found with confidence above 0.5, the
 body's wrist is moved onto the hand's, which is the more exact. Against the true joints of rendered signers these two
@@ -15,17 +15,14 @@ What Holistic lacks stays at zero with confidence 0: the small toes. The confide
   wrist and the body's, s half the longer side of the hand's box or a quarter of the shoulders' distance, whichever is
   larger (a fist, or a hand that points at the camera, looks small). Its typical mistake, a hand found on the other hand
   or on the face, lies far from the wrist it should hang on: a hand's length away the confidence is 0.14;
-- any joint outside the frame: 0.
+- any joint outside the part that is looked at: 0.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,9 +30,11 @@ from typing import Any
 
 import numpy as np
 
-from seds.extract import Extraction, Video
+from seds.boxes import Box, pixels
+from seds.pose.quiet import quiet
+from seds.pose.signer import SignerExtractor
 from seds.pose.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
-from seds.video import frames
+from seds.read_ahead import ahead
 
 # COCO-WholeBody joint <- number among the 33 of MediaPipe's body (BlazePose GHUM).
 BODY_LANDMARKS = {
@@ -60,22 +59,30 @@ FACE_LANDMARKS = (
 
 _BODY_TO = [JOINT[name] for name in BODY_LANDMARKS]
 _BODY_FROM = list(BODY_LANDMARKS.values())
+_FRAMES_AHEAD = 8  # decoded while the networks run; at 1920x1080 they take 50 MB
 _TRUSTED_HAND = 0.5  # confidence above which the hand's wrist is the body's
 _SHOULDERS = [JOINT["left_shoulder"], JOINT["right_shoulder"]]
 
 
+def build(complexity: int) -> SignerExtractor:
+    """The extractor, in the process that uses it. Raises FileNotFoundError as Holistic does."""
+    return SignerExtractor(Holistic(complexity))
+
+
 class Holistic:
-    """Video -> "keypoints" float32 [T,133,3] (x px, y px, confidence).
+    """Images and where to look -> float32 [T,133,3]: x px, y px, confidence (seds.pose.signer.Estimate).
 
     `complexity` sizes the body network: 0 | 1 | 2; the weights of 1 are in the wheel, MediaPipe downloads the others.
-    Raises FileNotFoundError where weights are neither there nor to be downloaded; VideoError from decoding.
+    Raises FileNotFoundError where weights are neither there nor to be downloaded.
     """
+
+    margin = 1.25  # hands reach beyond a box drawn around a person at rest; mmpose widens boxes by as much
 
     def __init__(self, complexity: int) -> None:
         import cv2
 
         cv2.setNumThreads(1)
-        with _quiet():
+        with quiet():
             from mediapipe.python.solutions import holistic
 
             try:
@@ -87,14 +94,15 @@ class Holistic:
                     "complexity: 1 in params.yaml, whose weights are in MediaPipe's wheel"
                 ) from None
 
-    def __call__(self, video: Video) -> Extraction:
-        keypoints: list[np.ndarray] = []
-        with _quiet():  # to the end: the hands' networks load when the first hand is seen
+    def __call__(self, images: Iterable[np.ndarray], view: Box) -> np.ndarray:
+        rows, columns = pixels(view)
+        keypoints = []
+        with quiet():  # to the end: the hands' networks load when the first hand is seen
             self._graph.reset()
-            for image in frames(video.path, video.start_s, video.end_s):
-                found = self._graph.process(image)
-                keypoints.append(to_wholebody(found, image.shape[1], image.shape[0]))
-        return Extraction({"keypoints": np.stack(keypoints)}, frames=len(keypoints), rows=len(keypoints))
+            for image in ahead(images, _FRAMES_AHEAD):
+                found = self._graph.process(np.ascontiguousarray(image[rows, columns]))
+                keypoints.append(to_wholebody(found, rows, columns))
+        return np.stack(keypoints)
 
 
 def settings(complexity: int) -> dict[str, str]:
@@ -107,15 +115,18 @@ def settings(complexity: int) -> dict[str, str]:
     }
 
 
-def to_wholebody(found: Any, width: int, height: int) -> np.ndarray:
-    """Holistic's result of one frame as float32 [133,3] (x px, y px, confidence). Nobody found: all zeros."""
+def to_wholebody(found: Any, rows: slice, columns: slice) -> np.ndarray:
+    """Holistic's result of a crop as float32 [133,3]: x, y in px of the frame, confidence. Nobody found: all zeros.
+
+    rows, columns  of the frame, that the crop was made of
+    """
     keypoints = np.zeros((JOINTS, 3), np.float32)
     if found.pose_landmarks is not None:
         body = found.pose_landmarks.landmark
-        keypoints[_BODY_TO, :2] = _pixels(body, width, height)[_BODY_FROM]
+        keypoints[_BODY_TO, :2] = _pixels(body, rows, columns)[_BODY_FROM]
         keypoints[_BODY_TO, 2] = [body[i].visibility for i in _BODY_FROM]
     if found.face_landmarks is not None:
-        keypoints[FACE, :2] = _pixels(found.face_landmarks.landmark, width, height)[list(FACE_LANDMARKS)]
+        keypoints[FACE, :2] = _pixels(found.face_landmarks.landmark, rows, columns)[list(FACE_LANDMARKS)]
         keypoints[FACE, 2] = 1
     left_shoulder, right_shoulder = keypoints[_SHOULDERS, :2]
     shoulders = float(np.linalg.norm(left_shoulder - right_shoulder))
@@ -125,13 +136,14 @@ def to_wholebody(found: Any, width: int, height: int) -> np.ndarray:
     ):
         if hand is not None:
             # MediaPipe's 21 are in COCO-WholeBody's order.
-            keypoints[joints, :2] = _pixels(hand.landmark, width, height)
+            keypoints[joints, :2] = _pixels(hand.landmark, rows, columns)
             confidence = hand_confidence(keypoints[joints, :2], keypoints[wrist, :2], shoulders)
             keypoints[joints, 2] = confidence
             if confidence > _TRUSTED_HAND:
                 keypoints[wrist, :2] = keypoints[joints.start, :2]
-    outside = ((keypoints[:, :2] < 0) | (keypoints[:, :2] >= (width, height))).any(axis=1)
-    keypoints[outside, 2] = 0
+    x, y = keypoints[:, 0], keypoints[:, 1]
+    inside = (columns.start <= x) & (x < columns.stop) & (rows.start <= y) & (y < rows.stop)
+    keypoints[~inside, 2] = 0
     return keypoints
 
 
@@ -143,8 +155,12 @@ def hand_confidence(hand: np.ndarray, wrist: np.ndarray, shoulders: float) -> fl
     return math.exp(-((distance / scale) ** 2) / 2)
 
 
-def _pixels(landmarks: Any, width: int, height: int) -> np.ndarray:
-    return np.array([(point.x * width, point.y * height) for point in landmarks], np.float32)
+def _pixels(landmarks: Any, rows: slice, columns: slice) -> np.ndarray:
+    """Landmarks, in shares of the crop, as px of the frame, float32 [N,2]."""
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    return np.array(
+        [(columns.start + point.x * width, rows.start + point.y * height) for point in landmarks], np.float32
+    )
 
 
 def _weights_sha256(complexity: int) -> str:
@@ -175,22 +191,3 @@ def _modules() -> Path:
     if spec is None or spec.origin is None:
         raise ImportError("mediapipe is not installed; run: make setup")
     return Path(spec.origin).parent / "modules"
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences what MediaPipe's C++ code prints while networks load: a dozen lines a video, no error among them.
-
-    It logs before its logging library is set up, where no level applies; only the file descriptor is left to turn.
-    Errors arrive as exceptions.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)

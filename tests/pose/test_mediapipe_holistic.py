@@ -11,7 +11,8 @@ from seds.config import load_params
 from seds.demo import corpus
 from seds.extract import Video
 from seds.pose import accuracy
-from seds.pose.mediapipe_holistic import FACE_LANDMARKS, Holistic, hand_confidence, settings, to_wholebody
+from seds.pose.mediapipe_holistic import FACE_LANDMARKS, build, hand_confidence, settings, to_wholebody
+from seds.pose.signer import SignerExtractor
 from seds.pose.skeleton import FACE, FOOT_NAMES, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 
@@ -30,12 +31,12 @@ def video(path: Path, frames: list[np.ndarray]) -> Video:
 
 
 @pytest.fixture(scope="module")
-def holistic() -> Holistic:
-    return Holistic(complexity=1)
+def holistic() -> SignerExtractor:
+    return build(complexity=1)
 
 
 @pytest.fixture(scope="module")
-def keypoints(holistic: Holistic, signer: tuple[Video, np.ndarray]) -> np.ndarray:
+def keypoints(holistic: SignerExtractor, signer: tuple[Video, np.ndarray]) -> np.ndarray:
     return holistic(signer[0]).tensors["keypoints"]
 
 
@@ -69,13 +70,13 @@ def test_confidences(keypoints: np.ndarray) -> None:
 
 
 def test_a_video_does_not_depend_on_the_one_before(
-    holistic: Holistic, keypoints: np.ndarray, signer: tuple[Video, np.ndarray], tmp_path: Path
+    holistic: SignerExtractor, keypoints: np.ndarray, signer: tuple[Video, np.ndarray], tmp_path: Path
 ) -> None:
     nobody = holistic(video(tmp_path / "nobody.mp4", [np.full((256, 256, 3), 90, np.uint8)] * 3))
     assert not nobody.tensors["keypoints"].any()
     assert (nobody.frames, nobody.rows) == (3, 3)
     beginning = replace(signer[0], end_s=0.4)  # five frames
-    for other in (holistic, Holistic(complexity=1)):
+    for other in (holistic, build(complexity=1)):
         assert np.array_equal(other(beginning).tensors["keypoints"], keypoints[:5])
 
 
@@ -86,14 +87,29 @@ def test_hand_confidence_falls_with_the_distance_from_the_arm() -> None:
     assert hand_confidence(hand / 4, np.array([20.0, 0]), shoulders=80.0) == pytest.approx(np.exp(-0.5)), "a fist"
 
 
-def test_a_joint_outside_the_frame_has_no_confidence() -> None:
+def test_a_box_moves_no_joint(
+    holistic: SignerExtractor, keypoints: np.ndarray, signer: tuple[Video, np.ndarray]
+) -> None:
+    """Keypoints of a crop are px of the whole frame: those of the whole frame, as nearly as the networks find them."""
+    inner = holistic(replace(signer[0], bbox=(30.0, 20.0, 230.0, 256.0))).tensors["keypoints"]
+    body = [JOINT[name] for name in ("nose", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow")]
+    assert np.median(np.abs(inner - keypoints)[:, body, :2]) < 2
+    assert accuracy.report([(inner, signer[1])])["pck"]["fingers"] > 0.75
+    assert np.array_equal(inner[:, JOINT["left_small_toe"]], np.zeros((len(inner), 3)))
+    beyond = holistic(replace(signer[0], bbox=(-50.0, -50.0, 300.0, 300.0))).tensors["keypoints"]
+    assert np.array_equal(beyond, keypoints), "a box beyond the frame is the frame"
+
+
+def test_a_joint_outside_the_crop_has_no_confidence() -> None:
     def landmarks(count: int, **point: float) -> SimpleNamespace:
         return SimpleNamespace(landmark=[SimpleNamespace(visibility=0.9, **point) for _ in range(count)])
 
     found = {"face_landmarks": None, "left_hand_landmarks": None, "right_hand_landmarks": None}
     for x, confidence in ((0.5, 0.9), (1.02, 0), (-0.1, 0)):
-        keypoints = to_wholebody(SimpleNamespace(pose_landmarks=landmarks(33, x=x, y=0.5), **found), 200, 100)
-        assert keypoints[JOINT["left_elbow"]] == pytest.approx([200 * x, 50, confidence])
+        body = SimpleNamespace(pose_landmarks=landmarks(33, x=x, y=0.5), **found)
+        for left, top in ((0, 0), (30, 7)):
+            keypoints = to_wholebody(body, slice(top, top + 100), slice(left, left + 200))
+            assert keypoints[JOINT["left_elbow"]] == pytest.approx([left + 200 * x, top + 50, confidence])
 
 
 def test_settings_name_versions_and_weights() -> None:

@@ -1,7 +1,8 @@
 """Preparation by its formula, windows, equality of one pass and windows alone, and the stage's path over real files."""
 
 import math
-from functools import partial
+from dataclasses import replace
+from functools import partial, partialmethod
 
 import av
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 
 from seds import tables
 from seds.config import RgbProfile
-from seds.extract import Video, extract
-from seds.rgb.extractor import RgbExtractor, build_extractor, clips, describe, prepare
+from seds.engine.crews import LocalCrew
+from seds.engine.run import extract
+from seds.extract import Video
+from seds.rgb.extractor import RgbExtractor, build_extractor, clips, describe, middle, square
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import WeightsError, file_sha256, initialise
 from seds.shards import ShardReader
@@ -35,6 +38,10 @@ def write_video(path, count, width=96, height=80, seed=0):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+def prepare(frame, size, crop):
+    return middle(torch.from_numpy(square(frame, size)), crop)
 
 
 def a_video(path, count=0, start_s=None, end_s=None):
@@ -92,13 +99,13 @@ def test_prepare_takes_any_frame_size(height, width):
 @pytest.mark.parametrize("stride", [1, 3, 4])
 @pytest.mark.parametrize("count", [*range(1, 12), 25])
 def test_clips_are_the_windows_of_the_stream(count, stride, window):
-    stream = (torch.full((1, 1, 1), float(i)) for i in range(count))
+    stream = (torch.full((1,), float(i)) for i in range(count))
     got = list(clips(stream, window, stride))
     assert [start for start, _, _ in got] == rgb_windows(count, window, stride).tolist()
     assert got[-1][1] == count
     for start, stop, clip in got:
         expected = [min(i, count - 1) for i in range(start, start + window)]
-        assert clip[0, :, 0, 0].tolist() == expected
+        assert [frame.item() for frame in clip] == expected
         assert stop == min(start + window, count)
 
 
@@ -139,8 +146,65 @@ def test_a_cut_of_a_longer_file(tmp_path, extractor):
     assert cut.frames == 25
     assert cut.tensors["starts"].tolist() == [0, 4, 8, 9]
     direct = clips((prepare(f, 64, 56) for f in list(frames(path))[10:35]), WINDOW, PROFILE.stride)
-    expected = extractor.features(torch.stack([clip for _, _, clip in direct]))
+    expected = extractor.features([clip for _, _, clip in direct]).numpy()
     np.testing.assert_array_equal(cut.tensors["features"], expected)
+
+
+def test_features_of_a_box_are_those_of_its_crop(tmp_path, extractor):
+    """Against the network on frames cropped by hand; the box reaches out of the 96x80 frame."""
+    video = a_video(write_video(tmp_path / "v.mp4", 20))
+    got = extractor(replace(video, bbox=(20.4, -10.0, 70.0, 200.0))).tensors["features"]
+    crops = (prepare(frame[:, 20:70], PROFILE.size, PROFILE.crop) for frame in frames(video.path))
+    expected = extractor.features([clip for _, _, clip in clips(crops, WINDOW, PROFILE.stride)]).numpy()
+    np.testing.assert_array_equal(got, expected)
+    assert not np.array_equal(got, extractor(video).tensors["features"])
+    with pytest.raises(ValueError, match=r"bbox 96,0,120,80 covers nothing of the frame, which is 96x80 px"):
+        extractor(replace(video, bbox=(96.0, 0.0, 120.0, 80.0)))
+
+
+def test_a_video_does_not_depend_on_the_one_before(tmp_path, extractor):
+    short, long = (a_video(write_video(tmp_path / f"{n}.mp4", n, seed=n)) for n in (9, 40))
+    first = extractor(short).tensors["features"]
+    extractor(long)
+    np.testing.assert_array_equal(extractor(short).tensors["features"], first)
+
+
+def test_less_memory_means_smaller_batches_and_the_same_features(tmp_path):
+    extractor = build_extractor(PROFILE, WINDOW, "cpu")
+    video = a_video(write_video(tmp_path / "v.mp4", 45))
+    expected = extractor(video).tensors
+    backbone, sizes = extractor.recognizer.backbone, []
+
+    def tight(module, inputs):
+        sizes.append(len(inputs[0]))
+        if len(inputs[0]) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+
+    backbone.register_forward_pre_hook(tight)
+    got = extractor(video).tensors
+    assert sizes == [4, 2, 2, 2, 2, 1]
+    np.testing.assert_array_equal(got["starts"], expected["starts"])
+    np.testing.assert_allclose(got["features"], expected["features"], rtol=2**-10, atol=1e-4)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float16", 0.02), ("bfloat16", 0.1)])
+def test_half_precision_stays_near(tmp_path, extractor, precision, tolerance):
+    video = a_video(write_video(tmp_path / "v.mp4", 24))
+    exact = extractor(video).tensors["features"].astype(np.float32)
+    half = build_extractor(PROFILE.model_copy(update={"precision": precision}), WINDOW, "cpu")
+    got = half(video).tensors["features"].astype(np.float32)
+    assert 0 < np.linalg.norm(got - exact) / np.linalg.norm(exact) < tolerance
+
+
+def test_a_compiled_network_gives_the_same_features(tmp_path, extractor, monkeypatch):
+    """Traced by Dynamo, its graphs run as they are: the C++ compiler would take a minute."""
+    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend="eager"))
+    video = a_video(write_video(tmp_path / "v.mp4", 36))  # batches of 4 and of 2 windows
+    compiled = build_extractor(PROFILE.model_copy(update={"compile": True}), WINDOW, "cpu")
+    np.testing.assert_allclose(
+        compiled(video).tensors["features"], extractor(video).tensors["features"], rtol=2**-10, atol=1e-4
+    )
+    assert compiled.recognizer.backbone._compiled_call_impl is not None
 
 
 def test_features_that_are_no_numbers_are_an_error(tmp_path):
@@ -161,6 +225,8 @@ def test_describe_names_the_weights(tmp_path):
         "crop": "56",
         "stride": "4",
         "window": "16",
+        "precision": "float32",
+        "compiled": "false",
     }
     path = tmp_path / "bsl5k.pth.tar"
     path.write_bytes(b"weights")
@@ -214,12 +280,12 @@ def test_two_files_through_the_engine(tmp_path, extractor):
     index = extract(
         kind="rgb",
         videos=tables.check(pd.DataFrame(rows), tables.VIDEOS, "videos"),
-        build=partial(build_extractor, PROFILE, WINDOW, "cpu"),
+        build=partial(partial, build_extractor, PROFILE, WINDOW),
         settings=describe(PROFILE, WINDOW),
         output=output,
         scratch=tmp_path / "work",
         shard_videos=2,
-        workers=1,
+        crew=LocalCrew(["cpu"]),
     )
     assert index["status"].tolist() == ["ok", "failed", "ok"]
     assert index["frames"].tolist() == [21, 0, 7]

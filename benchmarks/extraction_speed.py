@@ -1,0 +1,185 @@
+"""What the extraction's ways of computing save, each measured against the plain way in one run.
+
+    OMP_NUM_THREADS=1 python benchmarks/extraction_speed.py mmpose     batches against mmpose's own inference_topdown
+    OMP_NUM_THREADS=1 python benchmarks/extraction_speed.py i3d        one pass against decoding and running each window
+    OMP_NUM_THREADS=1 python benchmarks/extraction_speed.py compile    the I3D with torch.compile against without
+    OMP_NUM_THREADS=1 python benchmarks/extraction_speed.py workers --frames 1000     MediaPipe by 2 processes against 1
+
+The two ways take turns, and each one's best round counts, so that a machine busy otherwise does least harm; what they
+compute is compared too. The video is a rendered signer at 960x540, a few seconds long. `--profile published` takes the
+paper's networks (RTMW-l at 384x288, I3D of full width at 224 px with a window every frame) in place of small ones,
+`--device cuda` a GPU. Weights are random: time does not depend on them.
+
+Found on a CPU that had other work as well:
+    mmpose      389 ms a frame by itself, 222 in batches; 1.8 times as fast, keypoints equal
+    i3d         312 ms a window by itself, 98 in one pass; 3.2 times as fast. published: 1098 and 772, 1.4 times
+    compile     1.06 times as fast after 92 s of compiling, hence off by default
+The features differ by the last digit of the float16 they are stored in.
+"""
+
+import argparse
+import itertools
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from seds import tables
+from seds.compat import fill_import_gaps
+from seds.config import RgbProfile, load_params
+from seds.demo import corpus
+from seds.engine.crews import LocalCrew
+from seds.engine.run import extract
+from seds.extract import Video
+from seds.pose.estimators import estimator
+from seds.prepare import prepare
+from seds.rgb.extractor import build_extractor, middle, square
+from seds.video import frames
+
+FPS = 25.0
+CONFIGS = {
+    "small": "rtmpose-m_8xb64-270e_coco-wholebody-256x192",
+    "published": "rtmw-l_8xb320-270e_cocktail14-384x288",
+}
+
+
+def render(folder: Path, length: int) -> Video:
+    """`length` frames of a demo signer, 960x540."""
+    render = load_params().render
+    takes = (corpus.render_take(take, FPS, 540)[0] for take in corpus.plan(render))
+    signed = itertools.islice(itertools.chain.from_iterable(takes), length)
+    images = [cv2.copyMakeBorder(image, 0, 0, 210, 210, cv2.BORDER_REPLICATE) for image in signed]
+    corpus.write_video(folder / "signer.mp4", images, FPS)
+    return Video("signer", str(folder / "signer.mp4"), None, None, length, FPS, 960, 540, "")
+
+
+def mmpose(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:
+    fill_import_gaps()
+    from mmengine import Config
+    from mmpose.apis import inference_topdown, init_model
+
+    from seds.pose.mmpose_weights import config_path
+
+    config = Config.fromfile(config_path(CONFIGS[options.profile]))
+    config.model.backbone.init_cfg = None
+    config.model.backbone._scope_ = "mmpose"
+    model = init_model(config, device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    for weight in (p for p in model.parameters() if p.dim() > 1):  # as large as keeps the signal's size, layer by layer
+        weight.data.normal_(0, (2 / weight[0].numel()) ** 0.5, generator=generator)
+    torch.save(model.state_dict(), folder / "weights.pth")
+    model.to(options.device)
+    ours = estimator(
+        "mmpose", config=CONFIGS[options.profile], weights=str(folder / "weights.pth"), device=options.device
+    ).build()
+    video = render(folder, options.frames)
+
+    def frame_by_frame() -> np.ndarray:
+        people = (inference_topdown(model, image[..., ::-1])[0].pred_instances for image in frames(video.path))
+        return np.stack([person.keypoints[0] for person in people])
+
+    return {
+        "frame by frame": frame_by_frame,
+        "batches": lambda: ours(video).tensors["keypoints"][..., :2],
+    }, options.frames
+
+
+def i3d(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:
+    profile, window, video = rgb_profile(options), load_params().rgb.window, render(folder, options.frames)
+    ours = build_extractor(profile, window, options.device)
+    starts = ours(video).tensors["starts"].tolist()
+
+    def alone(start: int) -> torch.Tensor:
+        cut = frames(video.path, start / FPS, (start + window) / FPS)
+        clip = [middle(torch.from_numpy(square(f, profile.size)).to(options.device), profile.crop) for f in cut]
+        return ours.features([clip]).cpu()
+
+    return {
+        "each window by itself": lambda: torch.cat([alone(start) for start in starts]).numpy(),
+        "one pass": lambda: ours(video).tensors["features"],
+    }, len(starts)
+
+
+def compiled(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:
+    profile, window, video = rgb_profile(options), load_params().rgb.window, render(folder, options.frames)
+    plain = build_extractor(profile, window, options.device)
+    faster = build_extractor(profile.model_copy(update={"compile": True}), window, options.device)
+    count = len(plain(video).tensors["starts"])
+    start = time.perf_counter()
+    faster(video)
+    print(f"compiled within {time.perf_counter() - start:.0f} s")
+    return {
+        "as it is": lambda: plain(video).tensors["features"],
+        "compiled": lambda: faster(video).tensors["features"],
+    }, count
+
+
+def workers(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:
+    """Through the engine, on a demo corpus of `frames` frames or a little more; starting the processes counts."""
+    sentences = {"train_sentences": max(2, options.frames // 30), "dev_sentences": 1, "test_sentences": 1}
+    render = load_params().render.model_copy(update=sentences)
+    root = folder / "demo"
+    corpus.write_corpus(render, root)
+    videos = prepare("demo", load_params().dataset("demo"), root, workers=1)
+    videos = videos[videos["frames"].cumsum() - videos["frames"] < options.frames]
+    chosen = estimator("mediapipe")
+    scratches = itertools.count()
+
+    def by(count: int) -> np.ndarray:
+        output = folder / f"output-{next(scratches)}"
+        extract(
+            kind="pose",
+            videos=tables.check(videos, tables.VIDEOS, "benchmark"),
+            build=lambda device: chosen.build,
+            settings=chosen.settings,
+            output=output,
+            scratch=output / "scratch",
+            shard_videos=1000,
+            crew=LocalCrew(["cpu"] * count),
+        )
+        return np.frombuffer((output / "shard-00000.safetensors").read_bytes(), np.uint8)
+
+    return {"1 process": partial(by, 1), "2 processes": partial(by, 2)}, int(videos["frames"].sum())
+
+
+def rgb_profile(options: argparse.Namespace) -> RgbProfile:
+    changes = {"weights": None} | ({"precision": "float32"} if options.device == "cpu" else {})
+    return getattr(load_params().rgb, options.profile).model_copy(update=changes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    measured = {"mmpose": mmpose, "i3d": i3d, "compile": compiled, "workers": workers}
+    parser.add_argument("what", choices=measured)
+    parser.add_argument("--profile", choices=("small", "published"), default="small", help="of params.yaml")
+    parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        ways, items = measured[options.what](Path(folder), options)
+        seconds: dict[str, list[float]] = {way: [] for way in ways}
+        for _, (way, run) in itertools.product(range(options.rounds), ways.items()):
+            start = time.perf_counter()
+            result = run().astype(np.float64)
+            seconds[way].append(time.perf_counter() - start)
+            if way == next(iter(ways)):
+                reference = result
+    unit = "frames" if options.what in ("mmpose", "workers") else "windows"
+    print(f"{options.what}, {options.profile}, {options.device}, {items} {unit}")
+    for way, rounds in seconds.items():
+        print(f"  {way:22s} {1000 * min(rounds) / items:8.1f} ms each; rounds in s: {[round(s, 1) for s in rounds]}")
+    (plain, better) = map(min, seconds.values())
+    difference = np.abs(result - reference).max()
+    print(
+        f"  {plain / better:.2f} times as fast; largest difference {difference:.2g}, of {np.abs(reference).max():.3g}"
+    )
+
+
+if __name__ == "__main__":
+    main()

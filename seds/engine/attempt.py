@@ -1,0 +1,75 @@
+"""One video in a worker's hands: what the extractor makes of it, or why that failed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seds.engine.outcomes import Failure, Outcome
+from seds.extract import Build, Extractor, Video
+from seds.video import VideoError, content_hash
+
+
+@dataclass
+class Attempt:
+    """Video -> Outcome. What an extractor raises becomes a Failure, but for a broken GPU, which ends the process.
+
+    The content is compared with what `prepare` saw before and after, so that a result always belongs to the sha256 it
+    is stored under. Cuts of one long file are read for that once.
+    """
+
+    extractor: Extractor
+    _state: object = field(default=None, init=False)  # of the file that was read last
+    _sha256: str = field(default="", init=False)
+
+    def __call__(self, video: Video) -> Outcome:
+        if failure := self._not_as_prepared(video):
+            return failure
+        outcome = self._extract(video)
+        return self._not_as_prepared(video) or outcome
+
+    def _extract(self, video: Video) -> Outcome:
+        try:
+            return self.extractor(video)
+        except ValueError as error:
+            reason = "cannot be decoded" if isinstance(error, VideoError) else "refused by the extractor"
+            return Failure(reason, str(error).removeprefix(f"{video.path}: "), lasting=True)
+        except MemoryError as error:
+            return Failure("out of memory", str(error) or "MemoryError")
+        except OSError as error:
+            return Failure("cannot be read", f"{type(error).__name__}: {error}")
+        except Exception as error:
+            if _broke_the_gpu(error):
+                raise
+            return Failure(type(error).__name__, str(error))
+
+    def _not_as_prepared(self, video: Video) -> Failure | None:
+        """Why the content is not that of the videos table, or None."""
+        try:
+            state = _state(Path(video.path))
+            if state != self._state:
+                self._sha256, self._state = content_hash(video.path), state
+        except FileNotFoundError:
+            return Failure("vanished", "was there in prepare, is no longer")
+        except (OSError, VideoError) as error:
+            return Failure("cannot be read", f"{type(error).__name__}: {error}")
+        if self._sha256 != video.sha256:
+            return Failure("changed", "is not what prepare read; if the new content is meant, run prepare again")
+        return None
+
+
+def build_attempt(build: Build) -> Attempt:
+    return Attempt(build())
+
+
+def _state(path: Path) -> object:
+    """What differs after a file, or an image in a folder, was changed or replaced."""
+    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [(file, stat.st_ino, stat.st_size, stat.st_mtime_ns) for file in paths for stat in [file.stat()]]
+
+
+def _broke_the_gpu(error: Exception) -> bool:
+    """A CUDA error after which every further call in the process fails; running out of its memory is none."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.AcceleratorError)

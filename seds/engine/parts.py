@@ -1,0 +1,134 @@
+"""The outcomes of single videos on disk, each there whole or not at all.
+
+<folder>/parts/<2 digits>/<identity>.safetensors   a result
+<folder>/failed/<identity>.json                    a lasting failure; removing the folder has them tried again
+
+The folder stands for one version of settings and code, the identity for a video's content, so that a part is right
+wherever it is found: after a crash, in a corpus that has grown, or written by another machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from seds.engine.outcomes import Failure, Outcome, StorageError
+from seds.extract import Extraction
+
+_SCHEMA = "seds-part-1"
+_HEADER = "seds"
+
+
+class PartError(ValueError):
+    """A part that is truncated, altered, or another video's; the message names the file."""
+
+
+class Parts:
+    """The outcomes below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.results, self.failures = folder, folder / "parts", folder / "failed"
+
+    def present(self) -> set[str]:
+        """Identities of all outcomes, by the names of their files; what they hold is checked when it is read."""
+        results = [path for parent in _entries(self.results) for path in _entries(parent)]
+        return {path.stem for path in results if path.suffix == ".safetensors"} | self.failed()
+
+    def failed(self) -> set[str]:
+        """Identities of the lasting failures."""
+        return {path.stem for path in _entries(self.failures) if path.suffix == ".json"}
+
+    def write(self, identity: str, outcome: Outcome) -> None:
+        """Store a result or a lasting failure. It survives the process, and the machine. Raises StorageError."""
+        if isinstance(outcome, Failure):
+            write_whole(self._failure(identity), json.dumps(asdict(outcome)).encode())
+            return
+        header = {
+            "schema": _SCHEMA,
+            "identity": identity,
+            "frames": outcome.frames,
+            "rows": outcome.rows,
+            "sha256": _checksum(outcome.tensors),
+        }
+        tensors = {field: np.ascontiguousarray(array) for field, array in outcome.tensors.items()}
+        write_whole(self._result(identity), save(tensors, {_HEADER: json.dumps(header)}))
+
+    def read(self, identity: str) -> Outcome:
+        """The outcome that was stored. Raises PartError where none is, or not what was written."""
+        if not self._result(identity).is_file():
+            return self._read_failure(identity)
+        path = self._result(identity)
+        try:
+            with safe_open(path, framework="numpy") as part:
+                header = json.loads((part.metadata() or {}).get(_HEADER, "{}"))
+                tensors = {field: part.get_tensor(field) for field in part.keys()}  # noqa: SIM118  it is no mapping
+        except (SafetensorError, OSError, ValueError) as error:
+            raise PartError(f"{path} is not a readable part: {error}") from None
+        if (header.get("schema"), header.get("identity")) != (_SCHEMA, identity):
+            raise PartError(f"{path}: expected {_SCHEMA} of {identity}, found {header}")
+        if header["sha256"] != _checksum(tensors):
+            raise PartError(f"{path}: its tensors are not those written")
+        return Extraction(tensors, header["frames"], header["rows"])
+
+    def bytes(self) -> int:
+        """Disk space of the results."""
+        return sum(path.stat().st_size for parent in _entries(self.results) for path in _entries(parent))
+
+    def discard(self, identity: str) -> None:
+        """Remove an outcome, so that the video is done again."""
+        self._result(identity).unlink(missing_ok=True)
+        self._failure(identity).unlink(missing_ok=True)
+
+    def _read_failure(self, identity: str) -> Failure:
+        try:
+            return Failure(**json.loads(self._failure(identity).read_bytes()))
+        except (OSError, ValueError, TypeError) as error:
+            raise PartError(f"{self._failure(identity)} is not a readable failure: {error}") from None
+
+    def _result(self, identity: str) -> Path:
+        return self.results / identity[:2] / f"{identity}.safetensors"  # 256 folders: none holds too many files
+
+    def _failure(self, identity: str) -> Path:
+        return self.failures / f"{identity}.json"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears under its name complete and on the disk, or not at all. Raises StorageError."""
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}")  # two processes may write the same part
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave the name with nothing behind it
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(path.parent, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return [Path(entry) for entry in os.scandir(folder)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _checksum(tensors: Mapping[str, np.ndarray]) -> str:
+    checksum = hashlib.sha256()
+    for field, array in sorted(tensors.items()):
+        checksum.update(f"{field} {array.dtype} {array.shape} ".encode())
+        checksum.update(np.ascontiguousarray(array).data)
+    return checksum.hexdigest()

@@ -1,0 +1,42 @@
+"""The progress line: frames and videos, their rates, and the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Collection
+from types import TracebackType
+
+from tqdm import tqdm
+
+from seds.extract import Video
+
+
+class Progress:
+    """Counts what is done, by frames, for videos differ in length. Rates and time left are those of this run: what
+    earlier runs left counts as done, not as fast."""
+
+    def __init__(self, kind: str, videos: Collection[Video], todo: Collection[Video]) -> None:
+        self._total, self._done, self._before = len(videos), len(videos) - len(todo), len(videos) - len(todo)
+        frames, missing = (sum(video.frames for video in part) for part in (videos, todo))
+        self._bar = tqdm(
+            total=frames,
+            initial=frames - missing,
+            desc=kind,
+            unit=" frames",
+            smoothing=0,  # the mean: videos end in bursts
+            mininterval=0.5 if sys.stderr.isatty() else 30,  # in a log file every refresh stays
+        )
+        self._start = time.monotonic()
+
+    def add(self, video: Video) -> None:
+        self._done += 1
+        rate = (self._done - self._before) / (time.monotonic() - self._start)
+        self._bar.set_postfix_str(f"{self._done}/{self._total} videos, {rate:.2f} videos/s", refresh=False)
+        self._bar.update(video.frames)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.close()

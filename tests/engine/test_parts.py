@@ -1,0 +1,91 @@
+"""Parts: what is written is read, what is not whole or another's is refused, folders stay small."""
+
+import errno
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seds.engine.outcomes import Failure, StorageError
+from seds.engine.parts import PartError, Parts, write_whole
+from seds.extract import Extraction
+
+ID, OTHER = "ab" + "0" * 30, "cd" + "1" * 30
+RESULT = Extraction({"features": np.ones((3, 4), np.float16), "starts": np.arange(3, dtype=np.int32)}, 20, 3)
+
+
+def test_results_and_failures_come_back_as_they_were(tmp_path: Path) -> None:
+    parts = Parts(tmp_path)
+    assert parts.present() == set()
+    parts.write(ID, RESULT)
+    parts.write(OTHER, Failure("cannot be decoded", "truncated", lasting=True))
+    assert parts.present() == {ID, OTHER}
+    assert parts.failed() == {OTHER}
+    read = parts.read(ID)
+    assert isinstance(read, Extraction)
+    assert (read.frames, read.rows) == (20, 3)
+    for name, tensor in RESULT.tensors.items():
+        assert read.tensors[name].dtype == tensor.dtype
+        np.testing.assert_array_equal(read.tensors[name], tensor)
+    assert parts.read(OTHER) == Failure("cannot be decoded", "truncated", lasting=True)
+    assert parts.bytes() == (tmp_path / "parts" / "ab" / f"{ID}.safetensors").stat().st_size
+    for identity in (ID, OTHER):
+        parts.discard(identity)
+    assert parts.present() == set()
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -1])
+def test_a_truncated_part_is_refused_by_name(tmp_path: Path, keep: int) -> None:
+    parts = Parts(tmp_path)
+    parts.write(ID, RESULT)
+    path = tmp_path / "parts" / "ab" / f"{ID}.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(PartError, match=str(path)):
+        parts.read(ID)
+
+
+def test_another_videos_part_and_altered_tensors_are_refused(tmp_path: Path) -> None:
+    parts = Parts(tmp_path)
+    parts.write(ID, RESULT)
+    path = tmp_path / "parts" / "ab" / f"{ID}.safetensors"
+    foreign = tmp_path / "parts" / "cd" / f"{OTHER}.safetensors"
+    foreign.parent.mkdir()
+    foreign.write_bytes(path.read_bytes())
+    with pytest.raises(PartError, match=f"expected seds-part-1 of {OTHER}"):
+        parts.read(OTHER)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(PartError, match="not those written"):
+        parts.read(ID)
+    path.write_bytes(b"\x00" * 1000)  # what a power cut can leave of a file
+    with pytest.raises(PartError, match="not a readable part"):
+        parts.read(ID)
+
+
+def test_a_file_too_large_for_its_disk_leaves_nothing_and_names_the_folder(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(StorageError, match=f"{tmp_path} cannot be written.*the same command continues") as caught:
+            write_whole(tmp_path / "file", b"x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.EFBIG
+    assert not list(tmp_path.iterdir())
+
+
+def test_thirty_thousand_parts_are_listed_at_once(tmp_path: Path) -> None:
+    names = [f"{i * 2654435761 % 2**32:08x}".ljust(32, "0") for i in range(30_000)]
+    for name in names:
+        folder = tmp_path / "parts" / name[:2]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.safetensors").touch()
+    count = "import os; from pathlib import Path; from seds.engine.parts import Parts; calls = []; scan = os.scandir; "
+    count += "os.scandir = lambda f: calls.append(f) or scan(f); print(len(Parts(Path('.')).present()), len(calls))"
+    printed = subprocess.check_output([sys.executable, "-c", count], cwd=tmp_path, text=True)
+    assert printed.split() == ["30000", "258"], "one look at each of 256 folders, their parent and the failures"

@@ -1,0 +1,68 @@
+"""Runs of the engine over files that say what is to happen (toy_extractor)."""
+
+import hashlib
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from toy_extractor import Toy
+
+from seds import tables
+from seds.engine.crews import Crew, LocalCrew
+from seds.engine.run import extract
+from seds.engine.shares import Share
+
+
+def write_videos(folder: Path, names: Iterable[str]) -> pd.DataFrame:
+    """A file for each name, whose words are its content, "missing" ones left out; their VIDEOS table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name in names:
+        path, words, number = folder / f"{name}.mp4", name.replace("-", " "), int(name.split("-")[0])
+        if "missing" not in words:
+            path.write_text(words)
+        rows.append(
+            {
+                "video_id": name, "sentence_id": name, "split": "train", "text": "a", "text_original": "a",
+                "language": "en", "signer": "", "path": str(path), "start_s": None, "end_s": None, "bbox": "",
+                "dataset": "toy", "frames": 3 + number, "fps": 25.0, "width": 8, "height": 8,
+                "sha256": hashlib.sha256(words.encode()).hexdigest(),
+                "status": "missing" if "missing" in words else "ok", "detail": "",
+            }
+        )  # fmt: skip
+    return tables.check(pd.DataFrame(rows, columns=list(tables.VIDEOS.columns)), tables.VIDEOS, "toy")
+
+
+def run_toy(
+    folder: Path,
+    *names: str,
+    output: str = "out",
+    build=Toy,
+    crew: Crew | None = None,
+    share: Share | None = None,
+    settings: dict[str, str] | None = None,
+) -> pd.DataFrame:
+    """Extract toy videos: `folder`/videos -> `folder`/<output>, parts in `folder`/work, what was begun in /log."""
+    arguments = partial(build, folder / "log") if build is Toy else build
+    return extract(
+        kind="pose",
+        videos=write_videos(folder / "videos", names),
+        build=lambda device: partial(arguments, device) if build is Toy else arguments,
+        settings=settings or {"estimator": "toy"},
+        output=folder / output,
+        scratch=folder / "work",
+        shard_videos=2,
+        crew=crew or LocalCrew(["cpu", "cpu"]),
+        share=share,
+    )
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def parts(folder: Path) -> dict[Path, tuple[int, int]]:
+    """The parts that have landed below a folder, with what changes when one is written again."""
+    found = folder.glob("work/*/*/parts/*/*.safetensors")
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
