@@ -31,9 +31,10 @@ def import_features(
     or unfit is listed with its reason, and the rest goes on. Then `dvc repro` trains on the corpus and evaluates; its
     stages pose and rgb hand over what was imported. Memory does not grow with the corpus, and no GPU is needed.
     """
-    from seds import datasets, listing
+    from seds import listing
     from seds.captions import RELEASES, ReleaseError
     from seds.pickles import PickleError
+    from seds.prepare import summary
     from seds.released_features import import_release
 
     place = output or Path("data/raw") / name
@@ -42,7 +43,7 @@ def import_features(
     except (ReleaseError, PickleError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(datasets.summary(done.videos))
+    typer.echo(summary(done.videos))
     failed = done.rgb[done.rgb["status"] != "ok"]
     if len(failed):
         reasons = zip(failed["status"], failed["video_id"], failed["detail"], strict=True)
@@ -72,6 +73,82 @@ def verify(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     if not fine:
+        raise typer.Exit(1)
+
+
+# Ids that begin with a dash, as How2Sign's do, are no options.
+@app.command(context_settings={"ignore_unknown_options": True})
+def show(
+    dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml whose stages prepare and pose have run.")],
+    video: Annotated[str | None, typer.Argument(help="Id of one video; without it, the page of the corpus.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of a video.", show_default="12; page: 5")] = None,
+    worst: Annotated[
+        int | None, typer.Option(min=0, help="Videos with pictures.", show_default="24; page only")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write.", show_default="show/DATASET/VIDEO.png or keypoints.html")
+    ] = None,
+) -> None:
+    """See how good the keypoints are.
+
+    With VIDEO: a contact sheet (PNG) with skeleton and hand crops drawn, the frames that are kept and dropped, and the
+    confidence over time. Without: a page of the whole corpus with what is seen of the hands, how sure and how steady,
+    the worst videos first, and beside it the measures of every video as Parquet.
+    """
+    from seds.config import ConfigError, load_params
+    from seds.quality_page import write_page
+    from seds.shards import ShardError
+    from seds.show import ShowError, open_corpus, write_sheet
+    from seds.tables import TableError
+    from seds.video import VideoError
+
+    if video is not None and worst is not None:
+        raise typer.BadParameter("--worst is for the page of a corpus, without VIDEO")
+    try:
+        corpus = open_corpus(dataset, load_params())
+        if video is None:
+            typer.echo(write_page(corpus, output, worst=24 if worst is None else worst, frames=frames or 5))
+        else:
+            typer.echo(write_sheet(corpus, video, output, frames=frames or 12))
+    except (ConfigError, TableError, ShardError, VideoError, ShowError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def check(
+    dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml, such as how2sign.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Parquet of all findings.", show_default="data/check/DATASET.parquet")
+    ] = None,
+    decode: Annotated[bool, typer.Option(help="Decode every frame of every video, not the first alone.")] = False,
+    examples: Annotated[int, typer.Option(min=0, help="Findings of each kind to show.")] = 3,
+) -> None:
+    """Say everything that is off with a corpus, before any of it is extracted: missing, broken and unreferenced files,
+    duplicates, texts that the model cannot read, captions shared by splits, and more.
+
+    Exit code 1 where a video would be lost or the test falsified, 0 where there are warnings only.
+    """
+    from seds import headers, tables
+    from seds.captions import ReleaseError
+    from seds.check import FINDINGS, failed
+    from seds.check import check as run
+    from seds.check.findings import report
+    from seds.config import ConfigError, load_params
+    from seds.pickles import PickleError
+    from seds.prepare import counts
+
+    place = output or Path("data/check") / f"{dataset}.parquet"
+    try:
+        params = load_params()
+        corpus, root = params.dataset(dataset), Path("data/raw") / dataset
+        videos, findings = run(dataset, corpus, root, headers.memory_of(dataset), params.machine.workers, decode)
+        tables.write(findings, FINDINGS, place)
+    except (ConfigError, tables.TableError, ReleaseError, PickleError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{counts(videos)}\n\n{report(findings, examples)}\nall of them in {place}")
+    if failed(findings):
         raise typer.Exit(1)
 
 

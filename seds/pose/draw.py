@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 
+from seds.boxes import Box
+from seds.pose.quality import Track
 from seds.pose.skeleton import FACE, FINGERS, HAND_BONES, JOINT, LEFT_HAND, RIGHT_HAND
 
+Colour = tuple[int, int, int]
+
 # Colours are RGB. The signer's left arm is orange and the right one green, so that a swap is seen at once.
-_LEFT, _RIGHT, _TRUNK, _FACE = (255, 140, 0), (0, 200, 80), (170, 170, 170), (240, 240, 240)
+LEFT, RIGHT, _TRUNK, _FACE = (255, 140, 0), (0, 200, 80), (170, 170, 170), (240, 240, 240)
 _FINGER_COLOURS = dict(
     zip(FINGERS, ((255, 64, 64), (255, 200, 0), (64, 220, 64), (64, 160, 255), (200, 90, 255)), strict=True)
 )
 _BODY_BONES = (
     *((f"{side}_{a}", f"{side}_{b}", colour)
-      for side, colour in (("left", _LEFT), ("right", _RIGHT))
+      for side, colour in (("left", LEFT), ("right", RIGHT))
       for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"), ("ankle", "big_toe"),
                    ("ankle", "heel"), ("eye", "ear"))),
     *((a, b, _TRUNK)
@@ -30,6 +31,7 @@ _FACE_LINES = (
     (range(36, 42), True), (range(42, 48), True), (range(48, 60), True), (range(60, 68), True),
 )  # fmt: skip
 _SUBPIXEL = 4  # OpenCV draws at 1/16 px
+_FAR = 1e5  # px; OpenCV takes coordinates of 32 bits
 
 
 def draw(frame: np.ndarray, keypoints: np.ndarray, threshold: float = 0.3) -> np.ndarray:
@@ -39,11 +41,11 @@ def draw(frame: np.ndarray, keypoints: np.ndarray, threshold: float = 0.3) -> np
     fingers are red, yellow, green, blue and violet from thumb to little finger.
     """
     image = np.ascontiguousarray(frame).copy()
-    width = max(1, round(max(image.shape[:2]) / 400))
+    width = _line_width(image)
 
-    def line(a: int, b: int, colour: tuple[int, int, int]) -> None:
+    def line(a: int, b: int, colour: Colour) -> None:
         if min(keypoints[a, 2], keypoints[b, 2]) > threshold:
-            ends = np.round(keypoints[[a, b], :2] * 2**_SUBPIXEL).astype(int).tolist()
+            ends = np.round(np.clip(keypoints[[a, b], :2], -_FAR, _FAR) * 2**_SUBPIXEL).astype(int).tolist()
             cv2.line(image, ends[0], ends[1], colour, width, cv2.LINE_AA, _SUBPIXEL)
 
     for start, end, colour in _BODY_BONES:
@@ -58,15 +60,31 @@ def draw(frame: np.ndarray, keypoints: np.ndarray, threshold: float = 0.3) -> np
     return image
 
 
-def contact_sheet(
-    frames: Sequence[np.ndarray], keypoints: np.ndarray, columns: int, threshold: float = 0.3
-) -> np.ndarray:
-    """Frames of one size with their skeletons [N,133,3] on one sheet, row by row; uint8 RGB, the rest black."""
-    if not frames or len(frames) != len(keypoints):
-        raise ValueError(f"a contact sheet needs as many frames as skeletons, got {len(frames)} and {len(keypoints)}")
-    height, width = frames[0].shape[:2]
-    sheet = np.zeros((math.ceil(len(frames) / columns) * height, columns * width, 3), np.uint8)
-    for i, (frame, skeleton) in enumerate(zip(frames, keypoints, strict=True)):
-        top, left = i // columns * height, i % columns * width
-        sheet[top : top + height, left : left + width] = draw(frame, skeleton, threshold)
-    return sheet
+def draw_crops(image: np.ndarray, track: Track, frame: int, scale: float = 1.0) -> None:
+    """The crops of both hands in a frame of the video, on `image` itself, which is `scale` times the video's size.
+
+    In the arm's colour: a whole line around a hand that was found, dashes around a place guessed from the arm.
+    """
+    for hand, colour in ((track.left, LEFT), (track.right, RIGHT)):
+        x, y, side = hand.boxes[frame].tolist()
+        if side > 0:
+            draw_box(image, (x, y, x + side, y + side), colour, scale, dashed=not hand.found[frame])
+
+
+def draw_box(image: np.ndarray, box: Box, colour: Colour, scale: float = 1.0, dashed: bool = False) -> None:
+    """A rectangle on `image` itself; the box is in px of a frame that `image` shows `scale` times as large."""
+    left, top, right, bottom = (round(value * scale) for value in box)
+    right, bottom = min(right, image.shape[1] - 1), min(bottom, image.shape[0] - 1)  # so that its edge is seen
+    width = _line_width(image, 250)
+    dash = 6 * width if dashed else max(right - left, bottom - top, 1)
+    for x in range(left, right, 2 * dash):
+        for y in (top, bottom):
+            cv2.line(image, (x, y), (min(x + dash, right), y), colour, width)
+    for y in range(top, bottom, 2 * dash):
+        for x in (left, right):
+            cv2.line(image, (x, y), (x, min(y + dash, bottom)), colour, width)
+
+
+def _line_width(image: np.ndarray, share: int = 400) -> int:
+    """px; a line a `share`-th as wide as the image is long."""
+    return max(1, round(max(image.shape[:2]) / share))

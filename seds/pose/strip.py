@@ -1,0 +1,99 @@
+"""The course of a video's keypoints over time, as a picture."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from seds.pose.quality import Track
+
+_DPI = 100
+_HEIGHT = 3.7  # inches
+_LEFT, _RIGHT, _BODY, _DROPPED = "#c75b00", "#00803a", "#555555", "#b00020"  # the arms' colours, dark on white
+_CJK = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "SimHei")
+
+
+def strip(
+    track: Track, fps: float, gate: float, marks: Sequence[int], title: str, captions: Sequence[str], width: int
+) -> np.ndarray:
+    """Confidence of body and hands over the T frames, uint8 [370,width,3] RGB.
+
+    Where a hand's crop was found or guessed stands below; frames that are read and dropped are shaded. `gate` is the
+    confidence up to which a hand's joints are blank, `marks` are frames to point at. title: a line;
+    captions: two smaller ones.
+    """
+    installed = set(font_manager.get_font_names())
+    figure = Figure(figsize=(width / _DPI, _HEIGHT), dpi=_DPI)
+    families = ["DejaVu Sans", *(name for name in _CJK if name in installed)]
+
+    def write(y: float, text: str, size: float) -> None:
+        figure.text(0.012, y, text, fontsize=size, family=families, parse_math=False)
+
+    write(0.93, title, 13)
+    for y, caption in zip((0.87, 0.81), captions, strict=True):
+        write(y, caption, 10)
+    upper, lower = figure.subplots(
+        2, 1, sharex=True, height_ratios=(5, 1), gridspec_kw={"left": 0.07, "right": 0.985, "top": 0.7, "bottom": 0.12}
+    )
+    _plot_confidence(upper, track, gate, marks)
+    _plot_crops(lower, track)
+    lower.set_xlim(-0.5, max(len(track.body) - 0.5, 0.5))
+    lower.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+    lower.xaxis.set_major_formatter(FuncFormatter(lambda frame, _: f"{frame:.0f} · {frame / fps:.2f} s"))
+    canvas = FigureCanvasAgg(figure)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a script without an installed font shows as boxes
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _plot_confidence(axes: Axes, track: Track, gate: float, marks: Sequence[int]) -> None:
+    frames = np.arange(len(track.body))
+    for values, name, colour, style in (
+        (track.body, "body", _BODY, ":"),
+        (track.left.confidence, "left hand", _LEFT, "-"),
+        (track.right.confidence, "right hand", _RIGHT, "--"),
+    ):
+        axes.plot(
+            frames, values, style, color=colour, label=name, linewidth=1.6, marker="." if len(frames) == 1 else ""
+        )
+    axes.axhline(gate, color="black", linewidth=0.8, label=f"gate, {gate:g}")
+    _shade_dropped(axes, track)
+    axes.plot(marks, np.full(len(marks), 1.06), "v", color="black", markersize=4, clip_on=False, label="frames below")
+    axes.set_ylim(0, 1.06)
+    axes.set_yticks((0, 0.5, 1))
+    axes.set_ylabel("confidence")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.04), ncols=6, frameon=False, fontsize=9.5)
+
+
+def _plot_crops(axes: Axes, track: Track) -> None:
+    """A row a hand: filled where its crop was found, hatched where guessed, empty where there is none."""
+    for row, hand, colour in ((1, track.left, _LEFT), (0, track.right, _RIGHT)):
+        axes.broken_barh(_runs(hand.found), (row + 0.15, 0.7), color=colour)
+        axes.broken_barh(
+            _runs(hand.guessed), (row + 0.15, 0.7), facecolor="white", edgecolor=colour, hatch="////", linewidth=0.5
+        )
+    axes.set_ylim(0, 2)
+    axes.set_yticks((0.5, 1.5), ("right crop", "left crop"))
+    axes.tick_params(axis="y", length=0)
+
+
+def _shade_dropped(axes: Axes, track: Track) -> None:
+    step = int(track.read[1] - track.read[0]) if len(track.read) > 1 else 1
+    label: str | None = "dropped"
+    for start, length in _runs(track.dropped):
+        axes.axvspan(start * step, (start + length) * step, color=_DROPPED, alpha=0.15, linewidth=0, label=label)
+        label = None  # once in the legend
+
+
+def _runs(states: np.ndarray) -> list[tuple[float, float]]:
+    """(start, length) of each run of True, a frame reaching half a frame to both sides. states: bool [T]."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], states, [False]]).astype(np.int8)))
+    return [(start - 0.5, float(stop - start)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
