@@ -1,7 +1,7 @@
 """Shared fixtures. No test touches the network or the working tree.
 
-Tests marked `real` read real corpora and all recorded tensors (`data/`, `golden/`) from the folder that SEDS_SHARED names,
-by default `shared` beside the repository. Where it is absent, or SEDS_SHARED is empty, they are skipped.
+Tests marked `real` read real corpora and all recorded tensors (`data/`, `golden/`) from the folder that SEDS_SHARED
+names, by default `shared` beside the repository. Where it is absent, or SEDS_SHARED is empty, they are skipped.
 """
 
 import os

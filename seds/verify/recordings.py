@@ -166,8 +166,8 @@ def float64_position(fusion: Fusion) -> Tensor:
 def without_dropout(model: nn.Module) -> nn.Module:
     """Every dropout probability set to 0, as in the recordings of training."""
     for module in model.modules():
-        if hasattr(module, "dropout"):
-            module.dropout = 0.0
+        if "dropout" in vars(module):
+            vars(module)["dropout"] = 0.0
     return model
 
 
