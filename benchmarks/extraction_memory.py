@@ -88,7 +88,7 @@ def builder(name: str, weights: Path) -> Callable[[], Extractor]:
 
         rgb = load_params().rgb
         profile = rgb.small if name == "i3d-small" else rgb.published
-        profile = profile.model_copy(update={"weights": None, "stride": WINDOW_EVERY_S * FPS})
+        profile = profile.model_copy(update={"weights": None, "stride": WINDOW_EVERY_S * FPS}).on("cpu")
         return partial(build_extractor, profile, rgb.window, "cpu")
     from seds.pose.estimators import estimator
 

@@ -148,8 +148,7 @@ def workers(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callab
 
 
 def rgb_profile(options: argparse.Namespace) -> RgbProfile:
-    changes = {"weights": None} | ({"precision": "float32"} if options.device == "cpu" else {})
-    return getattr(load_params().rgb, options.profile).model_copy(update=changes)
+    return getattr(load_params().rgb, options.profile).model_copy(update={"weights": None}).on(options.device)
 
 
 def main() -> None:

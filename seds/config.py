@@ -7,7 +7,7 @@ a *profile*: `published` (the sizes of the paper) and `small` (a laptop). A corp
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -76,14 +76,23 @@ class Render(Section):
     takes: int = Field(ge=1)  # videos a training sentence, each by another signer
 
 
-class PoseProfile(Section):
+class Network(Section):
+    """How a network of an extraction is computed."""
+
+    precision: Precision = "float32"  # on a GPU, of convolutions and matrix products
+    compile: bool = False  # the network, of a pose estimator the backbone, by torch.compile
+
+    def on(self, device: str) -> Self:
+        """These on "cpu" or "cuda": half precision only makes a CPU slow, so there it is float32."""
+        return self if device != "cpu" else self.model_copy(update={"precision": "float32"})
+
+
+class PoseProfile(Network):
     estimator: Literal["mediapipe", "mmpose"]
     complexity: Literal[0, 1, 2] = 1  # mediapipe: size of its body network; 1 is in the wheel
     config: str | None = None  # mmpose: a whole-body config's name
     weights: str | None = None  # mmpose: a checkpoint's path; null = the library downloads the config's own
     weights_sha256: str | None = None
-    precision: Precision = "float32"  # mmpose: of convolutions and matrix products
-    compile: bool = False  # mmpose: its backbone, by torch.compile
 
 
 class Pose(Section):
@@ -92,7 +101,7 @@ class Pose(Section):
     published: PoseProfile
 
 
-class RgbProfile(Section):
+class RgbProfile(Network):
     weights: str | None = None  # an I3D checkpoint's path; null = a fixed random initialisation
     weights_sha256: str | None = None
     seed: int = 0  # of the random initialisation
@@ -100,8 +109,6 @@ class RgbProfile(Section):
     crop: int = Field(ge=32)  # px, sampled grid over the middle 7/8 of the frame
     stride: int = Field(ge=1)  # raw frames between window starts
     width: float = Field(gt=0, le=1)  # of the network; 1 = Inception-I3D as published, 1024 features
-    precision: Precision = "float32"  # of the convolutions
-    compile: bool = False  # the network, by torch.compile
 
 
 class Rgb(Section):

@@ -19,8 +19,9 @@ def main(dataset: str, share: Share | None = None) -> None:
     if params.dataset(dataset).corpus == imported.CORPUS:
         imported.hand_over("pose", Path("data/raw") / dataset, Path("data/pose") / dataset)
         return
-    profile = getattr(params.pose, params.profile(dataset))
-    device = params.device() if profile.estimator == "mmpose" else "cpu"
+    chosen = getattr(params.pose, params.profile(dataset))
+    device = params.device() if chosen.estimator == "mmpose" else "cpu"
+    profile = chosen.on(device)
 
     def on(device: str) -> Estimator:
         return estimator(profile.estimator, **profile.model_dump(exclude={"estimator"}), device=device)

@@ -53,3 +53,9 @@ def test_a_missing_file_says_where_to_stand(tmp_path: Path) -> None:
 def test_an_unknown_dataset_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"unknown dataset 'bsl'; params\.yaml describes: demo, how2sign"):
         load_params(ROOT / "params.yaml").profile("bsl")
+
+
+def test_half_precision_is_for_gpus() -> None:
+    rgb = load_params(ROOT / "params.yaml").rgb.published
+    assert rgb.on("cuda").precision == "float16"
+    assert rgb.on("cpu") == rgb.model_copy(update={"precision": "float32"})
