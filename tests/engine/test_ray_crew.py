@@ -27,6 +27,7 @@ def cluster() -> Iterator[Cluster]:
     quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 4, "health_check_initial_delay_ms": 0}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_TQDM_PATCH_PRINT", "0")  # or Ray replaces Python's own print for good
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)  # toy_extractor, on the nodes
         cluster = Cluster(
             initialize_head=True,
