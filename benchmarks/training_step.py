@@ -7,8 +7,9 @@ Prints the whole step (forward, backward, clipping and optimiser), the peak of t
 backward of each part run alone on inputs of the same shapes. Runs in this process, with torch's threads as they are.
 
 Found on two CPU cores at published sizes: 9.3 s (forward 3.1, backward 5.9, update 0.3), 7.6 GB with the optimiser's
-moments. It is 1,390 GFLOP of matrix products, 150 GFLOP/s over all; the same cores reach 100 to 170 in products of these
-shapes by themselves. The pose encoder is 51 % of it, the RGB tower 23, the pose tower 21, the text tower 9, the fusion 5.
+moments. The matrix products are 1,390 GFLOP, so it runs at 150 GFLOP/s over all; in products of these shapes alone the
+same cores reach 100 to 170. Run alone, the pose encoder takes 51 % of the step's time, the RGB tower 23, the pose tower
+21, the text tower 9, the fusion 5.
 """
 
 import argparse
