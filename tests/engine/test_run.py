@@ -2,7 +2,8 @@
 
 import multiprocessing
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +38,15 @@ def test_index_has_the_ok_videos_in_order_with_their_reasons(tmp_path: Path, cap
     assert '"0": {"fps": 25.0, "width": 8, "height": 8}' in first["videos"]
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's handler of SIGINT, which a shell's background process starts without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_output_bytes_depend_neither_on_workers_nor_on_interruptions(tmp_path: Path) -> None:
     names = ["0-slow", "1", "2-interrupt", "3", "4-slow", "5", "6-once"]
     with pytest.raises(KeyboardInterrupt):
