@@ -18,9 +18,13 @@ from tqdm import tqdm
 from seds import listing, tables
 from seds.config import Windows
 from seds.pose import hands
+from seds.pose.skeleton import JOINTS
 from seds.shards import ShardReader
 from seds.windows import pose_windows
 
+_ARMS = [joint for hand in (hands.LEFT, hands.RIGHT) for joint in (hand.shoulder, hand.elbow, hand.wrist)]
+# The joints that say whether a hand is seen, a third of all: of the others nothing is copied.
+_JUDGED = (slice(min(_ARMS), max(_ARMS) + 1), hands.LEFT.joints, hands.RIGHT.joints)
 _BATCH = 4_000  # frames judged together: enough that Python's share is small, few enough for a processor's cache
 
 
@@ -99,17 +103,22 @@ def _visibility(
     """By video_id, of videos that have keypoints."""
 
     def judge(batch: Sequence[Any]) -> dict[str, _Visibility]:
-        points = []
+        read = []
         for video in batch:
             (keypoints,) = pose.read(video.video_id, ("keypoints",))
-            points.append(keypoints[hands.sample_frames(len(keypoints), rules.max_frames)])
+            sampled = hands.sample_frames(len(keypoints), rules.max_frames)
+            read.append(keypoints if len(sampled) == len(keypoints) else keypoints[sampled])
+        ends = np.cumsum([len(frames) for frames in read])
+        points = np.zeros((ends[-1], JOINTS, 3), read[0].dtype)
+        for end, frames in zip(ends, read, strict=True):
+            for joints in _JUDGED:
+                points[end - len(frames) : end, joints] = frames[:, joints]
         width, height = batch[0].width, batch[0].height
         margin = None if wrist_margin is None else wrist_margin * height
-        left, right = hands.seen(np.concatenate(points), width, height, rules, margin)
-        ends = np.cumsum([len(frames) for frames in points])[:-1]
+        left, right = (np.split(side, ends[:-1]) for side in hands.seen(points, width, height, rules, margin))
         return {
             video.video_id: _of_frames(left_seen, right_seen, rules)
-            for video, left_seen, right_seen in zip(batch, np.split(left, ends), np.split(right, ends), strict=True)
+            for video, left_seen, right_seen in zip(batch, left, right, strict=True)
         }
 
     result: dict[str, _Visibility] = {}
