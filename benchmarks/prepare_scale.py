@@ -13,12 +13,12 @@ keypoints of realistic length (a mean of 150 frames, 7.4 GB), then runs the real
 
 The folder is removed at the end unless --keep is given.
 
-Found on two cores that other work kept busy (a load of 5; of what a stage takes, the processors' time is the steadier):
-    prepare, first     37.1 s,    37.1 s of processors,   862 MB
-    prepare, again      9.2 s,     9.0 s of processors,   839 MB
-    manifest, cold     37.9 s,    19.9 s of processors,   614 MB   of 7.3 GB
-    manifest, warm     20.6 s,    17.2 s of processors,   614 MB   of 7.3 GB
-    one by one          1.0 s for 1000 videos
+Found on two cores (of what a stage takes, the processors' time is the steadier):
+    prepare, first     30.6 s,    39.8 s of processors,   877 MB
+    prepare, again      7.1 s,     7.1 s of processors,   841 MB
+    manifest, cold     30.9 s,    33.5 s of processors,   628 MB   of 7.3 GB, which the disk gave at 240 MB/s
+    manifest, warm     18.3 s,    22.1 s of processors,   615 MB   of 7.3 GB
+    one by one          0.7 s for 1000 videos
 """
 
 from __future__ import annotations
