@@ -9,9 +9,9 @@ usable, so that training takes seconds and what is measured is DVC.
 Prints seconds of: dvc status; dvc repro with nothing to do; stages.train by itself; dvc exp run of train alone, and how
 much the cache grew by it. The folder is removed at the end unless --keep is given.
 
-Found on two cores: dvc repro with nothing to do 1.2 to 1.4 s, dvc status 0.9 s; on busy cores, without .dvcignore's lines
-on clips, 6.2 to 8.8 s where it took 2.3 to 4.0 with them. An experiment copies no data: the cache grows by the trained
-model, 36 MB beside 201 MB of shards.
+Found on two cores: dvc repro with nothing to do 1.2 to 1.4 s, dvc status 0.9 s; on busy cores, without .dvcignore's
+lines on clips, 6.2 to 8.8 s where it took 2.3 to 4.0 with them. An experiment copies no data: the cache grows by the
+trained model, 36 MB beside 201 MB of shards.
 """
 
 from __future__ import annotations
