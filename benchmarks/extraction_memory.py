@@ -9,8 +9,8 @@ first frame, "peak" its highest. "growth" is how much it rises from the second q
 minute of video, sampled every 50 ms; over a short part, a warm-up rather. What an estimator must keep are the keypoints
 themselves, 2.4 MB a minute. The limit is 1500 MB.
 
-Found: i3d-published 1207 MB over 5 minutes of video, rtmw-l 1389 MB over 12 s (a frame takes a second), i3d-small
-743 MB over 4 minutes, mediapipe 508 MB over 12 s.
+Found: i3d-published 1183 MB over all 10 minutes, rtmw-l 1389 MB over 12 s (a frame takes a second), i3d-small 743 MB
+over 4 minutes, mediapipe 508 MB over 12 s.
 """
 
 from __future__ import annotations
