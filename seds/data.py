@@ -31,8 +31,9 @@ class Video:
     """One video, ready for the model.
 
     left, right: float32 [F,21,2]; body: float32 [F,7,2], px of a 256 px frame (SPEC 4); F retained frames.
-    starts: int64 [n], first retained frame of each pose window. rgb: float16 [n, features], the RGB window nearest to
-    each pose window.
+    raw_frames: int32 [F], the number of each retained frame in the video. starts: int64 [n], first retained frame of
+    each pose window, which so covers the raw frames raw_frames[start] .. raw_frames[min(start + window, F) - 1].
+    rgb: float16 [n, features], the RGB window nearest to each pose window.
     """
 
     video_id: str
@@ -41,6 +42,7 @@ class Video:
     left: np.ndarray
     right: np.ndarray
     body: np.ndarray
+    raw_frames: np.ndarray
     starts: np.ndarray
     rgb: np.ndarray
 
@@ -53,6 +55,7 @@ class Split:
 
     def __init__(self, videos: Sequence[Video], sizes: ModelSizes, numerics: Numerics = "default") -> None:
         self.videos, self.sizes, self.numerics = list(videos), sizes, numerics
+        self.video_ids = [video.video_id for video in videos]
         # Padding takes part in the published numerics, which therefore always pad to the full sizes.
         full = numerics == "published"
         self._least = (sizes.max_windows, sizes.max_words) if full else (1, 1)
@@ -61,21 +64,33 @@ class Split:
         self.texts = [videos[own[0]].text for own in self.videos_of]  # a sentence's first text, as published
         self.ids = text.tokenise(self.texts, sizes.max_words)  # int64 [sentences, max_words]
 
-    def training_batches(self, size: int, swap: float, generator: np.random.Generator) -> Iterator[Batch]:
+    def training_batches(
+        self, size: int, swap: float, generator: np.random.Generator, start: int = 0
+    ) -> Iterator[tuple[np.ndarray, Batch]]:
         """One epoch in random order: a random video of each sentence, and with probability `swap` two words exchanged.
 
-        A last batch of one sentence is left out, as it has nothing to contrast with.
+        Yields (indices, batch): indices, int64 [B], are the batch's videos in `videos` and `video_ids`. A last batch of
+        one sentence is left out, as it has nothing to contrast with. The first `start` batches are not made, but drawn,
+        so that the rest are those of a whole epoch and the generator ends where that would leave it.
+
+        The generator is used when the first batch is asked for, for all of the epoch, and not again.
         """
+        for indices, texts in self._drawn(size, swap, generator)[start:]:
+            swapped = text.tokenise(texts, self.sizes.max_words)
+            chosen = self.sentence_of[indices]
+            yield indices, collate([self.videos[i] for i in indices], self.ids[chosen], swapped, *self._least)
+
+    def _drawn(self, size: int, swap: float, generator: np.random.Generator) -> list[tuple[np.ndarray, list[str]]]:
+        """What chance decides of an epoch: the videos and the swapped texts of each batch."""
         order = generator.permutation(len(self.sentence_ids))
+        drawn = []
         for at in range(0, len(order), size):
             chosen = order[at : at + size]
             if len(chosen) < 2:
-                return
-            videos = [self.videos[generator.choice(self.videos_of[s])] for s in chosen]
-            swapped = text.tokenise(
-                [text.swap_words(self.texts[s], swap, generator) for s in chosen], self.sizes.max_words
-            )
-            yield collate(videos, self.ids[chosen], swapped, *self._least)
+                break
+            videos = np.array([generator.choice(self.videos_of[s]) for s in chosen])
+            drawn.append((videos, [text.swap_words(self.texts[s], swap, generator) for s in chosen]))
+        return drawn
 
     def steps(self, size: int) -> int:
         """Batches an epoch."""
@@ -139,7 +154,10 @@ def load_video(row: Any, pose: ShardReader, rgb: ShardReader, dataset: Dataset, 
     features, rgb_starts = rgb.read(row.video_id, ("features", "starts"))
     centres = windows.pose_centres(kept.frames, starts, rules.window)
     nearest = windows.nearest_rgb(centres, rgb_starts, int(rgb.metadata["window"]))
-    return Video(row.video_id, row.sentence_id, row.text, kept.left, kept.right, kept.body, starts, features[nearest])
+    return Video(
+        row.video_id, row.sentence_id, row.text, kept.left, kept.right, kept.body, kept.frames.astype(np.int32), starts,
+        features[nearest],
+    )  # fmt: skip
 
 
 def collate(

@@ -108,7 +108,7 @@ def fit(
         for epoch in range(1, profile.epochs + 1):
             model.train()
             totals: dict[str, float] = {}
-            for batch in train.training_batches(profile.batch, settings.swap, generator):
+            for _, batch in train.training_batches(profile.batch, settings.swap, generator):
                 own = batch.rows(distributed.share(len(batch.frames))).to(device)
                 with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
                     parts = network(own, settings.losses, profile.micro_batch)

@@ -9,6 +9,7 @@ from corpus import DATASET, RULES, SIZES, WORDS, write_corpus
 from seds import shards, windows
 from seds.config import Windows
 from seds.data import DataError, Split, collate, load_split
+from seds.model import Batch
 from seds.pose import hands
 
 
@@ -22,6 +23,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def train(root: Path) -> Split:
     return load_split("toy", "train", DATASET, RULES, SIZES, "default", root)
+
+
+def assert_same(a: tuple[np.ndarray, Batch], b: tuple[np.ndarray, Batch]) -> None:
+    """Two items of training_batches, bit for bit."""
+    assert np.array_equal(a[0], b[0])
+    for name, tensor in vars(a[1]).items():
+        assert tensor.dtype == getattr(b[1], name).dtype
+        assert tensor.equal(getattr(b[1], name)), name
 
 
 def test_a_split_holds_the_usable_videos_and_their_sentences(root: Path, train: Split) -> None:
@@ -48,6 +57,9 @@ def test_a_video_takes_the_rgb_window_nearest_to_each_pose_window(root: Path, tr
     features, starts = shards.ShardReader(root / "rgb" / "toy", "rgb").read(video.video_id, ("features", "starts"))
     kept = hands.retain(keypoints, 256, 256, RULES)
     assert np.array_equal(video.left, kept.left)
+    assert np.array_equal(video.raw_frames, kept.frames)
+    assert video.raw_frames.dtype == np.int32
+    assert train.video_ids[3] == video.video_id
     assert len(video.starts) == len(kept.frames) - 15
     for start, row in zip(video.starts, video.rgb, strict=True):
         distance = [abs((start + 7.5) - (s + 7.5)) for s in starts]
@@ -61,7 +73,8 @@ def test_an_epoch_has_every_sentence_once_with_a_video_of_its_own(train: Split) 
     drawn = set()
     for _ in range(6):
         seen = []
-        for batch in train.training_batches(3, 0.0, generator):
+        for indices, batch in train.training_batches(3, 0.0, generator):
+            assert [len(train.videos[i].left) for i in indices] == batch.frames.tolist()
             for row, frames in zip(batch.ids.numpy(), batch.frames.tolist(), strict=True):
                 ids = tuple(map(int, np.pad(row, (0, SIZES.max_words - len(row)))))
                 assert frames in own[ids]
@@ -72,7 +85,7 @@ def test_an_epoch_has_every_sentence_once_with_a_video_of_its_own(train: Split) 
 
 
 def test_a_last_batch_of_one_is_left_out(train: Split) -> None:
-    sizes = [len(batch.frames) for batch in train.training_batches(7, 0.0, np.random.default_rng(0))]
+    sizes = [len(batch.frames) for _, batch in train.training_batches(7, 0.0, np.random.default_rng(0))]
     assert sizes == [7]
     assert train.steps(7) == 1
     assert train.steps(3) == len(list(train.training_batches(3, 0.0, np.random.default_rng(0)))) == 3
@@ -81,8 +94,17 @@ def test_a_last_batch_of_one_is_left_out(train: Split) -> None:
 def test_batches_of_a_seed_are_the_same_again(train: Split) -> None:
     first, second = (list(train.training_batches(4, 0.5, np.random.default_rng(5))) for _ in range(2))
     for a, b in zip(first, second, strict=True):
-        assert a.left.equal(b.left)
-        assert a.ids_swapped.equal(b.ids_swapped)
+        assert_same(a, b)
+
+
+@pytest.mark.parametrize("start", [1, 2, 3])
+def test_an_epoch_begun_in_its_middle_goes_on_as_the_whole_one(train: Split, start: int) -> None:
+    whole, resumed = np.random.default_rng(5), np.random.default_rng(5)
+    expected = list(train.training_batches(3, 0.5, whole))[start:]
+    found = list(train.training_batches(3, 0.5, resumed, start=start))
+    for a, b in zip(found, expected, strict=True):
+        assert_same(a, b)
+    assert resumed.bit_generator.state == whole.bit_generator.state
 
 
 def test_padding_ends_where_the_longest_ends(train: Split) -> None:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -55,8 +56,8 @@ def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
 class WideSplit(Split):
     """Its batches are in float64."""
 
-    def training_batches(self, *settings) -> Iterator[Batch]:
-        return map(widened_batch, super().training_batches(*settings))
+    def training_batches(self, *settings, **options) -> Iterator[tuple[np.ndarray, Batch]]:
+        return ((indices, widened_batch(batch)) for indices, batch in super().training_batches(*settings, **options))
 
     def video_batches(self, size: int) -> Iterator[Batch]:
         return map(widened_batch, super().video_batches(size))
