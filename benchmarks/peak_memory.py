@@ -58,7 +58,7 @@ def measure(
             inputs = (batch.left, batch.right, batch.body, batch.frames, batch.window_starts)
             loss = model.pose_encoder(*inputs, padded=False).square().mean()
         else:
-            loss = model(batch, Losses(), micro_batch).total
+            loss = model(batch, Losses(), micro_batch)["total"]
     loss.backward()
     return peak(device) - before, time.perf_counter() - start
 

@@ -44,7 +44,9 @@ def parts(model: SEDS, batch: Batch) -> dict[str, Callable[[], Tensor]]:
         windows = model.pose_encoder(
             batch.left, batch.right, batch.body, batch.frames, batch.window_starts, padded=not model.masked
         )
-    windows, pose, rgb = (tensor.detach().requires_grad_() for tensor in (windows, video.pose, video.rgb))
+    windows, pose, rgb = (
+        tensor.detach().requires_grad_() for tensor in (windows, video.streams["pose"], video.streams["rgb"])
+    )
     inputs = (batch.left, batch.right, batch.body, batch.frames, batch.window_starts)
     return {
         "pose encoder": lambda: model.pose_encoder(*inputs, padded=not model.masked).sum(),
@@ -73,7 +75,7 @@ def main() -> None:
     best = (float("inf"), 0.0, 0.0, 0.0)
     for _ in range(arguments.steps):
         optimiser.zero_grad()
-        forward, backward = timed(lambda: model(batch, Losses()).total)
+        forward, backward = timed(lambda: model(batch, Losses())["total"])
         start = time.perf_counter()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()

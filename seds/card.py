@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from seds.losses import STREAMS
+from seds.config import ModelSizes
 from seds.retrieval import CUTOFFS, DIRECTIONS
 
+PARTS = {
+    "both": "pose encoder, two sequence towers, a text tower and ",
+    "pose": "of pose alone: pose encoder, one sequence tower and a text tower",
+    "rgb": "of RGB alone: one sequence tower and a text tower",
+}
+FUSIONS = {"cgaf": "Cross Gloss Attention Fusion", "mlp": "fusion by a perceptron"}
 COLUMNS = (*(f"R@{k}" for k in CUTOFFS), "MedR", "MeanR")
 
 
-def model_card(provenance: dict[str, Any], parameters: int, numerics: str) -> str:
+def model_card(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, numerics: str) -> str:
     """Markdown from the provenance that the model folder's config.json holds (see stages/train.py)."""
     features, keypoints = provenance["rgb"], provenance["pose"]
     lines = [
         f"# SEDS trained on {provenance['dataset']}",
         "",
-        "Sign-language retrieval, text to video and video to text: pose encoder, two sequence towers, a text tower and "
-        "Cross Gloss Attention Fusion (SEDS, ACM MM 2024).",
+        "Sign-language retrieval, text to video and video to text: "
+        f"{PARTS[sizes.streams]}{FUSIONS[sizes.fusion] if sizes.streams == 'both' else ''} (SEDS, ACM MM 2024).",
         "",
         f"- {parameters:,} parameters, profile `{provenance['profile']}`, numerics `{numerics}`",
         f"- {provenance['sentences']['train']:,} training sentences, {provenance['sentences']['dev']:,} dev sentences",
@@ -52,9 +58,9 @@ def extraction(header: dict[str, str]) -> dict[str, str]:
 def metrics_table(metrics: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     """Markdown rows, one a stream and direction."""
     rows = ["| stream | direction | " + " | ".join(COLUMNS) + " |", "| --- " * (2 + len(COLUMNS)) + "|"]
-    for stream in STREAMS:
+    for stream, directions in metrics.items():
         for direction in DIRECTIONS:
-            values = metrics[stream][direction]
+            values = directions[direction]
             rows.append(f"| {stream} | {direction.upper()} | " + " | ".join(f"{values[c]:.1f}" for c in COLUMNS) + " |")
     return rows
 

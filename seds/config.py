@@ -131,8 +131,10 @@ class Windows(Section):
 
 
 class ModelSizes(Section):
-    """Sizes of the network. The defaults are the published model, 303,794,929 parameters."""
+    """What the network is made of. The defaults are the published model, 303,794,929 parameters."""
 
+    streams: Literal["both", "pose", "rgb"] = "both"  # both are fused; one alone is a model without the other's parts
+    fusion: Literal["cgaf", "mlp"] = "cgaf"  # of both: Cross Gloss Attention Fusion, or a perceptron of the two tokens
     embed: int = Field(512, ge=8)  # D, the joint space; also channels of the graph networks' output
     max_windows: int = Field(64, ge=1)
     window: int = Field(16, ge=1)

@@ -137,7 +137,7 @@ def load_split(
     pose, rgb = ShardReader(root / "pose" / name, "pose"), ShardReader(root / "rgb" / name, "rgb")
     videos = [load_video(row, pose, rgb, dataset, rules) for row in usable.itertuples()]
     for video in videos:
-        if video.rgb.shape[1] != sizes.rgb_features:
+        if sizes.streams != "pose" and video.rgb.shape[1] != sizes.rgb_features:
             raise DataError(
                 f"{name}: {video.video_id!r} has {video.rgb.shape[1]} RGB features a window, the model reads "
                 f"{sizes.rgb_features}; set model.rgb_features of the profile that {name} trains with (params.yaml)"

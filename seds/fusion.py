@@ -1,4 +1,6 @@
-"""Cross Gloss Attention Fusion (SPEC 8): a stream attends to a few sampled places of the other, around its own time."""
+"""Pose and RGB tokens become one (SPEC 8): by a perceptron, or by that after Cross Gloss Attention, in which a stream
+attends to a few sampled places of the other, around its own time.
+"""
 
 from __future__ import annotations
 
@@ -95,15 +97,37 @@ class FusionLayer(nn.Module):
         return h + F.dropout(self.contract(inner), self.dropout, self.training)
 
 
-class Fusion(nn.Module):
-    """Pose and RGB tokens -> fused tokens."""
+class MlpFusion(nn.Module):
+    """Pose and RGB tokens -> fused tokens, each position by itself."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix_1 = nn.Linear(2 * width, 4 * width)
+        self.mix_2 = nn.Linear(4 * width, 2 * width)
+        self.mix_3 = nn.Linear(2 * width, width)
+        self.mix_norm = nn.LayerNorm(width, eps=1e-12)
+
+    def mix(self, pose: Tensor, rgb: Tensor) -> Tensor:
+        """Normalised sum of a perceptron of both and of both themselves. pose, rgb: [B, T, D] -> [B, T, D]."""
+        mixed = quick_gelu(self.mix_1(torch.cat([pose, rgb], -1)))
+        mixed = self.mix_3(quick_gelu(self.mix_2(mixed)))
+        return self.mix_norm(mixed + pose + rgb)
+
+    def forward(self, pose: Tensor, rgb: Tensor, valid: Tensor, masked: bool) -> Tensor:
+        """pose, rgb: [B, T, D]; valid, masked: as of GlossFusion, without influence -> [B, T, D]."""
+        return self.mix(pose, rgb)
+
+
+class GlossFusion(MlpFusion):
+    """Cross Gloss Attention Fusion: the perceptron mixes what the streams have seen of each other."""
 
     position: Tensor
 
     def __init__(
         self, width: int, heads: int, keys: tuple[int, ...], positions: int, feedforward: int, dropout: float
     ) -> None:
-        super().__init__()
+        """keys: of each layer; positions: see GlossAttention; feedforward: width inside a layer."""
+        super().__init__(width)
 
         def layers() -> nn.ModuleList:
             return nn.ModuleList([FusionLayer(width, heads, n, positions, feedforward, dropout) for n in keys])
@@ -111,10 +135,6 @@ class Fusion(nn.Module):
         self.pose_layers, self.rgb_layers = layers(), layers()
         self.pose_norm = nn.LayerNorm(width, eps=1e-6)
         self.rgb_norm = nn.LayerNorm(width, eps=1e-6)
-        self.mix_1 = nn.Linear(2 * width, 4 * width)
-        self.mix_2 = nn.Linear(4 * width, 2 * width)
-        self.mix_3 = nn.Linear(2 * width, width)
-        self.mix_norm = nn.LayerNorm(width, eps=1e-12)
         self.register_buffer("position", sinusoid(positions, width), persistent=False)
 
     def forward(self, pose: Tensor, rgb: Tensor, valid: Tensor, masked: bool) -> Tensor:
@@ -123,10 +143,7 @@ class Fusion(nn.Module):
         p, r = pose + position, rgb + position
         for pose_layer, rgb_layer in zip(self.pose_layers, self.rgb_layers, strict=True):
             p, r = pose_layer(p, r, valid, masked), rgb_layer(r, p, valid, masked)
-        p, r = self.pose_norm(p), self.rgb_norm(r)
-        mixed = quick_gelu(self.mix_1(torch.cat([p, r], -1)))
-        mixed = self.mix_3(quick_gelu(self.mix_2(mixed)))
-        return self.mix_norm(mixed + p + r) + pose + rgb
+        return self.mix(self.pose_norm(p), self.rgb_norm(r)) + pose + rgb
 
 
 def sinusoid(positions: int, width: int) -> Tensor:

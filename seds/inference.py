@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TypeVar
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -18,8 +17,6 @@ TEXT_BATCH = 256
 # A block of the similarity holds Bv x Bt x 65 x 32 products: 34 MB for 32 x 128.
 SIMILARITY_BLOCK = (32, 128)
 
-AnyTokens = TypeVar("AnyTokens", VideoTokens, TextTokens)
-
 
 @torch.inference_mode()
 def encode(model: SEDS, split: Split) -> tuple[VideoTokens, TextTokens]:
@@ -32,7 +29,11 @@ def encode(model: SEDS, split: Split) -> tuple[VideoTokens, TextTokens]:
     batch = VIDEO_BATCH if model.masked else 1
     videos = [model.encode_video(part.to(device)) for part in split.video_batches(batch)]
     texts = [model.encode_text(part.to(device)) for part in torch.from_numpy(split.ids).split(TEXT_BATCH)]
-    return _join(videos), _join(texts)
+    streams = {name: _join([video.streams[name] for video in videos]) for name in model.streams}
+    return (
+        VideoTokens(streams, _join([video.valid for video in videos])),
+        TextTokens(_join([text.tokens for text in texts]), _join([text.valid for text in texts])),
+    )
 
 
 @torch.inference_mode()
@@ -43,24 +44,21 @@ def similarities(model: SEDS, videos: VideoTokens, texts: TextTokens, dual_mix: 
     tall, wide = SIMILARITY_BLOCK
     result: dict[str, np.ndarray] = {}
     for top in range(0, rows, tall):
-        some_videos = _part(videos, slice(top, top + tall), device)
+        some_videos = videos.map(_moved(slice(top, top + tall), device))
         for left in range(0, columns, wide):
-            block = model.similarity(some_videos, _part(texts, slice(left, left + wide), device), dual_mix)
+            some_texts = texts.map(_moved(slice(left, left + wide), device))
+            block = model.similarity(some_videos, some_texts, dual_mix)
             for stream, values in block.items():
                 matrix = result.setdefault(stream, np.empty((rows, columns), np.float32))
                 matrix[top : top + tall, left : left + wide] = values.float().cpu().numpy()
     return result
 
 
-def _part(tokens: AnyTokens, rows: slice, device: torch.device) -> AnyTokens:
-    return type(tokens)(**{f.name: getattr(tokens, f.name)[rows].to(device) for f in fields(tokens)})
+def _moved(rows: slice, device: torch.device) -> Callable[[Tensor], Tensor]:
+    return lambda tensor: tensor[rows].to(device)
 
 
-def _join(parts: list[AnyTokens]) -> AnyTokens:
-    """Concatenated along the batch; shorter sequences are padded to the longest with zeros that are not valid."""
-
-    def stack(tensors: list[Tensor]) -> Tensor:
-        longest = max(tensor.shape[1] for tensor in tensors)
-        return torch.cat([F.pad(t.cpu(), (0, 0) * (t.dim() - 2) + (0, longest - t.shape[1])) for t in tensors])
-
-    return type(parts[0])(**{f.name: stack([getattr(part, f.name) for part in parts]) for f in fields(parts[0])})
+def _join(parts: list[Tensor]) -> Tensor:
+    """[B, T, ...] concatenated along the batch; shorter ones are padded to the longest with zeros, valid ones False."""
+    longest = max(part.shape[1] for part in parts)
+    return torch.cat([F.pad(part.cpu(), (0, 0) * (part.dim() - 2) + (0, longest - part.shape[1])) for part in parts])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from seds.fusion import Fusion, GlossAttention
+from seds.fusion import GlossAttention, MlpFusion
 from seds.pose.encoder import PoseEncoder
 from seds.towers import Block, SequenceTower, TextTower
 from seds.weightfiles import WeightFileError, read_state
@@ -41,11 +41,14 @@ def initialise(model: SEDS, generator: torch.Generator) -> None:
             module.reset_running_stats()
         if isinstance(module, nn.Linear | nn.Conv1d) and module.bias is not None:
             nn.init.zeros_(module.bias)
-    _initialise_pose(model.pose_encoder, generator)
-    for tower in (model.pose_tower, model.rgb_tower):
-        _initialise_sequence(tower, generator)
+    if "pose" in model.streams:
+        _initialise_pose(model.pose_encoder, generator)
+        _initialise_sequence(model.pose_tower, generator)
+    if "rgb" in model.streams:
+        _initialise_sequence(model.rgb_tower, generator)
     _initialise_text(model.text_tower, generator)
-    _initialise_fusion(model.fusion, generator)
+    if "fusion" in model.streams:
+        _initialise_fusion(model.fusion, generator)
     model.logit_scale.fill_(START_SCALE)
 
 
@@ -81,7 +84,7 @@ def _initialise_text(tower: TextTower, generator: torch.Generator) -> None:
     _initialise_blocks(tower, width, generator)
 
 
-def _initialise_fusion(fusion: Fusion, generator: torch.Generator) -> None:
+def _initialise_fusion(fusion: MlpFusion, generator: torch.Generator) -> None:
     for module in fusion.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight, generator=generator)

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seds.config import Losses
+from seds.config import ConfigError, Losses
 from seds.distillation import distillation
 from seds.distributed import gather
 from seds.microbatch import by_parts
 from seds.similarity import Tokens, matching, text_to_video, video_to_text
 
-STREAMS = ("fusion", "pose", "rgb")
-
-
-@dataclass(frozen=True)
-class LossParts:
-    """Scalars; total is the sum of the others, each already weighted."""
-
-    total: Tensor
-    fusion: Tensor
-    pose: Tensor
-    rgb: Tensor
-    match: Tensor
-    distill_pose: Tensor
-    distill_rgb: Tensor
+# Scalars: "total" and what it is the sum of, each already weighted: a loss a stream; "match", "distill_pose" and
+# "distill_rgb" where their weight is not 0.
+LossParts = dict[str, Tensor]
 
 
 def contrastive(logits: Tensor) -> Tensor:
@@ -59,42 +47,58 @@ def total_loss(
 ) -> LossParts:
     """All parts for a batch in which video a belongs to text a.
 
-    streams: fusion, pose, rgb -> normalised tokens [B, 1 + V, D]; video_valid: bool [B, 1 + V]; text: as written, for
-    video-to-text similarity; swapped: with two words swapped, for text-to-video; scale: the similarities' multiplier;
-    masked: padding cannot be picked (see seds.similarity).
+    streams: those of the model, by name -> normalised tokens [B, 1 + V, D]; matching needs pose and rgb and is left out
+    where one is missing; video_valid: bool [B, 1 + V]; text: as written, for video-to-text similarity; swapped: with
+    two words swapped, for text-to-video; scale: the similarities' multiplier; masked: padding cannot be picked (see
+    seds.similarity). Raises ConfigError as check_streams does.
 
     Of a batch spread over processes, each gives its own rows and their numbers `counts` (seds.distributed); all get the
     loss of the whole batch, to which each has compared its videos with everybody's. part: so many at a time.
     """
+    check_streams(streams, losses)
     counts = [len(video_valid)] if counts is None else counts
-    texts, swapped_texts, rgb_videos = (
-        Tokens(gather(own.values, counts), gather(own.valid, counts))
-        for own in (text, swapped, Tokens(streams["rgb"], video_valid))
-    )
+
+    def everybodys(own: Tokens) -> Tokens:
+        return Tokens(gather(own.values, counts), gather(own.valid, counts))
+
+    texts, swapped_texts = everybodys(text), everybodys(swapped)
+    matched = losses.match_weight > 0 and _both(streams)
+    rgb_videos = everybodys(Tokens(streams["rgb"], video_valid)) if matched else None
 
     def compare(valid: Tensor, *videos: Tensor) -> tuple[Tensor]:
         matrices: list[Tensor] = []
         for values in videos:
             video = Tokens(values, valid)
             matrices += [video_to_text(video, texts, masked), text_to_video(video, swapped_texts, masked)]
-        if losses.match_weight:
-            matrices += matching(Tokens(videos[STREAMS.index("pose")], valid), rgb_videos, masked)
+        if rgb_videos is not None:
+            pose = dict(zip(streams, videos, strict=True))["pose"]
+            matrices += matching(Tokens(pose, valid), rgb_videos, masked)
         return (torch.stack(matrices, 1),)  # [rows, matrices, B]
 
-    (similarities,) = by_parts(compare, part, video_valid, *(streams[name] for name in STREAMS))
+    (similarities,) = by_parts(compare, part, video_valid, *streams.values())
     matrices = (scale * gather(similarities, counts)).unbind(1)
-    pairs = dict(zip((*STREAMS, "match"), zip(matrices[::2], matrices[1::2], strict=True), strict=False))
-    parts = {name: symmetric(*pairs[name], losses.dual_mix) for name in STREAMS}
-    parts["match"] = parts["distill_pose"] = parts["distill_rgb"] = scale.new_zeros(())
-    if losses.match_weight:
-        parts["match"] = losses.match_weight * symmetric(*pairs["match"], losses.dual_mix)
-    pose, rgb = streams["pose"], streams["rgb"]
-    for name, weight, student, teacher in (
-        ("distill_pose", losses.distill_pose, pose, rgb),
-        ("distill_rgb", losses.distill_rgb, rgb, pose),
-    ):
+    names = (*streams, "match") if matched else tuple(streams)
+    pairs = zip(matrices[::2], matrices[1::2], strict=True)
+    parts = {name: symmetric(*pair, losses.dual_mix) for name, pair in zip(names, pairs, strict=True)}
+    if matched:
+        parts["match"] = losses.match_weight * parts["match"]
+    for student, teacher, weight in (("pose", "rgb", losses.distill_pose), ("rgb", "pose", losses.distill_rgb)):
         if weight:
-            parts[name] = weight * distillation(
-                student, teacher, video_valid, text, swapped, losses.distill_temperature, masked
+            parts[f"distill_{student}"] = weight * distillation(
+                streams[student], streams[teacher], video_valid, text, swapped, losses.distill_temperature, masked
             )
-    return LossParts(total=torch.stack([parts[name] for name in parts]).sum(), **parts)
+    return {"total": torch.stack(list(parts.values())).sum(), **parts}
+
+
+def check_streams(streams: Collection[str], losses: Losses) -> None:
+    """Raises ConfigError when a model of these streams is asked for what needs both pose and RGB."""
+    for name in ("distill_pose", "distill_rgb"):
+        if getattr(losses, name) and not _both(streams):
+            raise ConfigError(
+                f"train.losses.{name} is {getattr(losses, name):g}, but the model has the stream {', '.join(streams)} "
+                f"alone, which no other can teach; set it to 0, or model streams to both"
+            )
+
+
+def _both(streams: Collection[str]) -> bool:
+    return "pose" in streams and "rgb" in streams

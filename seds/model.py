@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from seds import distributed
 from seds.config import Losses, ModelSizes
-from seds.fusion import Fusion
+from seds.fusion import GlossFusion, MlpFusion
 from seds.initialisation import initialise, load_clip
-from seds.losses import STREAMS, LossParts, total_loss
+from seds.losses import LossParts, total_loss
 from seds.microbatch import by_parts
 from seds.pose.encoder import PoseEncoder
 from seds.precision import widened
@@ -26,6 +26,9 @@ __all__ = ["SEDS", "Batch", "Numerics", "TextTokens", "VideoTokens", "initialise
 
 Numerics = Literal["default", "published"]
 MAX_LOGIT_SCALE = math.log(100)
+# ModelSizes.streams -> the token sequences that such a model makes of a video. The first is the main one, by which
+# epochs are chosen and searches rank.
+STREAMS = {"both": ("fusion", "pose", "rgb"), "pose": ("pose",), "rgb": ("rgb",)}
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class VideoTokens:
-    """Class token and one token a window, in the joint space. valid: True = real."""
+    """Class token and one token a window, in the joint space, of each stream of the model. valid: True = real."""
 
-    pose: Tensor  # [B, 1 + V, D]
-    rgb: Tensor  # [B, 1 + V, D]
-    fusion: Tensor  # [B, 1 + V, D]
+    streams: dict[str, Tensor]  # name -> [B, 1 + V, D], in the order of SEDS.streams
     valid: Tensor  # bool [B, 1 + V]
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> VideoTokens:
+        """The same change of every tensor: rows taken, moved to a device."""
+        return VideoTokens({name: change(tokens) for name, tokens in self.streams.items()}, change(self.valid))
 
 
 @dataclass(frozen=True)
@@ -67,43 +72,51 @@ class TextTokens:
     tokens: Tensor  # [B, L, D]
     valid: Tensor  # bool [B, L], up to and including the end token
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> TextTokens:
+        """As of VideoTokens."""
+        return TextTokens(change(self.tokens), change(self.valid))
+
 
 class SEDS(nn.Module):
     """The retrieval model.
 
+    streams: what it makes of a video, the main one first. Of one stream alone, neither the other's parts nor the fusion
+    exist, as parameters or as attributes.
     numerics: "default" lets padding influence nothing, so a score never depends on its batch; "published" computes as
     the released system does, padding included, for its checkpoints.
     """
 
+    pose_encoder: PoseEncoder
+    pose_tower: SequenceTower
+    rgb_tower: SequenceTower
+    fusion: MlpFusion
     rgb_mean: Tensor
     rgb_std: Tensor
 
     def __init__(self, sizes: ModelSizes, numerics: Numerics = "default") -> None:
         super().__init__()
         self.sizes, self.numerics = sizes, numerics
-        self.pose_encoder = PoseEncoder(sizes)
+        self.streams = STREAMS[sizes.streams]
 
         def tower(inputs: int) -> SequenceTower:
             return SequenceTower(
                 inputs, sizes.max_windows, sizes.tower_width, sizes.tower_layers, sizes.tower_heads, sizes.embed
             )
 
-        self.pose_tower, self.rgb_tower = tower(3 * sizes.gcn_out), tower(sizes.rgb_features)
+        if "pose" in self.streams:
+            self.pose_encoder = PoseEncoder(sizes)
+            self.pose_tower = tower(3 * sizes.gcn_out)
+        if "rgb" in self.streams:
+            self.rgb_tower = tower(sizes.rgb_features)
+            # RGB features are seen as (rgb - mean) / std; training sets the corpus' own when asked to.
+            self.register_buffer("rgb_mean", torch.zeros(sizes.rgb_features))
+            self.register_buffer("rgb_std", torch.ones(sizes.rgb_features))
+        if "fusion" in self.streams:
+            self.fusion = fusion_of(sizes)
         self.text_tower = TextTower(
             sizes.vocabulary, sizes.context, sizes.text_width, sizes.text_layers, sizes.text_heads, sizes.embed
         )
-        self.fusion = Fusion(
-            sizes.embed,
-            sizes.fusion_heads,
-            sizes.fusion_keys,
-            sizes.max_windows + 1,
-            sizes.fusion_feedforward,
-            sizes.fusion_dropout,
-        )
         self.logit_scale = nn.Parameter(torch.tensor(MAX_LOGIT_SCALE))
-        # RGB features are seen as (rgb - mean) / std; training sets the corpus' own when asked to.
-        self.register_buffer("rgb_mean", torch.zeros(sizes.rgb_features))
-        self.register_buffer("rgb_std", torch.ones(sizes.rgb_features))
 
     @property
     def masked(self) -> bool:
@@ -113,20 +126,34 @@ class SEDS(nn.Module):
         """part: in training, hold the activations of so many videos at a time only (seds.microbatch)."""
         used = batch.window_starts >= 0
         valid = torch.cat([used.new_ones(len(used), 1), used], 1)
-        for network in (self.pose_encoder.hand, self.pose_encoder.body):
-            network.recompute = part is not None
-        windows = self.pose_encoder(
-            batch.left, batch.right, batch.body, batch.frames, batch.window_starts, padded=not self.masked
-        )
-        pose, rgb, fusion = by_parts(self._streams, part, windows, batch.rgb, valid)
-        return VideoTokens(pose, rgb, fusion, valid)
+        inputs = {}
+        if "pose" in self.streams:
+            for network in (self.pose_encoder.hand, self.pose_encoder.body):
+                network.recompute = part is not None
+            inputs["pose"] = self.pose_encoder(
+                batch.left, batch.right, batch.body, batch.frames, batch.window_starts, padded=not self.masked
+            )
+        if "rgb" in self.streams:
+            inputs["rgb"] = batch.rgb
 
-    def _streams(self, windows: Tensor, rgb: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Window tokens and RGB features -> tokens of pose, rgb and fusion; each video by itself."""
-        pose = widened(self.pose_tower(windows, valid))
-        rgb = widened(self.rgb_tower((rgb - self.rgb_mean) / self.rgb_std, valid))
-        with torch.autocast(pose.device.type, enabled=False):  # sampling places need more than 8 bits
-            return pose, rgb, self.fusion(pose, rgb, valid, self.masked)
+        def encode(valid: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+            tokens = self._tokens(dict(zip(inputs, tensors, strict=True)), valid)
+            return tuple(tokens[name] for name in self.streams)
+
+        tokens = by_parts(encode, part, valid, *inputs.values())
+        return VideoTokens(dict(zip(self.streams, tokens, strict=True)), valid)
+
+    def _tokens(self, inputs: dict[str, Tensor], valid: Tensor) -> dict[str, Tensor]:
+        """pose: the encoder's window tokens, rgb: features -> tokens of every stream; each video by itself."""
+        tokens = {}
+        if "pose" in inputs:
+            tokens["pose"] = widened(self.pose_tower(inputs["pose"], valid))
+        if "rgb" in inputs:
+            tokens["rgb"] = widened(self.rgb_tower((inputs["rgb"] - self.rgb_mean) / self.rgb_std, valid))
+        if "fusion" in self.streams:
+            with torch.autocast(valid.device.type, enabled=False):  # sampling places need more than 8 bits
+                tokens["fusion"] = self.fusion(tokens["pose"], tokens["rgb"], valid, self.masked)
+        return tokens
 
     def encode_text(self, ids: Tensor, part: int | None = None) -> TextTokens:
         """ids: int64 [B, L], as seds.text.tokenise gives them. part: as of encode_video."""
@@ -146,12 +173,12 @@ class SEDS(nn.Module):
         video = self.encode_video(batch, part)
         both = self.encode_text(torch.cat([batch.ids, batch.ids_swapped]), part)
         with torch.autocast(batch.ids.device.type, enabled=False):
-            tokens, valid = F.normalize(both.tokens, dim=-1).chunk(2), both.valid.chunk(2)
+            words, valid = F.normalize(both.tokens, dim=-1).chunk(2), both.valid.chunk(2)
             return total_loss(
-                {name: F.normalize(getattr(video, name), dim=-1) for name in STREAMS},
+                {name: F.normalize(tokens, dim=-1) for name, tokens in video.streams.items()},
                 video.valid,
-                Tokens(tokens[0], valid[0]),
-                Tokens(tokens[1], valid[1]),
+                Tokens(words[0], valid[0]),
+                Tokens(words[1], valid[1]),
                 self.logit_scale.exp(),
                 losses,
                 self.masked,
@@ -166,8 +193,8 @@ class SEDS(nn.Module):
         """
         words = Tokens(F.normalize(text.tokens, dim=-1), text.valid)
         scores = {}
-        for name in STREAMS:
-            frames = Tokens(F.normalize(getattr(video, name), dim=-1), video.valid)
+        for name, values in video.streams.items():
+            frames = Tokens(F.normalize(values, dim=-1), video.valid)
             i2t = video_to_text(frames, words, self.masked)
             t2i = text_to_video(frames, words, self.masked)
             scores[name] = self.logit_scale.exp() * (dual_mix * i2t + (1 - dual_mix) * t2i)
@@ -185,6 +212,19 @@ class SEDS(nn.Module):
     def other_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """The pose encoder's and the fusion's."""
         return ((name, p) for name, p in self.named_parameters() if not _is_clip(name))
+
+
+def fusion_of(sizes: ModelSizes) -> MlpFusion:
+    if sizes.fusion == "mlp":
+        return MlpFusion(sizes.embed)
+    return GlossFusion(
+        sizes.embed,
+        sizes.fusion_heads,
+        sizes.fusion_keys,
+        sizes.max_windows + 1,
+        sizes.fusion_feedforward,
+        sizes.fusion_dropout,
+    )
 
 
 def _is_clip(name: str) -> bool:

@@ -42,6 +42,11 @@ def sizes_of(shapes: Mapping[str, Sequence[int]]) -> ModelSizes:
     def layers(prefix: str) -> int:
         return len({name.removeprefix(prefix).split(".")[0] for name in shapes if name.startswith(prefix)})
 
+    if any(name.startswith("fusion.") for name in shapes) and not layers("fusion.P2R_layers."):
+        raise ReleaseError(
+            "the checkpoint's fusion has no gloss attention (fusion.P2R_layers), so it is the plain MLP or another; "
+            "how the release names its tensors is not recorded, and only Cross Gloss Attention Fusion can be read"
+        )
     context, text_width = shape("clip.positional_embedding", 2)
     positions, tower_width = shape("clip.visual.positional_embedding", 2)
     hand, fusion = "signbert.embed.st_gcn_hand.st_gcn_networks", "fusion.P2R_layers"
@@ -76,6 +81,7 @@ def load_published(model: SEDS, weights: Mapping[str, Tensor], allow: Collection
     them that were. Raises ReleaseError listing what is missing, unknown, of the wrong size, or a constant table that
     differs from this model's. 1x1 convolutions are linear layers here.
     """
+    _check_released(model)
     wanted = {published_name(name): tensor for name, tensor in model.state_dict().items() if name not in OURS_ALONE}
     given = {name: tensor for name, tensor in weights.items() if name not in (*UNUSED, *TABLES)}
     problems = fill(wanted, given, allow)
@@ -93,9 +99,15 @@ def load_signbert(model: SEDS, path: Path, allow: Collection[str] = ()) -> str:
     """Start the pose encoder from a pretraining checkpoint such as the release's pretrain_signbert.pth.
 
     Its tensors carry the released names, with or without `signbert.`; it need not have all of them. Returns what was
-    filled and what was not, for people. Raises ReleaseError on tensors that the encoder does not know or has in another
-    shape, unless `allow` names them, and when none fits; WeightFileError when the file cannot be read.
+    filled and what was not, for people. Raises ReleaseError on a model without a pose encoder, on tensors that the
+    encoder does not know or has in another shape, unless `allow` names them, and when none fits; WeightFileError when
+    the file cannot be read.
     """
+    if "pose" not in model.streams:
+        raise ReleaseError(
+            f"a model of the stream {', '.join(model.streams)} alone has no pose encoder to start from {path}; "
+            "set train.<profile>.signbert to null"
+        )
     targets = {
         published_name(f"pose_encoder.{name}"): tensor for name, tensor in model.pose_encoder.state_dict().items()
     }
@@ -140,8 +152,10 @@ def published_state(model: SEDS, half: bool) -> dict[str, Tensor]:
     """Every tensor of a released checkpoint but the UNUSED, with the released names, shapes and tables.
 
     half: what the release halves (the towers' matrix products) in float16, else all in float32.
-    Raises ReleaseError when the model standardises RGB features, which the release has no place for.
+    Raises ReleaseError on a model of one stream or of another fusion, and when the model standardises RGB features,
+    which the release has no place for.
     """
+    _check_released(model)
     if model.rgb_mean.any() or (model.rgb_std != 1).any():
         raise ReleaseError(
             "the model standardises its RGB features and the released layout cannot say so; "
@@ -170,6 +184,16 @@ def tables(model: SEDS) -> dict[str, Tensor]:
     graphs = (hand.adjacency, hand.pooled, body.adjacency, body.pooled)
     position = sinusoid(POSITIONS, model.sizes.embed)[None]
     return dict(zip(TABLES, (position, *(torch.from_numpy(graph).float() for graph in graphs)), strict=True))
+
+
+def _check_released(model: SEDS) -> None:
+    """Raises ReleaseError on a model whose parts the release's recorded names do not cover."""
+    sizes = model.sizes
+    if sizes.streams != "both" or sizes.fusion != "cgaf":
+        raise ReleaseError(
+            f"model.streams is {sizes.streams} and model.fusion {sizes.fusion}; the release's tensor names are known "
+            "of both streams with cgaf only (the names of its plain MLP fusion are not recorded)"
+        )
 
 
 def listed(lines: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from seds import distributed, inference, optim, retrieval
 from seds.config import Train, TrainProfile
 from seds.data import Split
 from seds.initialisation import initialise, load_clip
+from seds.losses import check_streams
 from seds.model import SEDS
 from seds.release import load_signbert
 
@@ -46,14 +47,18 @@ class Fit:
 
 
 def build(train: Split, settings: Train, profile: TrainProfile, seed: int, device: str) -> SEDS:
-    """A model ready to train: initialised from `seed`, CLIP weights in the towers where the profile names some."""
+    """A model ready to train: initialised from `seed`, CLIP weights in the towers where the profile names some.
+
+    Raises ConfigError when a model of one stream is asked for what needs two.
+    """
     model = SEDS(profile.model, settings.numerics)
+    check_streams(model.streams, settings.losses)
     initialise(model, torch.Generator().manual_seed(seed))
     if profile.clip is not None:
         load_clip(model, profile.clip)
     if profile.signbert is not None:
         print(load_signbert(model, Path(profile.signbert), profile.signbert_allow))
-    if profile.standardise_rgb:
+    if profile.standardise_rgb and "rgb" in model.streams:
         mean, deviation = rgb_statistics(train)
         model.rgb_mean.copy_(torch.from_numpy(mean))
         model.rgb_std.copy_(torch.from_numpy(deviation))
@@ -82,8 +87,9 @@ def fit(
 ) -> Fit:
     """Train for `profile.epochs`; after each, measure on dev and `log` the values.
 
-    The epoch with the best fusion R@1, averaged over both directions, is kept; of equals the one with the lower mean
-    rank. lr: peak learning rate of pose encoder and fusion. Raises TrainingError when the loss is no longer a number.
+    The epoch with the best R@1 of the main stream, averaged over both directions, is kept; of equals the one with the
+    lower mean rank. lr: peak learning rate of pose encoder and fusion. Raises TrainingError when the loss is no longer
+    a number.
 
     In several processes (seds.distributed) all are called alike and share the rows of the same batches. Each measures
     on dev, as it would only wait for another that did, and all return the same; logging and saving are for one.
@@ -112,19 +118,19 @@ def fit(
                 own = batch.rows(distributed.share(len(batch.frames))).to(device)
                 with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
                     parts = network(own, settings.losses, profile.micro_batch)
-                if not torch.isfinite(parts.total):
+                if not torch.isfinite(parts["total"]):
                     raise TrainingError(
-                        f"the loss became {parts.total.item()} in epoch {epoch}; "
+                        f"the loss became {parts['total'].item()} in epoch {epoch}; "
                         "try a lower learning rate: dvc exp run -S lr=1e-4"
                     )
                 optimiser.zero_grad()
-                parts.total.backward()
+                parts["total"].backward()
                 nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
                 optimiser.step()
                 schedule.step()
                 model.clamp_logit_scale()
-                for field in fields(parts):
-                    totals[field.name] = totals.get(field.name, 0.0) + getattr(parts, field.name).item() / steps
+                for part, value in parts.items():
+                    totals[part] = totals.get(part, 0.0) + value.item() / steps
                 bar.update()
             metrics = measure(model, dev)
             log(
@@ -135,7 +141,8 @@ def fit(
                     "dev": metrics,
                 }
             )
-            score = (retrieval.mean_recall(metrics["fusion"]), -retrieval.mean_rank(metrics["fusion"]))
+            main = metrics[model.streams[0]]
+            score = (retrieval.mean_recall(main), -retrieval.mean_rank(main))
             if score > best:
                 best, chosen_epoch, chosen_dev = score, epoch, metrics
                 chosen_state = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}

@@ -70,7 +70,7 @@ def run(dataset: str, params: Params, device: str) -> None:
         "dev": fit.dev,
         "learnt": fit.learnt,
     }
-    text = card.model_card(provenance, parameters, params.train.numerics)
+    text = card.model_card(provenance, profile.model, parameters, params.train.numerics)
     checkpoint.save(Path("models") / dataset, model, fit.state, provenance, text)
     print(f"kept epoch {fit.epoch} of {profile.epochs}; dev:", *card.metrics_table(fit.dev), sep="\n")
 

@@ -1,10 +1,10 @@
 """The model card says what a reader must know, and no more than a page of it."""
 
 from seds import card
-from seds.losses import STREAMS
+from seds.config import ModelSizes
 from seds.retrieval import DIRECTIONS
 
-METRICS = {s: {d: dict.fromkeys(card.COLUMNS, 50.0) for d in DIRECTIONS} for s in STREAMS}
+METRICS = {s: {d: dict.fromkeys(card.COLUMNS, 50.0) for d in DIRECTIONS} for s in ("fusion", "pose", "rgb")}
 HEADER = {"schema": "s", "kind": "rgb", "fingerprint": "f", "videos": '{"a": {}}', "weights": "random, seed 0"}
 
 
@@ -31,15 +31,30 @@ def test_an_extraction_is_described_without_its_single_videos() -> None:
 
 
 def test_random_features_are_stated_plainly_and_trained_ones_are_not_called_random() -> None:
-    text = card.model_card(provenance("random, seed 0"), 1234, "default")
+    text = card.model_card(provenance("random, seed 0"), ModelSizes(), 1234, "default")
     assert "fixed random initialisation" in text
     assert "1,234 parameters" in text
     assert "epoch 3 of 5" in text
     assert "mediapipe-holistic" in text
-    assert "random initialisation**" not in card.model_card(provenance("bsl5k.pth.tar sha256 0"), 1234, "default")
+    assert "random initialisation**" not in card.model_card(
+        provenance("bsl5k.pth.tar sha256 0"), ModelSizes(), 1234, "default"
+    )
 
 
 def test_the_table_has_a_row_a_stream_and_direction() -> None:
     rows = card.metrics_table(METRICS)
-    assert len(rows) == 2 + len(STREAMS) * len(DIRECTIONS)
+    assert len(rows) == 2 + len(METRICS) * len(DIRECTIONS)
     assert rows[2] == "| fusion | T2V | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 |"
+    assert len(card.metrics_table({"pose": METRICS["pose"]})) == 2 + len(DIRECTIONS)
+
+
+def test_the_card_names_the_parts_there_are() -> None:
+    said = {
+        "Cross Gloss Attention Fusion": ModelSizes(),
+        "perceptron": ModelSizes(fusion="mlp"),
+        "pose alone": ModelSizes(streams="pose"),
+        "RGB alone": ModelSizes(streams="rgb"),
+    }
+    for phrase, sizes in said.items():
+        text = card.model_card(provenance("trained"), sizes, 1234, "default")
+        assert [other for other in said if other in text] == [phrase]

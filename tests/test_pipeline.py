@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from seds.losses import STREAMS
+from seds.model import STREAMS
 from seds.retrieval import DIRECTIONS
 
 ROOT = Path(__file__).parents[1]
@@ -58,13 +58,13 @@ def test_every_stage_leaves_what_it_promises(clone: Path) -> None:
     assert manifest["split"].value_counts().to_dict() == {"train": 12, "test": 4, "dev": 3}
     assert manifest["usable"].all(), manifest[["video_id", "reason"]]
     metrics = json.loads((clone / "metrics/demo/test.json").read_text())
-    for stream in STREAMS:
+    for stream in STREAMS["both"]:
         for direction in DIRECTIONS:
             values = metrics[stream][direction]
             assert 0 <= values["R@1"] <= values["R@5"] <= values["R@10"] <= 100
             assert values["R@1_low"] <= values["R@1"] <= values["R@1_high"]
     assert (metrics["sentences"], metrics["videos"]) == (4, 4)
-    assert len(pd.read_parquet(clone / "results/demo/ranks.parquet")) == len(STREAMS) * len(DIRECTIONS) * 4
+    assert len(pd.read_parquet(clone / "results/demo/ranks.parquet")) == len(STREAMS["both"]) * len(DIRECTIONS) * 4
     accuracy = json.loads((clone / "metrics/demo/pose.json").read_text())
     assert min(accuracy["test"]["pck"][group] for group in ("elbows", "wrists", "fingers")) > 0.7
     assert "random initialisation" in (clone / "models/demo/README.md").read_text()
@@ -88,7 +88,7 @@ def test_an_experiment_on_lr_repeats_training_and_what_follows(clone: Path) -> N
     ran = [stage for stage in ("render", *STAGES_OF_DEMO) if f"Running stage '{stage}'" in printed]
     assert ran == ["train@demo", "evaluate@demo"]
     changes = json.loads(run(clone, "dvc", "metrics", "diff", "--json", "--all"))["metrics/demo/test.json"]
-    for stream in STREAMS:
+    for stream in STREAMS["both"]:
         for direction in DIRECTIONS:
             assert f"{stream}.{direction}.R@1" in changes
     assert json.loads(run(clone, "dvc", "params", "diff", "--json"))["params.yaml"]["lr"]["new"] == 1e-4

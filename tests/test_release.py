@@ -139,3 +139,23 @@ def test_what_the_pose_encoder_lacks_is_refused_unless_named(recorded, tmp_path)
     torch.save({"other": torch.ones(1)}, tmp_path / "q.pth")
     with pytest.raises(ReleaseError, match="missing: "):
         load_signbert(_started(), tmp_path / "q.pth", allow=["other"])
+
+
+@pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}])
+def test_models_whose_tensors_the_release_has_no_known_names_for_are_refused(changes):
+    model = SEDS(SMALL.model_copy(update=changes), "published")
+    with pytest.raises(ReleaseError, match="with cgaf only"):
+        published_state(model, half=False)
+    with pytest.raises(ReleaseError, match="with cgaf only"):
+        load_published(model, {})
+
+
+def test_a_checkpoint_of_another_fusion_is_refused():
+    shapes = {name: t.shape for name, t in published_state(SEDS(SMALL), half=False).items() if "P2R_layers" not in name}
+    with pytest.raises(ReleaseError, match="has no gloss attention"):
+        sizes_of(shapes)
+
+
+def test_a_model_without_a_pose_encoder_takes_no_pretrained_one(tmp_path):
+    with pytest.raises(ReleaseError, match=r"stream rgb alone .* set train.<profile>.signbert to null"):
+        load_signbert(SEDS(SMALL.model_copy(update={"streams": "rgb"})), tmp_path / "none.pth")

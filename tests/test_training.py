@@ -8,8 +8,9 @@ import torch
 from corpus import DATASET, RULES, SIZES, write_corpus
 
 from seds import checkpoint, inference, training
-from seds.config import Losses, Train, TrainProfile
+from seds.config import ConfigError, Losses, Train, TrainProfile
 from seds.data import Split, load_split
+from seds.model import SEDS
 from seds.retrieval import mean_recall
 
 PROFILE = TrainProfile(model=SIZES, lr=3e-3, lr_clip=1.0, epochs=50, batch=8, standardise_rgb=True)
@@ -60,6 +61,27 @@ def test_the_weights_kept_give_the_dev_metrics_again(
     loaded = checkpoint.load(tmp_path / "toy")
     assert training.measure(loaded, splits[1]) == fit.dev
     assert checkpoint.read_config(tmp_path / "toy")["provenance"] == {"dataset": "toy"}
+
+
+@pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}])
+def test_a_model_of_other_parts_learns_too(changes: dict, splits: tuple[Split, Split], tmp_path: Path) -> None:
+    profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update=changes), "epochs": 12})
+    fit, logged = run(splits, profile)
+    model = SEDS(profile.model)
+    assert set(logged[0]["loss"]) == {"total", *model.streams, *(["match"] if len(model.streams) > 1 else [])}
+    assert logged[-1]["loss"]["total"] < 0.8 * logged[0]["loss"]["total"]
+    assert list(fit.dev) == list(fit.learnt) == list(model.streams)
+    recalls = [mean_recall(values["dev"][model.streams[0]]) for values in logged]
+    assert recalls[fit.epoch - 1] == max(recalls)
+    checkpoint.save(tmp_path / "toy", model, fit.state, {}, "")
+    assert training.measure(checkpoint.load(tmp_path / "toy"), splits[1]) == fit.dev
+
+
+def test_distillation_of_one_stream_is_refused_before_anything_is_built(splits: tuple[Split, Split]) -> None:
+    profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update={"streams": "pose"})})
+    settings = SETTINGS.model_copy(update={"losses": Losses(distill_pose=0.5)})
+    with pytest.raises(ConfigError, match="or model streams to both"):
+        training.build(splits[0], settings, profile, 1, "cpu")
 
 
 def test_the_same_seed_gives_the_same_weights(splits: tuple[Split, Split]) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seds.fusion import GlossFusion
 from seds.pose.graph_network import GraphNetwork
 from seds.pose.temporal import Packing
 from seds.verify.comparison import Comparison, Note, Result, relative, same
@@ -128,6 +129,8 @@ def fusion(recording: Recording) -> Iterator[Result]:
     """Cross Gloss Attention Fusion with its sampling offsets; videos of one window and of none."""
     inputs, outputs = recording.read("cgaf")
     module, label = recording.model().fusion, recording.label("cgaf")
+    if not isinstance(module, GlossFusion):
+        raise TypeError(f"{label}: the recorded fusion is Cross Gloss Attention Fusion, not {type(module).__name__}")
     seen: Seen = {}
     hooks = []
     for name, layers in (("P2R", module.pose_layers), ("R2P", module.rgb_layers)):

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from seds.config import ModelSizes
-from seds.fusion import Fusion
+from seds.fusion import GlossFusion
 from seds.model import SEDS
 from seds.release import load_published, sizes_of
 
@@ -95,7 +95,7 @@ class Recording:
     def model(self) -> SEDS:
         """In evaluation mode, published numerics; a fresh copy."""
         model = copy.deepcopy(_model(self.folder, self.prefix)).to(self.dtype)
-        if self.exact:
+        if self.exact and isinstance(model.fusion, GlossFusion):
             model.fusion.position = float64_position(model.fusion)
         return model
 
@@ -155,7 +155,7 @@ def shake(key: str, count: int) -> np.ndarray:
     return np.frombuffer(hashlib.shake_256(key.encode()).digest(count), np.int8)
 
 
-def float64_position(fusion: Fusion) -> Tensor:
+def float64_position(fusion: GlossFusion) -> Tensor:
     """The position table as the float64 recordings have it: angles in float64, their sines kept as float32."""
     positions, width = fusion.position.shape
     rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * -(math.log(10000.0) / width)).double()

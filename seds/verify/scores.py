@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from seds.config import Losses
 from seds.distillation import distillation
-from seds.losses import STREAMS, LossParts, total_loss
+from seds.losses import LossParts, total_loss
 from seds.model import SEDS, TextTokens, VideoTokens
 from seds.similarity import Tokens, matching, text_to_video, video_to_text
 from seds.verify.comparison import Note, Result, elementwise, relative
@@ -37,15 +37,15 @@ def loss_limit(recording: Recording) -> float:
 
 
 def loss_parts(parts: LossParts, variant: str = "default") -> Tensor:
-    """[7] in the recorded order."""
-    total = parts.fusion if variant == FUSION_ALONE else parts.total
-    return torch.stack([total, *(getattr(parts, part) for part in PARTS[1:])])
+    """[7] in the recorded order; a part that the variant does not have is recorded as 0."""
+    total = parts["fusion" if variant == FUSION_ALONE else "total"]
+    return torch.stack([total, *(parts.get(part, torch.zeros_like(total)) for part in PARTS[1:])])
 
 
 def matrices(videos: VideoTokens, text: Tokens, swapped: Tokens, scale: Tensor) -> dict[str, Tensor]:
     """I2T and T2I of each stream, P2R and R2P of a square set, under their recorded names."""
     found = {}
-    streams = {stream: normal(getattr(videos, stream), videos.valid) for stream in STREAMS}
+    streams = {stream: normal(tokens, videos.valid) for stream, tokens in videos.streams.items()}
     for stream, video in streams.items():
         found[f"I2T_{stream}"] = scale * video_to_text(video, text, masked=False)
         found[f"T2I_{stream}"] = scale * text_to_video(video, swapped, masked=False)
@@ -73,7 +73,7 @@ def similarities(recording: Recording) -> Iterator[Result]:
         for name, matrix in found.items():
             if f"{case}/{name}" in outputs:
                 yield relative(f"{label}/{case}/{name}", matrix, outputs[f"{case}/{name}"], recording.limit)
-        pose, rgb = (F.normalize(getattr(videos, stream), dim=-1) for stream in ("pose", "rgb"))
+        pose, rgb = (F.normalize(videos.streams[stream], dim=-1) for stream in ("pose", "rgb"))
         for name, student, teacher in (("kl_pose_raw", pose, rgb), ("kl_rgb_raw", rgb, pose)):
             if f"{case}/{name}" in outputs:
                 kl = distillation(student, teacher, videos.valid, text, swapped, KL_TEMPERATURE, masked=False)
@@ -127,4 +127,4 @@ def losses(recording: Recording) -> Iterator[Result]:
 
 def _videos(model: SEDS, inputs: dict[str, Tensor], prefix: str) -> VideoTokens:
     pose, rgb, valid = inputs[f"{prefix}pose_hidden"], inputs[f"{prefix}rgb_hidden"], inputs[f"{prefix}video_mask"] == 0
-    return VideoTokens(pose, rgb, model.fusion(pose, rgb, valid, masked=False), valid)
+    return VideoTokens({"fusion": model.fusion(pose, rgb, valid, masked=False), "pose": pose, "rgb": rgb}, valid)

@@ -20,6 +20,7 @@ from seds.verify.scores import loss_limit, loss_parts, matrices, normal
 MODES = {"evalbn": Losses(), "evalbn_kl": Losses(distill_pose=0.5, distill_rgb=0.5), "trainbn": Losses()}
 # A bias in front of batch statistics has no gradient; what is recorded of it is rounding, up to 2e-5.
 BEFORE_STATISTICS = ("tcn.3.bias", "residual.0.bias", "conv4.0.bias", "conv1x1.bias")
+HIDDEN = {"pose": "pose_hidden", "rgb": "rgb_hidden", "fusion": "fused"}  # stream -> its tokens' recorded name
 ROUNDING = 1e-4
 
 
@@ -59,7 +60,7 @@ def step(recording: Recording, mode: str) -> Iterator[Result]:
                 yield relative(f"{label}/{name}", tensor, expected[name], recording.limit)
     yield elementwise(f"{label}/loss_parts", loss_parts(parts), expected["loss_parts"], loss_limit(recording))
 
-    parts.total.backward()
+    parts["total"].backward()
     gradients = {published_name(name): p.grad for name, p in model.named_parameters() if p.grad is not None}
     names = recording.strings("step")[f"{mode}/grad_names"]
     yield same(f"{label}/grad_none", set(gradients) == set(names), True)
@@ -98,7 +99,7 @@ def end_to_end(recording: Recording, path: Path) -> Iterator[Result]:
     video, text = model.encode_video(batch), model.encode_text(ids)
     yield same(f"{path.stem}/video_mask", ~video.valid, expected["video_mask"] > 0)
     yield same(f"{path.stem}/text_mask", text.valid, expected["text_mask"] > 0)
-    hidden = {"pose_hidden": video.pose, "rgb_hidden": video.rgb, "fused": video.fusion, "text_hidden": text.tokens}
+    hidden = {name: video.streams[stream] for stream, name in HIDDEN.items()} | {"text_hidden": text.tokens}
     for name, tokens in hidden.items():
         yield relative(f"{path.stem}/{name}_first4", tokens[:, :4], expected[f"{name}_first4"], recording.limit)
         yield relative(f"{path.stem}/{name}_norms", tokens.norm(dim=-1), expected[f"{name}_norms"], recording.limit)
@@ -127,19 +128,22 @@ def _tokens_and_matrices(model: SEDS, batch: Batch, seen: dict[str, Tensor]) -> 
     """Under their recorded names."""
     used = batch.window_starts >= 0
     valid = torch.cat([used.new_ones(len(used), 1), used], 1)
-    videos = VideoTokens(seen["pose_tower"], seen["rgb_tower"], seen["fusion"], valid)
+    streams = {"fusion": seen["fusion"], "pose": seen["pose_tower"], "rgb": seen["rgb_tower"]}
     plain, swapped = seen["text_tower"].chunk(2)
     text_valid = [torch.arange(ids.shape[1]) <= ids.argmax(1, True) for ids in (batch.ids, batch.ids_swapped)]
     return {
-        "pose_hidden": videos.pose,
-        "rgb_hidden": videos.rgb,
-        "fused": videos.fusion,
+        **{name: streams[stream] for stream, name in HIDDEN.items()},
         "text_hidden": plain,
         "text_hidden_aug": swapped,
         "video_mask": ~valid,
         "text_mask": text_valid[0],
         "text_mask_aug": text_valid[1],
-        **matrices(videos, normal(plain, text_valid[0]), normal(swapped, text_valid[1]), model.logit_scale.exp()),
+        **matrices(
+            VideoTokens(streams, valid),
+            normal(plain, text_valid[0]),
+            normal(swapped, text_valid[1]),
+            model.logit_scale.exp(),
+        ),
     }
 
 
