@@ -1,7 +1,7 @@
 """Peak memory of one extraction worker on a 10-minute video (1280x720, 25 fps), and whether it grows with the length.
 
     python benchmarks/extraction_memory.py                        # every extractor, over the part SECONDS gives it
-    python benchmarks/extraction_memory.py rtmw-l --seconds 600   # one of them, over the whole video
+    python benchmarks/extraction_memory.py rtmw-l --seconds 600 --fps 5   # one of them, over the whole video
 
 Each extractor runs as in a worker of the stage, on the CPU, in a process of its own; weights are random, since memory
 does not depend on them. I3D takes a window every 20 s, to be done in minutes. "built" is the resident set before the
@@ -33,14 +33,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seds.extract import Extractor
 
-MINUTES, FPS, WIDTH, HEIGHT = 10, 25, 1280, 720
+MINUTES, WIDTH, HEIGHT = 10, 1280, 720
+FPS = 25
 LIMIT_MB = 1500
 WINDOW_EVERY_S = 20
 RTMW = "rtmw-l_8xb320-270e_cocktail14-384x288"
 SECONDS = {"i3d-small": 600, "i3d-published": 600, "mediapipe": 60, "rtmw-l": 12}
 
 
-def write_video(path: Path) -> None:
+def write_video(path: Path, fps: int) -> None:
     """A rendered signer who signs a sentence to and fro."""
     import av
     import numpy as np
@@ -48,18 +49,18 @@ def write_video(path: Path) -> None:
     from seds.config import load_params
     from seds.demo.corpus import plan, render_take
 
-    frames, _, _ = render_take(plan(load_params().render)[0], FPS, HEIGHT)
+    frames, _, _ = render_take(plan(load_params().render)[0], fps, HEIGHT)
     side = (WIDTH - HEIGHT) // 2
     wide = [np.pad(frame, ((0, 0), (side, side), (0, 0)), mode="edge") for frame in frames]
     with av.open(str(path), "w") as container:
         # Without frames that refer forward, so that the packets of one pass can follow those of another.
-        stream = container.add_stream("libx264", rate=FPS, options={"tune": "zerolatency"})
+        stream = container.add_stream("libx264", rate=fps, options={"tune": "zerolatency"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         images = (av.VideoFrame.from_ndarray(frame, format="rgb24") for frame in wide + wide[::-1])
         packets = [packet for image in images for packet in stream.encode(image)]
-        for i, packet in enumerate(islice(cycle(packets), MINUTES * 60 * FPS)):
+        for i, packet in enumerate(islice(cycle(packets), MINUTES * 60 * fps)):
             copy = av.Packet(bytes(packet))
-            copy.stream, copy.pts, copy.dts, copy.time_base = stream, i, i, Fraction(1, FPS)
+            copy.stream, copy.pts, copy.dts, copy.time_base = stream, i, i, Fraction(1, fps)
             copy.is_keyframe = packet.is_keyframe
             container.mux(copy)
 
@@ -84,14 +85,14 @@ def random_rtmw(folder: Path) -> Path:
     return path
 
 
-def builder(name: str, weights: Path) -> Callable[[], Extractor]:
+def builder(name: str, weights: Path, fps: int) -> Callable[[], Extractor]:
     if name.startswith("i3d"):
         from seds.config import load_params
         from seds.rgb.extractor import build_extractor
 
         rgb = load_params().rgb
         profile = rgb.small if name == "i3d-small" else rgb.published
-        profile = profile.model_copy(update={"weights": None, "stride": WINDOW_EVERY_S * FPS}).on("cpu")
+        profile = profile.model_copy(update={"weights": None, "stride": WINDOW_EVERY_S * fps}).on("cpu")
         return partial(build_extractor, profile, rgb.window, "cpu")
     from seds.pose.estimators import estimator
 
@@ -100,19 +101,19 @@ def builder(name: str, weights: Path) -> Callable[[], Extractor]:
     return estimator("mmpose", config=RTMW, weights=str(weights)).build
 
 
-def measure(name: str, seconds: float, path: Path, weights: Path) -> None:
+def measure(name: str, seconds: float, fps: int, path: Path, weights: Path) -> None:
     from seds.extract import Video
 
-    extractor = builder(name, weights)()
+    extractor = builder(name, weights, fps)()
     built, built_peak = memory_mb("VmRSS"), memory_mb("VmHWM")
-    video = Video("a", str(path), None, seconds, MINUTES * 60 * FPS, float(FPS), WIDTH, HEIGHT, "")
+    video = Video("a", str(path), None, seconds, MINUTES * 60 * fps, float(fps), WIDTH, HEIGHT, "")
     start = time.perf_counter()
     with resident_sets() as samples:
         found = extractor(video)
     spent = time.perf_counter() - start
     quarter = len(samples) // 4
     second, last = (sum(part) / quarter for part in (samples[quarter : 2 * quarter], samples[-quarter:]))
-    growth = (last - second) / (found.frames / FPS / 60 / 2)  # their middles are half the video apart
+    growth = (last - second) / (found.frames / fps / 60 / 2)  # their middles are half the video apart
     peak = memory_mb("VmHWM")
     verdict = "within" if peak <= LIMIT_MB else "ABOVE"
     print(
@@ -151,19 +152,23 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", default=list(SECONDS), metavar="|".join(SECONDS))
     parser.add_argument("--seconds", type=float, help="of the video")
+    parser.add_argument(
+        "--fps", type=int, default=FPS, help="of the video; fewer, where a network takes a second a frame"
+    )
     parser.add_argument("--files", type=Path, nargs=2, help=argparse.SUPPRESS)  # in the child: video, weights
     arguments = parser.parse_args()
     if arguments.files:
-        measure(arguments.names[0], arguments.seconds, *arguments.files)
+        measure(arguments.names[0], arguments.seconds, arguments.fps, *arguments.files)
         return
     with tempfile.TemporaryDirectory() as folder:
         path, weights = Path(folder) / "long.mp4", Path(folder) / "none"
-        write_video(path)
+        write_video(path, arguments.fps)
         if "rtmw-l" in arguments.names:
             weights = random_rtmw(Path(folder))
         for name in arguments.names:
             seconds = arguments.seconds or SECONDS[name]
-            child = [sys.executable, __file__, name, "--seconds", str(seconds), "--files", str(path), str(weights)]
+            child = [sys.executable, __file__, name, "--seconds", str(seconds), "--fps", str(arguments.fps)]
+            child += ["--files", str(path), str(weights)]
             subprocess.run(child, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
