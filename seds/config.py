@@ -160,6 +160,7 @@ class ModelSizes(Section):
 
 class Losses(Section):
     match_weight: float = Field(0.4, ge=0)
+    duplicates: Literal["ignore", "negative"] = "ignore"  # rows of a batch with the same text; published: negatives
     dual_mix: float = Field(0.5, ge=0, le=1)  # share of I2T; the rest is T2I
     distill_pose: float = Field(0.0, ge=0)  # weight of modality distillation towards pose; 0 = off, as published
     distill_rgb: float = Field(0.0, ge=0)

@@ -19,19 +19,31 @@ from seds.similarity import Tokens, matching, text_to_video, video_to_text
 LossParts = dict[str, Tensor]
 
 
-def contrastive(logits: Tensor) -> Tensor:
-    """Mean over rows a of -log softmax(row a)[a]. logits: [B, B]."""
+def duplicates(ids: Tensor) -> Tensor:
+    """Pairs of different rows with the same words, which are no negatives of each other. ids: [B, L] -> bool [B, B]."""
+    same = (ids[:, None] == ids).all(-1)
+    return same & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device)
+
+
+def contrastive(logits: Tensor, left_out: Tensor | None = None) -> Tensor:
+    """Mean over rows a of -log softmax(row a)[a]. logits: [B, B]; left_out: bool [B, B], not in the softmax."""
+    if left_out is not None:
+        logits = logits.masked_fill(left_out, -torch.inf)
     return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 
 
-def symmetric(first: Tensor, second: Tensor, mix: float) -> Tensor:
+def symmetric(first: Tensor, second: Tensor, mix: float, left_out: Tensor | None = None) -> Tensor:
     """Contrastive loss of two similarity matrices in both directions, [B, B] each, rows = videos.
+
+    left_out: bool [B, B], pairs that are no negatives of each other, so a symmetric matrix.
 
     With a mix other than a half the published weights are `mix` for the first matrix's rows and the second's columns,
     and 1 - mix for the other two.
     """
-    with_mix = contrastive(first) + contrastive(second.T)
-    return 0.5 * (mix * with_mix + (1 - mix) * (contrastive(first.T) + contrastive(second)))
+    rows, columns, second_rows, second_columns = (
+        contrastive(matrix, left_out) for matrix in (first, first.T, second, second.T)
+    )
+    return 0.5 * (mix * (rows + second_columns) + (1 - mix) * (columns + second_rows))
 
 
 def total_loss(
@@ -44,6 +56,7 @@ def total_loss(
     masked: bool,
     counts: Sequence[int] | None = None,
     part: int | None = None,
+    left_out: Tensor | None = None,
 ) -> LossParts:
     """All parts for a batch in which video a belongs to text a.
 
@@ -54,6 +67,8 @@ def total_loss(
 
     Of a batch spread over processes, each gives its own rows and their numbers `counts` (seds.distributed); all get the
     loss of the whole batch, to which each has compared its videos with everybody's. part: so many at a time.
+    left_out: bool [B, B] of the whole batch, pairs that no contrastive loss takes for negatives (`duplicates`); None =
+    every other row is one.
     """
     check_streams(streams, losses)
     counts = [len(video_valid)] if counts is None else counts
@@ -79,7 +94,7 @@ def total_loss(
     matrices = (scale * gather(similarities, counts)).unbind(1)
     names = (*streams, "match") if matched else tuple(streams)
     pairs = zip(matrices[::2], matrices[1::2], strict=True)
-    parts = {name: symmetric(*pair, losses.dual_mix) for name, pair in zip(names, pairs, strict=True)}
+    parts = {name: symmetric(*pair, losses.dual_mix, left_out) for name, pair in zip(names, pairs, strict=True)}
     if matched:
         parts["match"] = losses.match_weight * parts["match"]
     for student, teacher, weight in (("pose", "rgb", losses.distill_pose), ("rgb", "pose", losses.distill_rgb)):

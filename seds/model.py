@@ -15,7 +15,7 @@ from seds import distributed
 from seds.config import Losses, ModelSizes
 from seds.fusion import GlossFusion, MlpFusion
 from seds.initialisation import initialise, load_clip
-from seds.losses import LossParts, total_loss
+from seds.losses import LossParts, duplicates, total_loss
 from seds.microbatch import by_parts
 from seds.pose.encoder import PoseEncoder
 from seds.precision import widened
@@ -171,6 +171,7 @@ class SEDS(nn.Module):
         # The same on all processes: repeated batch statistics are sums over them too.
         part = micro_batch if micro_batch is not None and micro_batch < max(counts) else None
         video = self.encode_video(batch, part)
+        left_out = duplicates(distributed.gather(batch.ids, counts)) if losses.duplicates == "ignore" else None
         both = self.encode_text(torch.cat([batch.ids, batch.ids_swapped]), part)
         with torch.autocast(batch.ids.device.type, enabled=False):
             words, valid = F.normalize(both.tokens, dim=-1).chunk(2), both.valid.chunk(2)
@@ -184,6 +185,7 @@ class SEDS(nn.Module):
                 self.masked,
                 counts,
                 part,
+                left_out,
             )
 
     def similarity(self, video: VideoTokens, text: TextTokens, dual_mix: float = 0.5) -> dict[str, Tensor]:

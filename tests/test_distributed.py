@@ -23,18 +23,30 @@ from seds.pose import graph_network
 PROCESSES = 2
 FRAMES, WORDS = (16, 40, 9, 25, 33), (5, 12, 3, 9, 32)  # five videos: one process has two, the other three
 LOSSES = Losses(distill_pose=0.5, distill_rgb=0.5, dual_mix=0.3)
-CASES = tuple(itertools.product(("default", "published"), (None, 2)))  # numerics, micro-batch
+NEGATIVE = LOSSES.model_copy(update={"duplicates": "negative"})
+ALONE = LOSSES.model_copy(update={"distill_pose": 0.0, "distill_rgb": 0.0})
+# Name -> numerics, streams, losses.
+MODELS = {
+    "default": ("default", "both", LOSSES),
+    "published": ("published", "both", NEGATIVE),
+    "pose": ("default", "pose", ALONE),
+    "rgb": ("default", "rgb", ALONE),
+}
+CASES = (*itertools.product(("default", "published"), (None, 2)), ("pose", None), ("rgb", 2))  # model, micro-batch
 
 
-def build(numerics: str, dropout: bool = False) -> SEDS:
-    model = SEDS(SMALL, numerics).double()
+def build(name: str, dropout: bool = False) -> SEDS:
+    numerics, streams, _ = MODELS[name]
+    model = SEDS(SMALL.model_copy(update={"streams": streams}), numerics).double()
     initialise(model, torch.Generator().manual_seed(0))
     return model.train() if dropout else without_dropout(model.train())
 
 
-def batch_for(numerics: str):
-    extra = (0, SMALL.max_windows - 25, 0) if numerics == "published" else (0, 0, 0)
-    return widened_batch(random_batch(FRAMES, WORDS, extra=extra))
+def batch_for(name: str):
+    extra = (0, SMALL.max_windows - 25, 0) if name == "published" else (0, 0, 0)
+    batch = widened_batch(random_batch(FRAMES, WORDS, extra=extra))
+    batch.ids[3] = batch.ids[0]  # the same sentence twice, in two processes
+    return batch
 
 
 def outcome(model: SEDS, parts) -> dict[str, torch.Tensor]:
@@ -85,11 +97,11 @@ def worker(rank: int, folder: str, corpus: str) -> None:
     """One of the processes: every case's step, a gathering and a short training, into `folder`."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=PROCESSES)
-    for numerics, micro_batch in CASES:
-        model, batch = build(numerics), batch_for(numerics)
+    for name, micro_batch in CASES:
+        model, batch = build(name), batch_for(name)
         step = DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
-        parts = step(batch.rows(distributed.share(len(FRAMES))), LOSSES, micro_batch)
-        save_file(outcome(model, parts), f"{folder}/{numerics}-{micro_batch}-{rank}.safetensors")
+        parts = step(batch.rows(distributed.share(len(FRAMES))), MODELS[name][2], micro_batch)
+        save_file(outcome(model, parts), f"{folder}/{name}-{micro_batch}-{rank}.safetensors")
 
     whole = torch.arange(10.0).view(5, 2)
     own = whole[distributed.share(5)].requires_grad_()
@@ -120,18 +132,18 @@ def written(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def alone() -> dict[str, dict[str, torch.Tensor]]:
-    """{numerics: what one process gets from the whole batch at once}."""
+    """{model: what one process gets from the whole batch at once}."""
     found = {}
-    for numerics in ("default", "published"):
-        model = build(numerics)
-        found[numerics] = outcome(model, model(batch_for(numerics), LOSSES))
+    for name, (_, _, losses) in MODELS.items():
+        model = build(name)
+        found[name] = outcome(model, model(batch_for(name), losses))
     return found
 
 
-@pytest.mark.parametrize(("numerics", "micro_batch"), CASES)
-def test_two_processes_equal_one(written: Path, alone: dict, numerics: str, micro_batch: int | None) -> None:
+@pytest.mark.parametrize(("name", "micro_batch"), CASES)
+def test_two_processes_equal_one(written: Path, alone: dict, name: str, micro_batch: int | None) -> None:
     for rank in range(PROCESSES):
-        assert_same(load_file(written / f"{numerics}-{micro_batch}-{rank}.safetensors"), alone[numerics])
+        assert_same(load_file(written / f"{name}-{micro_batch}-{rank}.safetensors"), alone[name])
 
 
 def test_training_in_two_processes_gives_the_weights_of_one(written: Path, corpus: Path) -> None:
@@ -154,7 +166,15 @@ def test_rows_are_gathered_in_order_and_their_gradients_added(written: Path) -> 
 @pytest.mark.parametrize("numerics", ["default", "published"])
 def test_micro_batches_equal_the_whole_batch(alone: dict, numerics: str, micro_batch: int) -> None:
     model = build(numerics)
-    assert_same(outcome(model, model(batch_for(numerics), LOSSES, micro_batch)), alone[numerics])
+    assert_same(outcome(model, model(batch_for(numerics), MODELS[numerics][2], micro_batch)), alone[numerics])
+
+
+def test_duplicate_sentences_matter(alone: dict) -> None:
+    for numerics, other in (("default", NEGATIVE), ("published", LOSSES)):
+        loss = build(numerics)(batch_for(numerics), other)
+        for part in ("fusion", "pose", "rgb", "match"):
+            larger, smaller = sorted([loss[part].item(), alone[numerics][f"loss/{part}"].item()], reverse=True)
+            assert larger > 1.001 * smaller, (numerics, part)
 
 
 def test_what_is_computed_again_drops_the_same_activations(monkeypatch: pytest.MonkeyPatch) -> None:
