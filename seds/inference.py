@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seds.batches import feed
 from seds.data import Split
 from seds.model import SEDS, TextTokens, VideoTokens
 
@@ -27,7 +28,7 @@ def encode(model: SEDS, split: Split) -> tuple[VideoTokens, TextTokens]:
     model.eval()
     device = model.logit_scale.device
     batch = VIDEO_BATCH if model.masked else 1
-    videos = [model.encode_video(part.to(device)) for part in split.video_batches(batch)]
+    videos = [model.encode_video(part) for _, part in feed(enumerate(split.video_batches(batch)), device)]
     texts = [model.encode_text(part.to(device)) for part in torch.from_numpy(split.ids).split(TEXT_BATCH)]
     streams = {name: _join([video.streams[name] for video in videos]) for name in model.streams}
     return (

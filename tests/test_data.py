@@ -1,12 +1,17 @@
 """What the model is fed: usable rows only, a video of each sentence, padding that batches need and no more."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from corpus import DATASET, RULES, SIZES, WORDS, write_corpus
 
-from seds import shards, windows
+from seds import shards, text, windows
+from seds.batches import feed
 from seds.config import Windows
 from seds.data import DataError, Split, collate, load_split
 from seds.model import Batch
@@ -105,6 +110,72 @@ def test_an_epoch_begun_in_its_middle_goes_on_as_the_whole_one(train: Split, sta
     for a, b in zip(found, expected, strict=True):
         assert_same(a, b)
     assert resumed.bit_generator.state == whole.bit_generator.state
+
+
+def plain_epoch(train: Split, size: int, swap: float, generator: np.random.Generator) -> Iterator[tuple]:
+    """Sentence by sentence, in the order in which chance decides: what training_batches is to give."""
+    order = generator.permutation(len(train.sentence_ids))
+    for at in range(0, len(order), size):
+        chosen = order[at : at + size]
+        if len(chosen) < 2:
+            return
+        indices = np.array([generator.choice(np.flatnonzero(train.sentence_of == s)) for s in chosen])
+        texts = [text.swap_words(train.texts[s], swap, generator) for s in chosen]
+        videos, ids, swapped = [train.videos[i] for i in indices], train.ids[chosen], text.tokenise(texts)
+        windows, frames = max(len(v.starts) for v in videos), max(len(v.left) for v in videos)
+        words = 1 + max(row.tolist().index(row.max()) for row in (*ids, *swapped))
+        starts = np.stack([np.pad(v.starts, (0, windows - len(v.starts)), constant_values=-1) for v in videos])
+
+        def padded(arrays: list[np.ndarray], length: int) -> torch.Tensor:
+            rows = [np.pad(a, [(0, length - len(a)), *[(0, 0)] * (a.ndim - 1)]) for a in arrays]
+            return torch.from_numpy(np.stack(rows).astype(np.float32))
+
+        joints = [padded([getattr(v, part) for v in videos], frames) for part in ("left", "right", "body")]
+        lengths, rgb = torch.tensor([len(v.left) for v in videos]), padded([v.rgb for v in videos], windows)
+        texts_ids = (torch.from_numpy(ids[:, :words]), torch.from_numpy(swapped[:, :words]))
+        yield indices, Batch(*joints, lengths, torch.from_numpy(starts), rgb, *texts_ids)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_batches_are_those_of_the_plain_procedure_however_far_ahead_they_are_made(train: Split, depth: int) -> None:
+    ours, plain = np.random.default_rng(8), np.random.default_rng(8)
+    for size in (2, 3, 7, 8):
+        made = feed(train.training_batches(size, 0.5, ours), torch.device("cpu"), depth)
+        for a, b in zip(made, plain_epoch(train, size, 0.5, plain), strict=True):
+            assert_same(a, b)
+        assert ours.bit_generator.state == plain.bit_generator.state
+
+
+@pytest.mark.parametrize("numerics", ["default", "published"])
+def test_the_rows_of_all_shares_are_the_batch(train: Split, numerics: str) -> None:
+    split = Split(train.videos, SIZES, numerics)
+
+    def epoch(share) -> list[tuple[np.ndarray, Batch]]:
+        return list(split.training_batches(7, 0.5, np.random.default_rng(2), share=share))
+
+    shares = [slice(0, 2), slice(2, 3), slice(3, 7)]
+    for rows in shares:
+        for (indices, part), (all_indices, whole) in zip(epoch(lambda n, r=rows: r), epoch(slice), strict=True):
+            assert_same((indices, part), (all_indices, whole.rows(rows)))
+
+
+def test_a_failure_while_batches_are_made_ahead_reaches_the_loop(train: Split) -> None:
+    def failing() -> Iterator[tuple[np.ndarray, Batch]]:
+        yield next(train.training_batches(3, 0.0, np.random.default_rng(0)))
+        raise shards.ShardError("the disk is gone")
+
+    made = feed(failing(), torch.device("cpu"), 2)
+    next(made)
+    with pytest.raises(shards.ShardError, match="the disk is gone"):
+        next(made)
+    assert "read ahead" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_no_thread_outlives_an_epoch_that_ends_early(train: Split) -> None:
+    with closing(feed(train.training_batches(2, 0.0, np.random.default_rng(0)), torch.device("cpu"), 2)) as made:
+        next(made)
+        assert "read ahead" in {thread.name for thread in threading.enumerate()}
+    assert "read ahead" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_padding_ends_where_the_longest_ends(train: Split) -> None:

@@ -1,6 +1,10 @@
 """Token ids: CLIP's encoding, the selection of SPEC 2 and the word swap."""
 
+import string
+
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seds import text
 
@@ -13,6 +17,15 @@ def test_a_sentence():
     assert ids[:8].tolist() == [START, 320, 1125, 539, 320, 2368, 269, END]
     assert ids.shape == (32,)
     assert not ids[8:].any()
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.one_of(st.text(string.ascii_letters + string.punctuation + "  '&\t", max_size=60), st.text(max_size=20)))
+def test_words_by_themselves_give_the_tokens_of_the_whole(sentence: str):
+    pairs = text._tokenizer().encode(sentence)
+    (ids,) = text.tokenise([sentence], max_words=len(pairs) + 4)
+    assert ids.tolist() == [START, *pairs, END, 0, 0]
+    assert text.count_tokens(sentence) == len(pairs) + 2
 
 
 def test_an_empty_sentence_is_start_and_end():

@@ -98,7 +98,7 @@ def rgb_padding(path: Path) -> Iterator[Result]:
         feature, label = recorded[f"{case}/feature"], f"{path.stem}/{case}"
         joints = np.zeros((16, 21, 2), np.float32)
         frames, starts = np.arange(16, dtype=np.int32), np.arange(len(feature))
-        video = Video(case, case, "", joints, joints, joints[:, :7], frames, starts, feature)
+        video = Video(joints, joints, joints[:, :7], frames, starts, starts, feature, case, case, "")
         ids = np.zeros((1, 2), np.int64)
         if error := str(recorded[f"{case}/error"]):
             batch = collate([video], ids, ids, 1, 1)
@@ -172,7 +172,7 @@ def batch(path: Path) -> Iterator[Result]:
         left, right, body = (_filled(part, rules.window) for part in (kept.left, kept.right, kept.body))
         starts = pose_windows(len(kept.frames), rules.window, rules.max_windows)
         frames, feature = kept.frames.astype(np.int32), recorded[f"sample{i}/rgb_feature"]
-        videos.append(Video(case, case, "", left, right, body, frames, starts, feature))
+        videos.append(Video(left, right, body, frames, starts, np.arange(len(feature)), feature, case, case, ""))
     max_words = recorded["batch/pairs_text"].shape[2]
     ids = text.tokenise([str(caption) for caption in recorded["captions"]], max_words)
     ours = collate(videos, ids, ids, rules.max_windows, max_words)

@@ -1,0 +1,106 @@
+"""Batches of videos and sentences: padded tensors, made ahead of the step that takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import fields
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seds.model import Batch
+from seds.read_ahead import ahead
+from seds.samples import Video
+
+T = TypeVar("T")
+
+AHEAD = 2  # batches made in advance: one on its way while another is made; of 128 long videos a batch takes 50 MB
+_SERIAL = 32_767  # elements that torch converts in the calling thread; of more it wakes threads that the step needs
+
+
+def collate(
+    videos: Sequence[Video],
+    ids: np.ndarray,
+    ids_swapped: np.ndarray,
+    least_windows: int = 1,
+    least_words: int = 1,
+    least_frames: int = 1,
+) -> Batch:
+    """Pad with zeros to the batch's longest video, and cut the words after its longest text.
+
+    ids, ids_swapped: int64 [B, max_words]. At least `least_windows` windows, `least_words` words and `least_frames`
+    frames are left.
+    """
+    frames = [len(video.left) for video in videos]
+    longest = max(least_frames, *frames)
+    slots = max(least_windows, *(len(video.starts) for video in videos))
+    starts = np.full((len(videos), slots), -1, np.int64)
+    for i, video in enumerate(videos):
+        starts[i, : len(video.starts)] = video.starts
+    words = max(least_words, count_words(ids), count_words(ids_swapped))
+    return Batch(
+        left=_padded([video.left for video in videos], longest),
+        right=_padded([video.right for video in videos], longest),
+        body=_padded([video.body for video in videos], longest),
+        frames=torch.tensor(frames),
+        window_starts=torch.from_numpy(starts),
+        rgb=_padded_rgb(videos, slots),
+        ids=torch.from_numpy(ids[:, :words]),
+        ids_swapped=torch.from_numpy(ids_swapped[:, :words]),
+    )
+
+
+def count_words(ids: np.ndarray) -> int:
+    """The tokens of the longest text: the end token has the largest id, and words end with it."""
+    return int(ids.argmax(axis=1).max()) + 1
+
+
+def feed(batches: Iterable[tuple[T, Batch]], device: torch.device, depth: int = AHEAD) -> Generator[tuple[T, Batch]]:
+    """The same items, their batches on `device`, up to `depth` of them made in advance by a thread; 0 = no thread.
+
+    An exception of `batches` is raised at its place in the sequence. To a GPU, batches travel from pinned memory beside
+    the work that was queued before. Close the iterator (contextlib.closing) where the loop may end early: the thread
+    then ends with it.
+    """
+    made = _pinned(batches, device) if device.type == "cuda" else iter(batches)
+    items = ahead(made, depth) if depth else made
+    try:
+        for item, batch in items:
+            yield item, batch.to(device, non_blocking=True)
+    finally:
+        if close := getattr(items, "close", None):
+            close()
+
+
+def _pinned(batches: Iterable[tuple[T, Batch]], device: torch.device) -> Iterator[tuple[T, Batch]]:
+    for item, batch in batches:
+        with torch.cuda.device(device):  # this thread's; else pinning would occupy memory of GPU 0 from every process
+            pinned = Batch(**{f.name: getattr(batch, f.name).pin_memory() for f in fields(batch)})
+        yield item, pinned
+
+
+def _padded(arrays: Sequence[np.ndarray], length: int) -> Tensor:
+    padded = _empty(len(arrays), length, *arrays[0].shape[1:])
+    for row, array in zip(padded, arrays, strict=True):
+        row[: len(array)] = array
+        row[len(array) :] = 0
+    return torch.from_numpy(padded)
+
+
+def _padded_rgb(videos: Sequence[Video], slots: int) -> Tensor:
+    padded = torch.from_numpy(_empty(len(videos), slots, videos[0].features.shape[1]))
+    step = max(1, _SERIAL // padded.shape[2])
+    for row, video in zip(padded, videos, strict=True):
+        for at in range(0, len(video.nearest), step):
+            chosen = video.nearest[at : at + step]
+            # torch has the processor's own conversion from half precision, thirty times as fast as NumPy's.
+            row[at : at + len(chosen)] = torch.from_numpy(video.features[chosen])
+        row[len(video.nearest) :] = 0
+    return padded
+
+
+def _empty(*shape: int) -> np.ndarray:
+    # Not zeros, and not torch's: for this NumPy asks the system for large pages, of which it need clear but a few.
+    return np.empty(shape, np.float32)

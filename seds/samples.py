@@ -1,0 +1,67 @@
+"""One video as the model reads it: hands in their crops, pose windows, and the RGB window of each (SPEC 3-5).
+
+All of it is computed here from raw keypoints, so an experiment on it never repeats an extraction. seds.prepared keeps
+what `prepare` makes; of this file and what it imports depends whether that may be used again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seds import windows
+from seds.config import Windows
+from seds.pose import hands
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a video's keypoints amount to. F retained frames, n pose windows.
+
+    left, right: float32 [F,21,2]; body: float32 [F,7,2], px of a 256 px frame (SPEC 4).
+    raw_frames: int32 [F], the number of each retained frame in the video. starts: int64 [n], first retained frame of
+    each pose window, which so covers the raw frames raw_frames[start] .. raw_frames[min(start + window, F) - 1].
+    nearest: int64 [n], the RGB window nearest to each pose window.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    body: np.ndarray
+    raw_frames: np.ndarray
+    starts: np.ndarray
+    nearest: np.ndarray
+
+
+@dataclass(frozen=True)
+class Video(Prepared):
+    """One video, ready for the model. features: float16 [V, features], one row an RGB window of the file."""
+
+    features: np.ndarray
+    video_id: str
+    sentence_id: str
+    text: str
+
+    @property
+    def rgb(self) -> np.ndarray:
+        """The features nearest to each pose window, float16 [n, features]; copied whenever asked for."""
+        return self.features[self.nearest]
+
+
+def prepare(
+    keypoints: np.ndarray,
+    width: int,
+    height: int,
+    rgb_starts: np.ndarray,
+    rgb_window: int,
+    rules: Windows,
+    wrist_margin: float | None,
+) -> Prepared:
+    """keypoints: [T,133,3] px in a frame of width x height; rgb_starts: int [V], raw frames, ascending, of windows of
+    `rgb_window` frames; wrist_margin: share of the frame's height, see config.Dataset. Raises ValueError for keypoints
+    of another shape, and where there is no RGB window.
+    """
+    kept = hands.retain(keypoints, width, height, rules, None if wrist_margin is None else wrist_margin * height)
+    starts = windows.pose_windows(len(kept.frames), rules.window, rules.max_windows)
+    nearest = windows.nearest_rgb(windows.pose_centres(kept.frames, starts, rules.window), rgb_starts, rgb_window)
+    return Prepared(kept.left, kept.right, kept.body, kept.frames.astype(np.int32), starts, nearest)
