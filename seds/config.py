@@ -196,6 +196,12 @@ class Evaluate(Section):
     seed: int = 0
 
 
+class Index(Section):
+    splits: tuple[Literal["train", "dev", "test"], ...] = Field(min_length=1)  # whose videos can be found
+    first_pass: int = Field(ge=1)  # up to so many videos all are scored exactly
+    candidates: int = Field(ge=1)  # of a larger gallery, how many the first pass leaves to exact scoring
+
+
 class Params(Section):
     active: tuple[str, ...]
     seed: int
@@ -209,6 +215,7 @@ class Params(Section):
     manifest: Windows
     train: Train
     evaluate: Evaluate
+    index: Index
 
     @model_validator(mode="after")
     def _active_are_known(self) -> Params:

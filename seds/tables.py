@@ -103,6 +103,34 @@ RANKS = pa.DataFrameSchema(
     coerce=True,
 )
 
+# index/<dataset>/videos.parquet and sentences.parquet, in the order of the tokens beside them.
+INDEX_VIDEOS = pa.DataFrameSchema(
+    {
+        "video_id": _text(unique=True),
+        "sentence_id": _text(),
+        "text": _text(),
+        "text_original": _text(),
+        "language": _text(),
+        "split": _text(checks=pa.Check.isin(SPLITS)),
+        "signer": _text(),
+        "path": _text(),  # of the video file or folder of frames; "" where only its features were released
+        "start_s": pa.Column(float, nullable=True),  # the cut of a longer file that it is, else null
+        "end_s": pa.Column(float, nullable=True),
+        "duration_s": pa.Column(float, pa.Check.ge(0)),  # of the cut
+        "fps": pa.Column(float, pa.Check.gt(0)),
+        "width": pa.Column(int, pa.Check.ge(0)),  # px, as shown
+        "height": pa.Column(int, pa.Check.ge(0)),
+        "windows": pa.Column(int, pa.Check.ge(1)),
+    },
+    strict=True,
+    coerce=True,
+)
+INDEX_SENTENCES = pa.DataFrameSchema(
+    {"sentence_id": _text(unique=True), "text": _text(), "split": _text(checks=pa.Check.isin(SPLITS))},
+    strict=True,
+    coerce=True,
+)
+
 
 def check(table: pd.DataFrame, schema: pa.DataFrameSchema, name: str | Path) -> pd.DataFrame:
     """The table with the schema's dtypes and column order. Raises TableError naming `name`, column, value and rule."""

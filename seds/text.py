@@ -60,6 +60,19 @@ def _encode_word(word: str) -> tuple[int, ...]:
     return tuple(_tokenizer().encode(word))
 
 
+def token_counts(text: str) -> list[tuple[str, int]]:
+    """The words of a text as the tokeniser reads them, lower-cased and cleaned, parted at white space, and how many
+    byte pairs each becomes: all of the text's, in order, since none reaches over white space.
+    """
+    tokenizer = _tokenizer()
+
+    def count(word: str) -> int:
+        parts = ("".join(tokenizer.byte_encoder[b] for b in part.encode()) for part in tokenizer.pat.findall(word))
+        return sum(len(tokenizer.bpe(part).split(" ")) for part in parts)
+
+    return [(word, count(word)) for word in tokenizer.clean_fn(text).split()]
+
+
 def kept_tokens(length: int, max_words: int = 32) -> np.ndarray:
     """Which of `length` tokens, the start token among them, stay so that the end token still fits; int64."""
     room = max_words - 1

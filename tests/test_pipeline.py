@@ -15,7 +15,7 @@ from seds.model import STREAMS
 from seds.retrieval import DIRECTIONS
 
 ROOT = Path(__file__).parents[1]
-STAGES_OF_DEMO = ("prepare@demo", "pose@demo", "rgb@demo", "manifest@demo", "train@demo", "evaluate@demo")
+STAGES_OF_DEMO = ("prepare@demo", "pose@demo", "rgb@demo", "manifest@demo", "train@demo", "evaluate@demo", "index@demo")
 
 pytestmark = pytest.mark.pipeline
 
@@ -86,7 +86,7 @@ def test_a_second_run_does_nothing(clone: Path) -> None:
 def test_an_experiment_on_lr_repeats_training_and_what_follows(clone: Path) -> None:
     printed = run(clone, "dvc", "exp", "run", "-S", "lr=1e-4")
     ran = [stage for stage in ("render", *STAGES_OF_DEMO) if f"Running stage '{stage}'" in printed]
-    assert ran == ["train@demo", "evaluate@demo"]
+    assert ran == ["train@demo", "evaluate@demo", "index@demo"]
     changes = json.loads(run(clone, "dvc", "metrics", "diff", "--json", "--all"))["metrics/demo/test.json"]
     for stream in STREAMS["both"]:
         for direction in DIRECTIONS:

@@ -1,0 +1,118 @@
+"""A video of any origin made what the model reads, as the stages make the corpus's: keypoints, features, windows.
+
+The extraction runs in a process of its own: native decoders and detectors may die of what a file holds, and whoever
+asked must not die with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from seds import imported, samples, workers
+from seds.config import Params, Windows
+from seds.extract import Build, Extraction, Video
+from seds.index import Header, SearchError
+from seds.legible import legible
+from seds.pose.estimators import estimator
+from seds.rgb.extractor import build_extractor, describe
+from seds.video import VideoError, probe
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video ready for the model, and what was found out about its file."""
+
+    video: samples.Video
+    path: Path
+    fps: float
+    duration_s: float
+    width: int  # px, as shown
+    height: int
+
+
+@dataclass(frozen=True)
+class Extractors:
+    """How a corpus's keypoints and features are extracted, as two picklable builders."""
+
+    pose: Build
+    rgb: Build | None  # None where the model reads no features
+    rgb_window: int  # frames
+
+
+def extractors(header: Header, params: Params) -> Extractors:
+    """Those that made the corpus of an index. Raises SearchError where params.yaml now describes others."""
+    name = header.dataset
+    if params.dataset(name).corpus == imported.CORPUS:
+        raise SearchError(
+            f"the keypoints and features of {name} were imported, and what made them is not known: a new video cannot "
+            "be made comparable; search with one of its own, by id"
+        )
+    profile = params.profile(name)
+    pose_profile, rgb_profile = getattr(params.pose, profile), getattr(params.rgb, profile)
+    device = params.device()
+    pose_device = device if pose_profile.estimator == "mmpose" else "cpu"
+    chosen = pose_profile.on(pose_device)
+    pose = estimator(chosen.estimator, **chosen.model_dump(exclude={"estimator"}), device=pose_device)
+    features = rgb_profile.on(device)
+    for stage, made, now in (
+        ("pose", header.pose, pose.settings),
+        ("rgb", header.rgb, describe(features, params.rgb.window)),
+    ):
+        differing = [f"{key} {made.get(key)!r}, now {value!r}" for key, value in now.items() if made.get(key) != value]
+        if differing:
+            raise SearchError(
+                f"what the index of {name} holds was extracted otherwise than a new video would be ({stage}: "
+                f"{'; '.join(differing)}); run: dvc repro index@{name}"
+            )
+    build_rgb = partial(build_extractor, features, params.rgb.window, device)
+    return Extractors(pose.build, build_rgb if "rgb" in header.streams else None, params.rgb.window)
+
+
+def load_clip(path: Path, how: Extractors, rules: Windows, wrist_margin: float | None) -> Clip:
+    """Raises SearchError: no video, too damaged, or no hand in it."""
+    name = legible(path.name)
+    try:
+        info = probe(path)
+    except (VideoError, OSError) as error:
+        raise SearchError(f"{name} is no video that can be read: {_reason(error, path)}") from None
+    video = Video(path.name, str(path), None, None, info.frames, info.fps, info.width, info.height, sha256="")
+    ((_, outcome),) = workers.run_tasks([partial(_Both, how)], [video])
+    if isinstance(outcome, workers.Death):
+        raise SearchError(f"{name} cannot be read: {outcome.how}")
+    if isinstance(outcome, str):
+        raise SearchError(f"{name} cannot be read: {outcome}")
+    pose, rgb = outcome
+    keypoints, features = pose.tensors["keypoints"], rgb.tensors
+    prepared = samples.prepare(
+        keypoints, info.width, info.height, features["starts"], how.rgb_window, rules, wrist_margin
+    )
+    if not len(prepared.raw_frames):
+        raise SearchError(f"{name}: no hand was seen in any of its {pose.frames} frames; there is nothing to compare")
+    ready = samples.Video(**vars(prepared), features=features["features"], video_id=path.name, sentence_id="", text="")
+    return Clip(ready, path, info.fps, pose.frames / info.fps, info.width, info.height)
+
+
+class _Both:
+    """Video -> (pose, rgb), or what is wrong with it; built in the process that extracts."""
+
+    def __init__(self, how: Extractors) -> None:
+        self._pose, self._rgb = how.pose(), how.rgb() if how.rgb else _no_features
+
+    def __call__(self, video: Video) -> tuple[Extraction, Extraction] | str:
+        try:
+            return self._pose(video), self._rgb(video)
+        except (ValueError, OSError, MemoryError) as error:
+            return _reason(error, Path(video.path))
+
+
+def _no_features(video: Video) -> Extraction:
+    return Extraction({"features": np.zeros((1, 1), np.float16), "starts": np.zeros(1, np.int32)}, 0, 1)
+
+
+def _reason(error: BaseException, path: Path) -> str:
+    """Without the path, which a server's visitor has no use for."""
+    return str(error).removeprefix(f"{path}: ") or type(error).__name__

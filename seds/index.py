@@ -1,0 +1,215 @@
+"""The index of a corpus: token embeddings of its videos and sentences, as a model made them, and how they are stored.
+
+index/<dataset>/
+  index.json               what it was made of and with (Header)
+  videos.parquet           a row a video (tables.INDEX_VIDEOS), in the order of the tokens
+  sentences.parquet        a row a distinct sentence (tables.INDEX_SENTENCES)
+  videos.safetensors       tokens/<stream>  float16 [N,D]  all videos' tokens end to end, each of length 1
+                           pooled/<stream>  float32 [n,D]  their mean over a video's valid tokens
+                           offsets          int64 [n+1]    video i's tokens are rows offsets[i]:offsets[i+1]
+                           valid            int64 [n]      its first so many are real
+                           times            float32 [N,2]  s from the start of the video's cut: what a window spans,
+                                                           first frame to end of last; the class token, which is each
+                                                           video's first, spans the video
+  sentences.safetensors    tokens, pooled, offsets, valid
+
+Under the published numerics padding takes part in a score, so there padding is stored too; else every token is valid.
+Each file carries the digest of the whole build, so that files of two builds never meet. Tokens are mapped, not loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import pandas as pd
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from seds import tables
+from seds.checkpoint import CONFIG, WEIGHTS
+from seds.config import Section, Windows
+from seds.extract import digest
+from seds.weightfiles import file_sha256
+
+SCHEMA: Final = "seds-index-1"
+FOLDER = Path("index")  # below it a folder a corpus
+HEADER, VIDEOS, SENTENCES = "index.json", "videos", "sentences"
+METADATA = "seds"  # the entry of a safetensors header that is ours
+TEXT = "text"  # the one stream that sentences have
+
+
+class SearchError(ValueError):
+    """An index or a query that cannot be used; the message says which, why, and what to run or to ask instead."""
+
+
+class Header(Section):
+    """index.json. What `build` digests is all of it but the counts, and the ids of what is in the index."""
+
+    schema_version: Literal["seds-index-1"] = SCHEMA
+    build: str
+    dataset: str
+    model: str  # sha256 over the model folder, see model_digest
+    numerics: Literal["default", "published"]
+    streams: tuple[str, ...]  # the first is the one that searches rank by
+    embed: int  # D
+    logit_scale: float  # scores are cosines times this
+    dual_mix: float  # share of the score that is video-to-text
+    splits: tuple[str, ...]
+    first_pass: int  # up to so many videos or sentences, all are scored exactly
+    candidates: int  # of a larger gallery, how many
+    windows: Windows  # rules of frames, crops and windows
+    wrist_margin: float | None
+    pose: dict[str, str]  # how keypoints were extracted, as the shards say
+    rgb: dict[str, str]
+    videos: int
+    sentences: int
+    video_tokens: int
+    sentence_tokens: int
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Many token sequences of one stream, end to end; mapped from disk.
+
+    tokens: float16 [N,D]; pooled: float32 [n,D]; offsets: int64 [n+1]; valid: int64 [n].
+    """
+
+    tokens: Tensor
+    pooled: Tensor
+    offsets: Tensor
+    valid: Tensor
+
+    def __len__(self) -> int:
+        return len(self.valid)
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index that has been opened and checked."""
+
+    folder: Path
+    header: Header
+    videos: pd.DataFrame
+    sentences: pd.DataFrame
+    video_tokens: dict[str, Sequences]  # by stream
+    sentence_tokens: Sequences
+    times: Tensor  # float32 [N,2] s, of the videos' tokens
+
+
+def open_index(dataset: str, root: Path = Path()) -> Index:
+    """The index of a corpus below `root`. Raises SearchError naming the file and the command that makes it again."""
+    folder = root / FOLDER / dataset
+    header = read_header(folder)
+    if header.dataset != dataset:
+        raise SearchError(f"{folder / HEADER} is the index of {header.dataset!r}, not of {dataset!r}; {_again(folder)}")
+    try:
+        videos = tables.read(folder / f"{VIDEOS}.parquet", tables.INDEX_VIDEOS, _command(folder))
+        sentences = tables.read(folder / f"{SENTENCES}.parquet", tables.INDEX_SENTENCES, _command(folder))
+    except tables.TableError as error:
+        raise SearchError(str(error)) from None
+    of_videos, of_sentences = (_read(folder, kind, header.build) for kind in (VIDEOS, SENTENCES))
+    counts = (
+        (videos, VIDEOS, header.videos, header.video_tokens),
+        (sentences, SENTENCES, header.sentences, header.sentence_tokens),
+    )
+    for table, kind, number, _ in counts:
+        if len(table) != number:
+            raise SearchError(
+                f"{folder / kind}.parquet has {len(table)} rows, {folder / HEADER} says {number}; {_again(folder)}"
+            )
+
+    def sequences(tensors: dict[str, Tensor], kind: str, stream: str, number: int, tokens: int) -> Sequences:
+        suffix = "" if kind == SENTENCES else f"/{stream}"
+        found = Sequences(*(tensors[name] for name in (f"tokens{suffix}", f"pooled{suffix}", "offsets", "valid")))
+        shapes = [list(part.shape) for part in (found.tokens, found.pooled, found.offsets, found.valid)]
+        expected = [[tokens, header.embed], [number, header.embed], [number + 1], [number]]
+        lengths = found.offsets.diff()
+        whole = shapes == expected and found.offsets[0] == 0 and found.offsets[-1] == tokens
+        if not whole or not ((found.valid >= 1) & (found.valid <= lengths)).all():
+            raise SearchError(
+                f"{folder / kind}.safetensors: tokens, pooled, offsets and valid of {stream} have shapes {shapes}, "
+                f"expected {expected} with offsets from 0 to {tokens}; {_again(folder)}"
+            )
+        return found
+
+    try:
+        index = Index(
+            folder,
+            header,
+            videos,
+            sentences,
+            {s: sequences(of_videos, VIDEOS, s, header.videos, header.video_tokens) for s in header.streams},
+            sequences(of_sentences, SENTENCES, TEXT, header.sentences, header.sentence_tokens),
+            of_videos["times"],
+        )
+    except KeyError as error:
+        raise SearchError(f"{folder}: its tensors lack {error}; {_again(folder)}") from None
+    if list(index.times.shape) != [header.video_tokens, 2]:
+        shape = list(index.times.shape)
+        raise SearchError(f"{folder / VIDEOS}.safetensors: times have shape {shape}; {_again(folder)}")
+    return index
+
+
+def read_header(folder: Path) -> Header:
+    """Raises SearchError."""
+    path = folder / HEADER
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SearchError(f"{path} not found; make the index with: {_command(folder)}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SearchError(f"{path} cannot be read ({error}); {_again(folder)}") from None
+    version = found.get("schema_version") if isinstance(found, dict) else None
+    if version != SCHEMA:
+        raise SearchError(f"{path}: expected schema {SCHEMA!r}, found {version!r}; {_again(folder)}")
+    try:
+        return Header.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SearchError(f"{path} is no index's header: {where}: {first['msg']}; {_again(folder)}") from None
+
+
+def model_digest(folder: Path) -> str:
+    """sha256 (hex) over a model folder: weights and configuration, not the card."""
+    return digest([file_sha256(folder / name) for name in (CONFIG, WEIGHTS)])
+
+
+def build_digest(settings: Mapping[str, object], video_ids: Sequence[str], sentence_ids: Sequence[str]) -> str:
+    """64 hex digits for what an index is made of."""
+    return digest([dict(settings), list(video_ids), list(sentence_ids)])
+
+
+def _read(folder: Path, kind: str, build: str) -> dict[str, Tensor]:
+    """The tensors of one file, mapped. Raises SearchError where it is missing, damaged, foreign or of another build."""
+    path = folder / f"{kind}.safetensors"
+    if not path.is_file():
+        raise SearchError(f"{path} not found; make it with: {_command(folder)}")
+    try:
+        # PyTorch's tensors of a file are views of its mapping: a row is read from disk when it is used.
+        with safe_open(path, framework="pt") as file:
+            found = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise SearchError(f"{path} is not a readable index file ({error}); {_again(folder)}") from None
+    if found.get("schema") != SCHEMA or found.get("kind") != kind:
+        raise SearchError(
+            f"{path}: expected schema {SCHEMA!r} of kind {kind!r}, found {found.get('schema')!r} of kind "
+            f"{found.get('kind')!r}; {_again(folder)}"
+        )
+    if found.get("build") != build:
+        raise SearchError(f"{path} belongs to another index than {folder / HEADER}; {_again(folder)}")
+    return tensors
+
+
+def _command(folder: Path) -> str:
+    return f"dvc repro index@{folder.name}"
+
+
+def _again(folder: Path) -> str:
+    return f"make it again with: {_command(folder)} --force"

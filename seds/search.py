@@ -1,0 +1,231 @@
+"""Searching a corpus: a sentence ranks its videos, a video ranks its sentences, and why a video was found.
+
+Scores are the model's own, those of `evaluate`, but for the float16 of the stored tokens. All is scored exactly up to
+the size that the index was made with (index.first_pass in params.yaml); of a larger gallery a first pass chooses the
+candidates.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from seds import checkpoint
+from seds.alignment import Alignment, align
+from seds.checkpoint import CheckpointError
+from seds.clips import Extractors, extractors, load_clip
+from seds.config import ConfigError, Params, load_params
+from seds.encoding import Encoded, encode_texts, encode_videos, window_times
+from seds.first_pass import FirstPass
+from seds.index import TEXT, Header, Index, SearchError, Sequences, model_digest, open_index
+from seds.legible import legible
+from seds.model import SEDS
+from seds.ranking import Query, scores
+from seds.words import split_words
+
+__all__ = ["Alignment", "EncodedClip", "Gallery", "SearchError", "SentenceHit", "VideoHit"]
+
+# Characters of a query that are read: far more than a sentence has, and few enough that none takes long to split.
+QUERY_LENGTH = 10_000
+
+
+@dataclass(frozen=True)
+class VideoHit:
+    """A video found. Times are seconds of its file; None where the file's own bounds are meant."""
+
+    rank: int  # from 1
+    score: float
+    video_id: str
+    sentence_id: str
+    text: str
+    path: str  # "" where only its features were released
+    start_s: float | None
+    end_s: float | None
+    duration_s: float
+    split: str
+    signer: str
+
+
+@dataclass(frozen=True)
+class SentenceHit:
+    rank: int  # from 1
+    score: float
+    sentence_id: str
+    text: str
+    video_ids: tuple[str, ...]  # of the gallery, that sign it
+
+
+@dataclass(frozen=True)
+class EncodedClip:
+    """A video as it is compared: of the gallery, or any other. times: float64 [V,2] s, what each window spans."""
+
+    video_id: str  # of another video, its file's name
+    encoded: Encoded
+    times: np.ndarray
+    duration_s: float
+
+
+class Gallery:
+    """An index, the model that made it, and the tables of what is in it. Several threads may search at once.
+
+    streams: of the model, the first is searched unless another is named.
+    videos: a row a video (video_id, sentence_id, text, text_original, language, split, signer, path, start_s, end_s,
+    duration_s, fps, width, height, windows). sentences: a row a sentence (sentence_id, text, split, video_ids).
+    """
+
+    def __init__(self, index: Index, model: SEDS, params: Params) -> None:
+        self.index, self.model, self.params = index, model, params
+        self.streams: tuple[str, ...] = index.header.streams
+        self.videos = index.videos
+        owners: dict[str, list[str]] = {}
+        for video_id, sentence_id in zip(index.videos["video_id"], index.videos["sentence_id"], strict=True):
+            owners.setdefault(sentence_id, []).append(video_id)
+        video_ids = [tuple(owners.get(sentence_id, ())) for sentence_id in index.sentences["sentence_id"]]
+        self.sentences = index.sentences.assign(video_ids=pd.Series(video_ids, index.sentences.index, dtype=object))
+        self._row_of = {video_id: row for row, video_id in enumerate(index.videos["video_id"])}
+        self._first_passes: dict[str, FirstPass] = {}
+        self._extractors: Extractors | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def header(self) -> Header:
+        return self.index.header
+
+    @classmethod
+    def open(cls, dataset: str, root: Path = Path()) -> Gallery:
+        """The gallery of a corpus, of the index and the model below `root`.
+
+        Raises SearchError: index or model is missing, damaged, or they do not belong together; it names the file and
+        the command that makes it.
+        """
+        try:
+            params = load_params(root / "params.yaml")
+            params.dataset(dataset)
+            index = open_index(dataset, root)
+            folder = root / "models" / dataset
+            model = checkpoint.load(folder)
+        except (ConfigError, CheckpointError) as error:
+            raise SearchError(str(error)) from None
+        if model_digest(folder) != index.header.model:
+            raise SearchError(
+                f"the index in {index.folder} was made by another model than the one in {folder}; make it again with: "
+                f"dvc repro index@{dataset}"
+            )
+        return cls(index, model.to(params.device()).eval(), params)
+
+    def search_text(self, text: str, k: int = 10, stream: str | None = None) -> list[VideoHit]:
+        """The k videos that score best, best first. Raises SearchError: an empty text, an unknown stream."""
+        query = self._text_query(text)
+        found = self._best(query, self.index.video_tokens, self.header.dual_mix, k, self._stream(stream))
+        return [
+            VideoHit(
+                rank,
+                score,
+                video.video_id,
+                video.sentence_id,
+                video.text,
+                video.path,
+                None if pd.isna(video.start_s) else float(video.start_s),
+                None if pd.isna(video.end_s) else float(video.end_s),
+                float(video.duration_s),
+                video.split,
+                video.signer,
+            )
+            for rank, (score, video) in enumerate(self._rows(found, self.videos), start=1)
+        ]
+
+    def search_video(self, clip: EncodedClip, k: int = 10, stream: str | None = None) -> list[SentenceHit]:
+        """The k sentences that score best, best first. Raises SearchError for an unknown stream."""
+        chosen = self._stream(stream)
+        query = self._query(clip.encoded, chosen)
+        stored = dict.fromkeys(self.streams, self.index.sentence_tokens)
+        found = self._best(query, stored, 1 - self.header.dual_mix, k, chosen)
+        return [
+            SentenceHit(rank, score, row.sentence_id, row.text, row.video_ids)
+            for rank, (score, row) in enumerate(self._rows(found, self.sentences), start=1)
+        ]
+
+    def explain(self, text: str, video_id: str, stream: str | None = None) -> Alignment:
+        """Which seconds of a video of the gallery answer which word. Raises SearchError."""
+        return self.explain_clip(text, self.clip(video_id), stream)
+
+    def explain_clip(self, text: str, clip: EncodedClip, stream: str | None = None) -> Alignment:
+        """Which seconds of any video answer which word. Raises SearchError."""
+        query, chosen = self._text_query(text), self._stream(stream)
+        words = split_words(text[:QUERY_LENGTH], self.model.sizes.max_words)
+        tokens = clip.encoded.tokens[chosen]
+        return align(words, query.tokens[: query.valid].cpu(), tokens, clip.times)
+
+    def clip(self, video_id: str) -> EncodedClip:
+        """A video of the gallery, by id. Raises SearchError."""
+        row = self._row_of.get(video_id)
+        if row is None:
+            raise SearchError(f"the gallery of {self.header.dataset} has no video {legible(video_id)!r}")
+        stored = self.index.video_tokens
+        start, stop = stored[self.streams[0]].offsets[row : row + 2].tolist()
+        valid = int(stored[self.streams[0]].valid[row])
+        tokens = {stream: sequences.tokens[start:stop].float() for stream, sequences in stored.items()}
+        times = self.index.times[start + 1 : start + valid].double().numpy()
+        return EncodedClip(video_id, Encoded(tokens, valid), times, float(self.videos["duration_s"].iloc[row]))
+
+    def encode_clip(self, path: Path) -> EncodedClip:
+        """Any video file, extracted here and now as the corpus was, by a process that ends with it.
+
+        Raises SearchError: no video, no hand seen, or the corpus was extracted otherwise than params.yaml now says.
+        """
+        with self._lock:
+            if self._extractors is None:
+                self._extractors = extractors(self.header, self.params)
+        clip = load_clip(path, self._extractors, self.header.windows, self.header.wrist_margin)
+        (encoded,) = encode_videos(self.model, [clip.video])
+        times = window_times(clip.video, self.header.windows.window, clip.fps)
+        return EncodedClip(path.name, encoded, times, clip.duration_s)
+
+    def _stream(self, name: str | None) -> str:
+        if name is not None and name not in self.streams:
+            known = ", ".join(self.streams)
+            raise SearchError(f"unknown stream {legible(name, 40)!r}; the model of {self.header.dataset} has {known}")
+        return name or self.streams[0]
+
+    def _text_query(self, text: str) -> Query:
+        read = text[:QUERY_LENGTH].encode("utf-8", "replace").decode()  # a lone surrogate is no character
+        if not read.strip():
+            raise SearchError("the query is empty; type a sentence")
+        (encoded,) = encode_texts(self.model, [read])
+        return self._query(encoded, TEXT)
+
+    def _query(self, encoded: Encoded, stream: str) -> Query:
+        return Query(encoded.tokens[stream].to(self.model.logit_scale.device), encoded.valid)
+
+    def _best(
+        self, query: Query, stored: dict[str, Sequences], share: float, k: int, stream: str
+    ) -> list[tuple[int, float]]:
+        """(row, score) of the k best, best first; of equal scores the earlier row."""
+        if k < 1:
+            raise SearchError(f"k is {k}, expected at least 1 result")
+        sequences = stored[stream]
+        rows = None
+        if len(sequences) > self.header.first_pass:
+            first = self._first_pass(sequences, stream if stored is self.index.video_tokens else TEXT)
+            rows = torch.from_numpy(first.candidates(query, max(k, self.header.candidates)))
+        values = scores(query, sequences, share, rows) * self.header.logit_scale
+        order = np.argsort(-values, kind="stable")[:k]
+        numbers = order if rows is None else rows.numpy()[order]
+        return list(zip(numbers.tolist(), values[order].tolist(), strict=True))
+
+    def _first_pass(self, sequences: Sequences, name: str) -> FirstPass:
+        with self._lock:
+            if name not in self._first_passes:
+                self._first_passes[name] = FirstPass(sequences.pooled)
+            return self._first_passes[name]
+
+    @staticmethod
+    def _rows(found: list[tuple[int, float]], table: pd.DataFrame) -> list[tuple[float, Any]]:
+        rows = table.iloc[[row for row, _ in found]].itertuples()
+        return [(score, row) for (_, score), row in zip(found, rows, strict=True)]

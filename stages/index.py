@@ -1,0 +1,27 @@
+"""Token embeddings of every usable video and of every sentence -> index/<dataset>/, which `seds search` looks in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from seds import checkpoint, indexing
+from seds.config import load_params
+from seds.index import FOLDER, model_digest
+
+
+def main(dataset: str) -> None:
+    params = load_params()
+    folder = Path("models") / dataset
+    model = checkpoint.load(folder).to(params.device())
+    header = indexing.build(
+        dataset, model, model_digest(folder), params.dataset(dataset), params.manifest, params.index, FOLDER / dataset
+    )
+    print(
+        f"{FOLDER / dataset}: {header.videos:,} videos, {header.sentences:,} sentences, streams "
+        f"{', '.join(header.streams)}; {header.video_tokens:,} and {header.sentence_tokens:,} tokens of {header.embed}"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,45 @@
+"""A project of the synthetic corpus (tests/corpus.py) with a model that has drawn its weights, and its index."""
+
+from pathlib import Path
+
+import torch
+from corpus import SIZES, write_corpus
+from ruamel.yaml import YAML
+
+from seds import checkpoint
+from seds.config import ModelSizes
+from seds.model import SEDS, Numerics, initialise
+from stages import index
+
+ROOT = Path(__file__).parents[1]
+
+
+def write_project(
+    root: Path,
+    takes: dict[str, int],
+    sizes: ModelSizes = SIZES,
+    numerics: Numerics = "default",
+    **settings: object,
+) -> SEDS:
+    """params.yaml, data/ and models/toy below `root`. settings: of params.yaml's section index."""
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    params["machine"]["device"] = "cpu"
+    params["active"] = ["toy"]
+    params["datasets"] = {"toy": {"corpus": "demo", "profile": "small"}}
+    params["index"] |= settings
+    root.mkdir(parents=True, exist_ok=True)
+    YAML(typ="safe").dump(params, root / "params.yaml")
+    write_corpus(root / "data", takes)
+    return write_model(root, sizes, numerics, seed=0)
+
+
+def write_model(root: Path, sizes: ModelSizes = SIZES, numerics: Numerics = "default", seed: int = 0) -> SEDS:
+    model = SEDS(sizes, numerics)
+    initialise(model, torch.Generator().manual_seed(seed))
+    checkpoint.save(root / "models" / "toy", model, model.state_dict(), {}, "a toy")
+    return model.eval()
+
+
+def write_index(root: Path) -> None:
+    """Run the stage; the caller's working folder is `root`."""
+    index.main("toy")
