@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from seds.config import ModelSizes
-from seds.retrieval import CUTOFFS, DIRECTIONS
+from seds.metrics import METRICS
+from seds.retrieval import DIRECTIONS
 
 PARTS = {
     "both": "pose encoder, two sequence towers, a text tower and ",
@@ -13,7 +14,6 @@ PARTS = {
     "rgb": "of RGB alone: one sequence tower and a text tower",
 }
 FUSIONS = {"cgaf": "Cross Gloss Attention Fusion", "mlp": "fusion by a perceptron"}
-COLUMNS = (*(f"R@{k}" for k in CUTOFFS), "MedR", "MeanR")
 
 
 def model_card(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, numerics: str) -> str:
@@ -57,11 +57,12 @@ def extraction(header: dict[str, str]) -> dict[str, str]:
 
 def metrics_table(metrics: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     """Markdown rows, one a stream and direction."""
-    rows = ["| stream | direction | " + " | ".join(COLUMNS) + " |", "| --- " * (2 + len(COLUMNS)) + "|"]
+    rows = ["| stream | direction | " + " | ".join(METRICS) + " |", "| --- " * (2 + len(METRICS)) + "|"]
     for stream, directions in metrics.items():
         for direction in DIRECTIONS:
             values = directions[direction]
-            rows.append(f"| {stream} | {direction.upper()} | " + " | ".join(f"{values[c]:.1f}" for c in COLUMNS) + " |")
+            cells = [f"{values[name]:.{3 if name == 'MRR' else 1}f}" for name in METRICS]
+            rows.append(f"| {stream} | {direction.upper()} | " + " | ".join(cells) + " |")
     return rows
 
 

@@ -192,8 +192,9 @@ class Train(Section):
 
 
 class Evaluate(Section):
-    bootstrap: int = Field(1000, ge=0)  # resamples of the queries for the interval of R@1
+    bootstrap: int = Field(1000, ge=0)  # resamples of the queries for the intervals of the metrics; 0 = none
     seed: int = 0
+    published_ties: bool = False  # the published rule's metrics beside ours
 
 
 class Index(Section):

@@ -92,11 +92,13 @@ class Split:
         full, rest = divmod(len(self.sentence_ids), size)
         return full + (rest >= 2)
 
-    def video_batches(self, size: int) -> Iterator[Batch]:
-        """Every video once, in order; the texts are those of their sentences."""
-        for at in range(0, len(self.videos), size):
-            ids = self.ids[self.sentence_of[at : at + size]]
-            yield collate([self.videos[i] for i in range(at, at + len(ids))], ids, ids, *self._least)
+    def video_batches(self, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
+        """Every video once, as `order` (int [videos]) says or as they come; the texts are those of their sentences."""
+        order = np.arange(len(self.videos)) if order is None else order
+        for at in range(0, len(order), size):
+            some = order[at : at + size]
+            ids = self.ids[self.sentence_of[some]]
+            yield collate([self.videos[i] for i in some], ids, ids, *self._least)
 
     def subset(self, sentences: int) -> Split:
         """The first `sentences` sentences with all their videos."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,54 +12,100 @@ from torch.nn import functional as F
 from seds.batches import feed
 from seds.data import Split
 from seds.model import SEDS, TextTokens, VideoTokens
+from seds.scoring import Sentences
+from seds.similarity import Tokens
 
 VIDEO_BATCH = 32
 TEXT_BATCH = 256
-# A block of the similarity holds Bv x Bt x 65 x 32 products: 34 MB for 32 x 128.
-SIMILARITY_BLOCK = (32, 128)
 
 
-@torch.inference_mode()
-def encode(model: SEDS, split: Split) -> tuple[VideoTokens, TextTokens]:
-    """Tokens of every video, each encoded once, and of every sentence, on the CPU. Sets the model to evaluation.
+def score(
+    model: SEDS, split: Split, dual_mix: float = 0.5, streams: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
+    """{stream: float32 [videos, sentences]} of a split, of all the model's streams or some. Sets it to evaluation.
 
-    Under `published` numerics a video's tokens depend on the padding of its batch, so each video is a batch of its own.
+    Every video and sentence is encoded once. Videos are compared as soon as they are encoded, so that memory holds
+    the sentences' tokens but only a batch of the videos'; those of like lengths are taken together.
     """
-    model.eval()
-    device = model.logit_scale.device
-    batch = VIDEO_BATCH if model.masked else 1
-    videos = [model.encode_video(part) for _, part in feed(enumerate(split.video_batches(batch)), device)]
-    texts = [model.encode_text(part.to(device)) for part in torch.from_numpy(split.ids).split(TEXT_BATCH)]
-    streams = {name: _join([video.streams[name] for video in videos]) for name in model.streams}
-    return (
-        VideoTokens(streams, _join([video.valid for video in videos])),
-        TextTokens(_join([text.tokens for text in texts]), _join([text.valid for text in texts])),
-    )
-
-
-@torch.inference_mode()
-def similarities(model: SEDS, videos: VideoTokens, texts: TextTokens, dual_mix: float = 0.5) -> dict[str, np.ndarray]:
-    """{stream: float32 [videos, sentences]}, block by block, so that memory does not grow with the corpus."""
-    device = model.logit_scale.device
-    rows, columns = len(videos.valid), len(texts.valid)
-    tall, wide = SIMILARITY_BLOCK
-    result: dict[str, np.ndarray] = {}
-    for top in range(0, rows, tall):
-        some_videos = videos.map(_moved(slice(top, top + tall), device))
-        for left in range(0, columns, wide):
-            some_texts = texts.map(_moved(slice(left, left + wide), device))
-            block = model.similarity(some_videos, some_texts, dual_mix)
-            for stream, values in block.items():
-                matrix = result.setdefault(stream, np.empty((rows, columns), np.float32))
-                matrix[top : top + tall, left : left + wide] = values.float().cpu().numpy()
+    order = np.argsort(split.windows, kind="stable")
+    texts = encode_texts(model, split)
+    sentences = Sentences(Tokens(texts.tokens, texts.valid), model.masked, model.logit_scale.device)
+    names = model.streams if streams is None else tuple(streams)
+    result = {name: np.empty((len(order), sentences.count), np.float32) for name in names}
+    done = 0
+    for videos in encode_videos(model, split, order):
+        rows = order[done : done + len(videos.valid)]
+        for name, block in _compared(model, videos, sentences, dual_mix, names).items():
+            result[name][rows] = block
+        done += len(rows)
     return result
 
 
-def _moved(rows: slice, device: torch.device) -> Callable[[Tensor], Tensor]:
-    return lambda tensor: tensor[rows].to(device)
+def encode(model: SEDS, split: Split) -> tuple[VideoTokens, TextTokens]:
+    """Tokens of every video and sentence, each encoded once, on the CPU. Sets the model to evaluation."""
+    parts = list(encode_videos(model, split))
+    return _joined(parts), encode_texts(model, split)
 
 
-def _join(parts: list[Tensor]) -> Tensor:
-    """[B, T, ...] concatenated along the batch; shorter ones are padded to the longest with zeros, valid ones False."""
-    longest = max(part.shape[1] for part in parts)
-    return torch.cat([F.pad(part.cpu(), (0, 0) * (part.dim() - 2) + (0, longest - part.shape[1])) for part in parts])
+@torch.inference_mode()
+def encode_videos(model: SEDS, split: Split, order: np.ndarray | None = None) -> Iterator[VideoTokens]:
+    """Tokens of the videos in `order` (int [videos]; None = as they come), on the CPU, about VIDEO_BATCH at a time.
+
+    Under `published` numerics a video's tokens depend on the padding of its batch, so each is encoded by itself.
+    """
+    model.eval()
+    device = model.logit_scale.device
+    together = VIDEO_BATCH if model.masked else 1
+    waiting: list[VideoTokens] = []
+    for _, batch in feed(enumerate(split.video_batches(together, order)), device):
+        waiting.append(model.encode_video(batch).map(Tensor.cpu))
+        if len(waiting) * together >= VIDEO_BATCH:
+            yield _joined(waiting)
+            waiting = []
+    if waiting:
+        yield _joined(waiting)
+
+
+@torch.inference_mode()
+def encode_texts(model: SEDS, split: Split) -> TextTokens:
+    """Tokens of every sentence, on the CPU. Sets the model to evaluation."""
+    model.eval()
+    device = model.logit_scale.device
+    parts = [model.encode_text(part.to(device)) for part in torch.from_numpy(split.ids).split(TEXT_BATCH)]
+    return TextTokens(torch.cat([part.tokens for part in parts]), torch.cat([part.valid for part in parts])).map(
+        Tensor.cpu
+    )
+
+
+def similarities(
+    model: SEDS,
+    videos: VideoTokens,
+    texts: TextTokens,
+    dual_mix: float = 0.5,
+    streams: Sequence[str] | None = None,
+) -> dict[str, np.ndarray]:
+    """{stream: float32 [videos, sentences]} of tokens that are at hand, of all the videos' streams or some."""
+    sentences = Sentences(Tokens(texts.tokens, texts.valid), model.masked, model.logit_scale.device)
+    return _compared(model, videos, sentences, dual_mix, tuple(videos.streams) if streams is None else streams)
+
+
+@torch.inference_mode()
+def _compared(
+    model: SEDS, videos: VideoTokens, sentences: Sentences, dual_mix: float, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    scale = float(model.logit_scale.exp())
+    return {
+        name: (scale * sentences.scores(Tokens(videos.streams[name], videos.valid), dual_mix)).float().cpu().numpy()
+        for name in names
+    }
+
+
+def _joined(parts: list[VideoTokens]) -> VideoTokens:
+    """Concatenated along the batch; shorter sequences are padded to the longest with zeros that are not valid."""
+    longest = max(part.valid.shape[1] for part in parts)
+
+    def stack(tensors: Sequence[Tensor]) -> Tensor:
+        return torch.cat([F.pad(t, (0, 0) * (t.dim() - 2) + (0, longest - t.shape[1])) for t in tensors])
+
+    streams = {name: stack([part.streams[name] for part in parts]) for name in parts[0].streams}
+    return VideoTokens(streams, stack([part.valid for part in parts]))

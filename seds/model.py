@@ -19,7 +19,8 @@ from seds.losses import LossParts, duplicates, total_loss
 from seds.microbatch import by_parts
 from seds.pose.encoder import PoseEncoder
 from seds.precision import widened
-from seds.similarity import Tokens, text_to_video, video_to_text
+from seds.scoring import Sentences
+from seds.similarity import Tokens
 from seds.towers import SequenceTower, TextTower
 
 __all__ = ["SEDS", "Batch", "Numerics", "TextTokens", "VideoTokens", "initialise", "load_clip"]
@@ -191,16 +192,13 @@ class SEDS(nn.Module):
     def similarity(self, video: VideoTokens, text: TextTokens, dual_mix: float = 0.5) -> dict[str, Tensor]:
         """Scores of every video with every text, per stream: [videos, texts], dual_mix x I2T + the rest x T2I.
 
-        Of a large set, call it with slices of the videos and of the texts: a score depends on its pair alone.
+        A score depends on its pair alone. Gives no gradients: seds.losses computes its own.
         """
-        words = Tokens(F.normalize(text.tokens, dim=-1), text.valid)
-        scores = {}
-        for name, values in video.streams.items():
-            frames = Tokens(F.normalize(values, dim=-1), video.valid)
-            i2t = video_to_text(frames, words, self.masked)
-            t2i = text_to_video(frames, words, self.masked)
-            scores[name] = self.logit_scale.exp() * (dual_mix * i2t + (1 - dual_mix) * t2i)
-        return scores
+        words = Sentences(Tokens(text.tokens, text.valid), self.masked, text.tokens.device)
+        return {
+            name: self.logit_scale.exp() * words.scores(Tokens(values, video.valid), dual_mix)
+            for name, values in video.streams.items()
+        }
 
     @torch.no_grad()
     def clamp_logit_scale(self) -> None:

@@ -6,14 +6,17 @@ V2T: each video ranks the sentences.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+
+from seds.metrics import intervals, rounded, summarise
 
 DIRECTIONS = ("t2v", "v2t")
-CUTOFFS = (1, 5, 10)
+
+Metrics = dict[str, dict[str, dict[str, float]]]  # {stream: {direction: {metric: value}}}
+Intervals = dict[str, dict[str, dict[str, dict[str, float]]]]  # {stream: {direction: {metric: {"low", "high": value}}}}
 
 
 @dataclass(frozen=True)
@@ -69,40 +72,27 @@ def rank_both(similarity: np.ndarray, sentence_of: np.ndarray) -> dict[str, Rank
     return result
 
 
-def summarise(rank: np.ndarray) -> dict[str, float]:
-    """R@1, R@5, R@10 in percent; median and mean rank."""
-    summary = {f"R@{k}": 100.0 * float((rank <= k).mean()) for k in CUTOFFS}
-    return summary | {"MedR": float(np.median(rank)), "MeanR": float(rank.mean())}
-
-
-def bootstrap_interval(ranking: Ranking, resamples: int, generator: np.random.Generator) -> tuple[float, float]:
-    """95 % percentile interval of R@1 in percent, drawing sentences with replacement (Efron, 1979)."""
-    hits = (ranking.rank == 1).astype(np.float64)
-    sentences = int(ranking.cluster.max()) + 1
-    found = np.bincount(ranking.cluster, weights=hits, minlength=sentences)
-    asked = np.bincount(ranking.cluster, minlength=sentences)
-    drawn = generator.integers(0, sentences, size=(resamples, sentences))
-    values = 100.0 * found[drawn].sum(axis=1) / asked[drawn].sum(axis=1)
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
-
-
 def evaluate(
-    similarities: dict[str, np.ndarray], sentence_of: np.ndarray, resamples: int = 0, seed: int = 0
-) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, dict[str, Ranking]]]:
-    """Metrics and rankings of every stream: {stream: {direction: {metric: value}}}, {stream: {direction: Ranking}}."""
-    metrics: dict[str, dict[str, dict[str, float]]] = {}
-    rankings: dict[str, dict[str, Ranking]] = {}
-    for stream, similarity in similarities.items():
-        rankings[stream] = rank_both(similarity, sentence_of)
-        metrics[stream] = {}
-        for direction, ranking in rankings[stream].items():
-            values = summarise(ranking.rank)
-            if resamples:
-                low, high = bootstrap_interval(ranking, resamples, np.random.default_rng(seed))
-                values |= {"R@1_low": low, "R@1_high": high}
-            metrics[stream][direction] = {name: round(value, 4) for name, value in values.items()}
+    similarities: Mapping[str, np.ndarray], sentence_of: np.ndarray
+) -> tuple[Metrics, dict[str, dict[str, Ranking]]]:
+    """Metrics (seds.metrics) and rankings of every stream: {stream: {direction: ...}}."""
+    rankings = {stream: rank_both(similarity, sentence_of) for stream, similarity in similarities.items()}
+    metrics = {
+        stream: {direction: rounded(summarise(ranking.rank)) for direction, ranking in both.items()}
+        for stream, both in rankings.items()
+    }
     return metrics, rankings
+
+
+def bootstrap(rankings: Mapping[str, Mapping[str, Ranking]], resamples: int, seed: int) -> Intervals:
+    """95 % intervals of every metric, {stream: {direction: {metric: {"low": value, "high": value}}}}."""
+    result: Intervals = {}
+    for stream, both in rankings.items():
+        for direction, ranking in both.items():
+            found = intervals(ranking.rank, ranking.cluster, resamples, np.random.default_rng(seed))
+            ends = {metric: rounded(dict(zip(("low", "high"), pair, strict=True))) for metric, pair in found.items()}
+            result.setdefault(stream, {})[direction] = ends
+    return result
 
 
 def mean_recall(metrics: dict[str, dict[str, float]]) -> float:
@@ -120,29 +110,3 @@ def sentence_columns(sentence_ids: Sequence[str]) -> tuple[list[str], np.ndarray
     column: dict[str, int] = {}
     columns = np.array([column.setdefault(s, len(column)) for s in sentence_ids], dtype=np.int64)
     return list(column), columns
-
-
-def ranks_table(
-    rankings: dict[str, dict[str, Ranking]], video_ids: Sequence[str], sentence_ids: Sequence[str]
-) -> pd.DataFrame:
-    """One row a stream, direction and query (tables.RANKS). T2V queries and all candidates are sentences."""
-    sentences = np.asarray(sentence_ids, dtype=object)
-    parts = []
-    for stream, directions in rankings.items():
-        for direction, ranking in directions.items():
-            queries = np.arange(len(ranking.rank))
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "direction": direction,
-                        "stream": stream,
-                        "query": sentences if direction == "t2v" else np.asarray(video_ids, dtype=object),
-                        "rank": ranking.rank,
-                        "score": ranking.scores[queries, ranking.right],
-                        "best": sentences[ranking.best],
-                        "best_score": ranking.scores[queries, ranking.best],
-                        "candidates": len(sentences),
-                    }
-                )
-            )
-    return pd.concat(parts, ignore_index=True)

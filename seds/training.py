@@ -166,8 +166,7 @@ def check_shares(sentences: int, batch: int, processes: int) -> None:
 
 def measure(model: SEDS, split: Split) -> Metrics:
     """Retrieval metrics of every stream on a split."""
-    videos, texts = inference.encode(model, split)
-    return retrieval.evaluate(inference.similarities(model, videos, texts), split.sentence_of)[0]
+    return retrieval.evaluate(inference.score(model, split), split.sentence_of)[0]
 
 
 def flat(values: Values, prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -1,30 +1,43 @@
-"""Retrieval on the test split -> metrics/<dataset>/test.json, and every query's rank in results/<dataset>/."""
+"""Retrieval on the test split -> metrics/<dataset>/test*.json; ranks, similarities and curves in results/<dataset>/.
 
-import json
+Of a dataset trained with several seeds, each one's model is measured; ranks and similarities are the main model's.
+"""
+
 import sys
 from pathlib import Path
 
-from seds import card, checkpoint, inference, retrieval, tables
+from seds import card, checkpoint, curves, evaluation, results, tables
 from seds.config import load_params
 from seds.data import load_split
 
 
 def main(dataset: str) -> None:
     params = load_params()
-    model = checkpoint.load(Path("models") / dataset).to(params.device())
+    folder, device = Path("models") / dataset, params.device()
+    main_seed = str(checkpoint.read_config(folder)["provenance"].get("seed", ""))
+    model = checkpoint.load(folder).to(device)
     test = load_split(dataset, "test", params.dataset(dataset), params.manifest, model.sizes, model.numerics)
-    similarities = inference.similarities(model, *inference.encode(model, test))
-    metrics, rankings = retrieval.evaluate(
-        similarities, test.sentence_of, params.evaluate.bootstrap, params.evaluate.seed
-    )
-    counts = {"sentences": len(test.sentence_ids), "videos": len(test.videos)}
-    path = Path("metrics") / dataset / "test.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**metrics, **counts}, indent=2) + "\n", encoding="utf-8")
-    table = retrieval.ranks_table(rankings, [v.video_id for v in test.videos], test.sentence_ids)
-    tables.write(table, tables.RANKS, Path("results") / dataset / "ranks.parquet")
-    print(f"{dataset} test: {counts['sentences']} sentences, {counts['videos']} videos")
-    print(*card.metrics_table(metrics), sep="\n")
+    found = evaluation.measure(model, test)
+    seeds = {main_seed: found.metrics}
+    for other in sorted(folder.glob("seeds/*/")):
+        seeds[other.name] = evaluation.measure(checkpoint.load(other).to(device), test).metrics
+    manifest = tables.read(f"data/manifest/{dataset}.parquet", tables.MANIFEST, f"dvc repro manifest@{dataset}")
+    signers = manifest.set_index("video_id").loc[test.video_ids, "signer"].tolist()
+
+    for name, values in evaluation.metric_files(found, seeds, test, signers, params.evaluate).items():
+        results.write_json(Path("metrics") / dataset / f"{name}.json", values)
+    place = Path("results") / dataset
+    ranks = results.ranks_table(found.rankings, test.video_ids, test.sentence_ids)
+    tables.write(ranks, tables.RANKS, place / results.RANKS)
+    similarity = results.Similarity(found.similarities, test.video_ids, test.sentence_ids)
+    results.write_similarity(place / results.SIMILARITY, similarity)
+    results.write_json(place / results.RECALL, curves.recall(found.rankings))
+    results.write_json(place / results.HISTOGRAM, curves.histogram(found.rankings))
+
+    print(f"{dataset} test: {len(test.sentence_ids)} sentences, {len(test.videos)} videos")
+    print(*card.metrics_table(found.metrics), sep="\n")
+    if len(seeds) > 1:
+        print(f"the table is of seed {main_seed}; mean and deviation of {len(seeds)} seeds are in test.json")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from seds import card
 from seds.config import ModelSizes
+from seds.metrics import METRICS as NAMES
 from seds.retrieval import DIRECTIONS
 
-METRICS = {s: {d: dict.fromkeys(card.COLUMNS, 50.0) for d in DIRECTIONS} for s in ("fusion", "pose", "rgb")}
+METRICS = {s: {d: dict.fromkeys(NAMES, 50.0) for d in DIRECTIONS} for s in ("fusion", "pose", "rgb")}
 HEADER = {"schema": "s", "kind": "rgb", "fingerprint": "f", "videos": '{"a": {}}', "weights": "random, seed 0"}
 
 
@@ -44,7 +45,7 @@ def test_random_features_are_stated_plainly_and_trained_ones_are_not_called_rand
 def test_the_table_has_a_row_a_stream_and_direction() -> None:
     rows = card.metrics_table(METRICS)
     assert len(rows) == 2 + len(METRICS) * len(DIRECTIONS)
-    assert rows[2] == "| fusion | T2V | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 |"
+    assert rows[2] == "| fusion | T2V | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 50.000 |"
     assert len(card.metrics_table({"pose": METRICS["pose"]})) == 2 + len(DIRECTIONS)
 
 

@@ -71,8 +71,8 @@ class WideSplit(Split):
     def training_batches(self, *settings, **options) -> Iterator[tuple[np.ndarray, Batch]]:
         return ((indices, widened_batch(batch)) for indices, batch in super().training_batches(*settings, **options))
 
-    def video_batches(self, size: int) -> Iterator[Batch]:
-        return map(widened_batch, super().video_batches(size))
+    def video_batches(self, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
+        return map(widened_batch, super().video_batches(size, order))
 
     def subset(self, sentences: int) -> Split:
         return WideSplit(super().subset(sentences).videos, self.sizes)

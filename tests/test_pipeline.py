@@ -64,6 +64,10 @@ def test_every_stage_leaves_what_it_promises(clone: Path) -> None:
             assert 0 <= values["R@1"] <= values["R@5"] <= values["R@10"] <= 100
             assert values["R@1_low"] <= values["R@1"] <= values["R@1_high"]
     assert (metrics["sentences"], metrics["videos"]) == (4, 4)
+    for name in ("recall", "rank_histogram"):
+        assert {row["stream"] for row in json.loads((clone / f"results/demo/{name}.json").read_text())} == set(
+            STREAMS["both"]
+        )
     assert len(pd.read_parquet(clone / "results/demo/ranks.parquet")) == len(STREAMS["both"]) * len(DIRECTIONS) * 4
     accuracy = json.loads((clone / "metrics/demo/pose.json").read_text())
     assert min(accuracy["test"]["pck"][group] for group in ("elbows", "wrists", "fingers")) > 0.7

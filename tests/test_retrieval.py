@@ -53,12 +53,14 @@ def test_a_sentence_without_a_video_is_refused() -> None:
         retrieval.rank_both(np.zeros((2, 3)), np.array([0, 2]))
 
 
-def test_summary_and_interval() -> None:
+def test_metrics_are_per_stream_and_direction_and_intervals_hold_them() -> None:
     similarity = np.eye(4)
     similarity[3] = [1.0, 0.5, 0.4, 0.3]  # one video of four is found last
-    metrics, _ = retrieval.evaluate({"fusion": similarity}, np.arange(4), resamples=500, seed=1)
+    metrics, rankings = retrieval.evaluate({"fusion": similarity, "pose": np.eye(4)}, np.arange(4))
+    assert metrics["pose"]["t2v"]["R@1"] == 100
     v2t = metrics["fusion"]["v2t"]
-    assert (v2t["R@1"], v2t["R@5"], v2t["MedR"], v2t["MeanR"]) == (75.0, 100.0, 1.0, 1.75)
-    assert 0 <= v2t["R@1_low"] < 75.0 < v2t["R@1_high"] <= 100
-    again, _ = retrieval.evaluate({"fusion": similarity}, np.arange(4), resamples=500, seed=1)
-    assert again == metrics
+    assert (v2t["R@1"], v2t["R@5"], v2t["MedR"], v2t["MeanR"], v2t["MRR"]) == (75.0, 100.0, 1.0, 1.75, 0.8125)
+    intervals = retrieval.bootstrap(rankings, resamples=500, seed=1)
+    ends = intervals["fusion"]["v2t"]["R@1"]
+    assert 0 <= ends["low"] < 75.0 < ends["high"] <= 100
+    assert retrieval.bootstrap(rankings, resamples=500, seed=1) == intervals

@@ -7,7 +7,7 @@ import pytest
 import torch
 from corpus import DATASET, RULES, SIZES, write_corpus
 
-from seds import checkpoint, inference, training
+from seds import checkpoint, training
 from seds.config import ConfigError, Losses, Train, TrainProfile
 from seds.data import Split, load_split
 from seds.model import SEDS
@@ -104,20 +104,6 @@ def test_a_loss_that_is_no_number_stops_with_advice(splits: tuple[Split, Split])
     model.rgb_mean.fill_(torch.nan)
     with pytest.raises(training.TrainingError, match=r"became nan in epoch 1; try a lower learning rate"):
         training.fit(model, train, dev, SETTINGS, PROFILE, PROFILE.lr, 1, lambda values: None)
-
-
-def test_similarities_do_not_depend_on_blocks_or_batches(
-    splits: tuple[Split, Split], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train, _ = splits
-    model = training.build(train, SETTINGS, PROFILE, 1, "cpu")
-    whole = inference.similarities(model, *inference.encode(model, train))
-    monkeypatch.setattr(inference, "VIDEO_BATCH", 3)
-    monkeypatch.setattr(inference, "SIMILARITY_BLOCK", (5, 3))
-    parts = inference.similarities(model, *inference.encode(model, train))
-    for stream, matrix in whole.items():
-        assert matrix.shape == (len(train.videos), len(train.sentence_ids))
-        np.testing.assert_allclose(parts[stream], matrix, rtol=1e-4, atol=1e-4)
 
 
 def test_a_model_folder_that_does_not_fit_is_refused(splits: tuple[Split, Split], tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seds import retrieval
+from seds import published_ranks, retrieval
+from seds.metrics import summarise
 from seds.verify.comparison import Note, Result, absolute, same
 
 PERCENT = 1e-4  # limit: V2T passes through float32 percentages
@@ -33,7 +34,7 @@ def metrics(path: Path) -> Iterator[Result]:
                 yield Note(label, f"ours refuses: {ours}")
                 continue
             own = np.take_along_axis(scores, sentence_of[:, None], 1)
-            grouped = published_groups(scores, sentence_of)
+            grouped = published_ranks.groups(scores, sentence_of)
             tied = {
                 "V2T": ((scores == own).sum(1) > 1).any(),
                 "T2V": ((grouped == np.diag(grouped)[:, None]).sum(1) > 1).any(),
@@ -51,50 +52,32 @@ def metrics(path: Path) -> Iterator[Result]:
                     yield absolute(f"{label}/{direction}", found[compared], theirs[:5][compared], PERCENT)
 
 
-def published_groups(scores: np.ndarray, sentence_of: np.ndarray) -> np.ndarray:
-    """T2V's matrix as released, [texts, sentences]: the best video of a sentence; NaN counts as minus infinity."""
-    known = np.where(np.isnan(scores), -np.inf, scores)
-    return np.stack([known[sentence_of == s].max(axis=0) for s in range(scores.shape[1])], axis=1)
-
-
-def published_t2v_ranks(grouped: np.ndarray) -> np.ndarray:
-    """0-based ranks as released: every position whose score equals the right one's, so a tie gives several a query."""
-    ordered = -np.sort(-grouped, axis=1)
-    return np.nonzero(ordered == np.diag(grouped)[:, None])[1]
-
-
-def published_v2t_ranks(scores: np.ndarray, sentence_of: np.ndarray) -> np.ndarray:
-    """0-based ranks as released, without ties; NaN is ranked first."""
-    order = np.argsort(-np.where(np.isnan(scores), np.inf, scores), axis=1, kind="stable")
-    return np.nonzero(order == sentence_of[:, None])[1]
-
-
 def _published(
     label: str, recorded: dict[str, np.ndarray], key: str, scores: np.ndarray, sentence_of: np.ndarray
 ) -> Iterator[Result]:
     """The release's own rules on the same matrices."""
-    grouped = published_groups(scores, sentence_of)
+    grouped = published_ranks.groups(scores, sentence_of)
     if f"{key}/T2V_matrix" in recorded:
         yield absolute(
             f"{label}/T2V_matrix", np.nan_to_num(grouped), np.nan_to_num(recorded[f"{key}/T2V_matrix"]), 1e-5
         )
-    ranks = published_t2v_ranks(grouped)
+    ranks = published_ranks.t2v_ranks(grouped)
     yield same(f"{label}/T2V_ranks0 (release's rule)", ranks, recorded[f"{key}/T2V_ranks0"])
-    found = [*(100 * (ranks < k).mean() for k in retrieval.CUTOFFS), np.median(ranks) + 1, ranks.mean() + 1]
+    found = [*(100 * (ranks < k).mean() for k in published_ranks.CUTOFFS), np.median(ranks) + 1, ranks.mean() + 1]
     yield absolute(f"{label}/T2V (release's rule)", np.array(found), recorded[f"{key}/T2V"], PERCENT)
 
     own = np.take_along_axis(scores, sentence_of[:, None], 1)
     if ((scores == own).sum(1) > 1).any():
         return  # its order among ties is that of an unstable sort
-    ranks = published_v2t_ranks(scores, sentence_of)
+    ranks = published_ranks.v2t_ranks(scores, sentence_of)
     middle = torch.from_numpy(ranks).median().item() + 1
-    found = [*(100 * (ranks < k).mean() for k in retrieval.CUTOFFS), middle, ranks.mean() + 1, ranks.std()]
+    found = [*(100 * (ranks < k).mean() for k in published_ranks.CUTOFFS), middle, ranks.mean() + 1, ranks.std()]
     yield absolute(f"{label}/V2T (release's rule)", np.array(found), recorded[f"{key}/V2T"], PERCENT)
 
 
 def _ours(scores: np.ndarray, sentence_of: np.ndarray) -> dict[str, dict[str, float]] | str:
     """Metrics of both directions, or why there are none."""
     try:
-        return {name: retrieval.summarise(r.rank) for name, r in retrieval.rank_both(scores, sentence_of).items()}
+        return {name: summarise(r.rank) for name, r in retrieval.rank_both(scores, sentence_of).items()}
     except ValueError as error:
         return str(error)

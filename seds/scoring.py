@@ -1,0 +1,108 @@
+"""Similarities of many videos and sentences: one matrix product of their tokens serves both directions.
+
+With x = <video token, text token> / 0.07, the soft choice of seds.similarity is sum(e^x x) / sum(e^x), along the text
+for I2T and along the video for T2I. Both are sums of the same two arrays. |x| is at most 1 / 0.07, since tokens are
+normalised, and e^14.3 = 1.6e6 leaves room in float32 for the sums: no maximum has to be found and subtracted first.
+
+Sequences of like lengths go together, positions first, so that a sum over a sequence adds whole rows. What little
+padding a group has left cannot be picked. In `published` numerics it can: groups are as they come, padding and all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from seds.similarity import TEMPERATURE, Tokens
+
+# A block is the products of a group of videos with one of texts: 8 x 65 x 32 x 32 floats are 2 MB. A few such arrays
+# stay in a core's cache; on CUDA larger ones hide the start of each kernel.
+VIDEOS, TEXTS = 8, 32
+CUDA_VIDEOS, CUDA_TEXTS = 32, 256
+_WASTE = 0.1  # of a group that is padding, at most; a group is smaller rather than that
+
+
+@dataclass(frozen=True)
+class Group:
+    """N sequences, padded to the longest T of them.
+
+    rows: int64 [N], where they stand in their set; values: normalised tokens [T, N, D]; share: [T, N], of each token in
+    its sequence's mean, 0 for padding; hidden: int64, the places of [T N] that cannot be picked.
+    """
+
+    rows: Tensor
+    values: Tensor
+    share: Tensor
+    hidden: Tensor
+
+
+def groups(tokens: Tokens, size: int, masked: bool, device: torch.device | str) -> Iterator[Group]:
+    """The sequences by length, at most `size` at a time; as they come when padding takes part (not `masked`).
+
+    tokens: not yet normalised; valid ones come first in each sequence.
+    """
+    lengths = tokens.valid.sum(1).cpu()
+    order = torch.argsort(lengths, stable=True) if masked else torch.arange(len(lengths))
+    for rows in _cut(order, lengths, size, masked):
+        longest = int(lengths[rows].max()) if masked else tokens.values.shape[1]
+        valid = tokens.valid[rows, :longest].T.to(device)
+        values = F.normalize(tokens.values[rows, :longest].to(device).transpose(0, 1), dim=-1)
+        hidden = (~valid).flatten().nonzero()[:, 0] if masked else rows.new_empty(0, device=device)
+        yield Group(rows.to(device), values.contiguous(), valid.to(values.dtype) / valid.sum(0), hidden)
+
+
+def _cut(order: Tensor, lengths: Tensor, size: int, masked: bool) -> list[Tensor]:
+    """`order`, shortest first, in pieces of at most `size`; masked: with at most a share of _WASTE of padding each."""
+    if not masked:
+        return list(order.split(size))
+    pieces, start, tokens = [], 0, 0
+    for end, length in enumerate(lengths[order].tolist()):
+        count = end - start + 1
+        if count > size or tokens + length < (1 - _WASTE) * length * count:
+            pieces.append(order[start:end])
+            start, tokens = end, 0
+        tokens += length
+    return [*pieces, order[start:]]
+
+
+def compare(video: Group, text: Group) -> tuple[Tensor, Tensor]:
+    """I2T and T2I of every video of a group with every text of another, [A, B] each, unscaled. Gives no gradients."""
+    positions, videos = video.share.shape
+    words, texts = text.share.shape
+    x = (video.values.flatten(0, 1) / TEMPERATURE) @ text.values.flatten(0, 1).T  # [I A, L B]
+    weight = x.exp()
+    weight.index_fill_(0, video.hidden, 0).index_fill_(1, text.hidden, 0)
+    x = x.mul_(weight).view(positions, videos, words, texts)
+    weight = weight.view(x.shape)
+    # Where everything is hidden, 0 / 0 is to be 0: such a token has no share in the mean.
+    least = torch.finfo(x.dtype).tiny
+    by_words = x.sum(2) / weight.sum(2).clamp_(min=least)  # [I, A, B], what each video token picks
+    by_windows = x.sum(0) / weight.sum(0).clamp_(min=least)  # [A, L, B]
+    i2t = torch.einsum("iab,ia->ab", by_words, video.share)
+    t2i = torch.einsum("alb,lb->ab", by_windows, text.share)
+    return TEMPERATURE * i2t, TEMPERATURE * t2i
+
+
+class Sentences:
+    """A set of texts that videos are compared with, a few at a time: their groups are made once."""
+
+    def __init__(self, tokens: Tokens, masked: bool, device: torch.device | str) -> None:
+        """tokens: [S, L, D], not yet normalised. masked: padding cannot be picked (seds.similarity)."""
+        self.count, self.masked, self.device = len(tokens.valid), masked, torch.device(device)
+        cuda = self.device.type == "cuda"
+        self._videos = CUDA_VIDEOS if cuda else VIDEOS
+        self._groups = list(groups(tokens, CUDA_TEXTS if cuda else TEXTS, masked, device))
+
+    @torch.no_grad()
+    def scores(self, video: Tokens, dual_mix: float = 0.5) -> Tensor:
+        """dual_mix x I2T + the rest x T2I, unscaled, [V, S] on the device. video: [V, T, D], not yet normalised."""
+        result = video.values.new_empty((len(video.valid), self.count), device=self.device)
+        for some in groups(video, self._videos, self.masked, self.device):
+            for texts in self._groups:
+                i2t, t2i = compare(some, texts)
+                result[some.rows[:, None], texts.rows] = dual_mix * i2t + (1 - dual_mix) * t2i
+        return result

@@ -1,0 +1,70 @@
+"""A model applied to a split: scores against encoding everything and comparing it whole."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from corpus import DATASET, RULES, SIZES, write_corpus
+from torch.nn import functional as F
+
+from seds import inference
+from seds.data import Split, load_split
+from seds.model import SEDS, initialise
+from seds.similarity import Tokens, text_to_video, video_to_text
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("corpus")
+    write_corpus(root, {"test": 3}, frames=30)
+    return root
+
+
+def model_and_split(root: Path, numerics: str, streams: str = "both") -> tuple[SEDS, Split]:
+    sizes = SIZES.model_copy(update={"streams": streams})
+    model = SEDS(sizes, numerics)
+    initialise(model, torch.Generator().manual_seed(0))
+    return model, load_split("toy", "test", DATASET, RULES, sizes, numerics, root)
+
+
+@pytest.mark.parametrize("numerics", ["default", "published"])
+@torch.no_grad()
+def test_scores_equal_comparing_everything_at_once(
+    corpus: Path, numerics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, split = model_and_split(corpus, numerics)
+    videos, texts = inference.encode(model, split)
+    words = Tokens(F.normalize(texts.tokens, dim=-1), texts.valid)
+    monkeypatch.setattr(inference, "VIDEO_BATCH", 5)
+    found = inference.score(model, split, 0.3)
+    again = inference.similarities(model, videos, texts, 0.3)
+    assert tuple(found) == tuple(again) == model.streams
+    for stream, values in videos.streams.items():
+        frames = Tokens(F.normalize(values, dim=-1), videos.valid)
+        i2t, t2i = (f(frames, words, model.masked) for f in (video_to_text, text_to_video))
+        expected = (model.logit_scale.exp() * (0.3 * i2t + 0.7 * t2i)).numpy()
+        assert expected.shape == (len(split.videos), len(split.sentence_ids))
+        np.testing.assert_allclose(found[stream], expected, rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(again[stream], expected, rtol=1e-5, atol=1e-4)
+
+
+@torch.no_grad()
+def test_one_stream_may_be_asked_for(corpus: Path) -> None:
+    model, split = model_and_split(corpus, "default")
+    whole = inference.score(model, split)
+    (stream,) = (found := inference.score(model, split, streams=["rgb"]))
+    assert stream == "rgb"
+    np.testing.assert_array_equal(found["rgb"], whole["rgb"])
+    alone, split = model_and_split(corpus, "default", "pose")
+    assert set(inference.score(alone, split)) == {"pose"}
+
+
+def test_every_video_and_sentence_is_encoded_once(corpus: Path) -> None:
+    model, split = model_and_split(corpus, "default")
+    videos, texts = [], []
+    model.fusion.register_forward_hook(lambda _module, inputs, _output: videos.append(len(inputs[0])))
+    model.text_tower.register_forward_hook(lambda _module, inputs, _output: texts.append(len(inputs[0])))
+    inference.score(model, split)
+    assert sum(videos) == len(split.videos)
+    assert sum(texts) == len(split.sentence_ids)
