@@ -14,12 +14,12 @@ import numpy as np
 
 from seds import imported, samples, workers
 from seds.config import Params, Windows
-from seds.extract import Build, Extraction, Video
+from seds.extract import Build, Extraction, Extractor, Video
 from seds.index import Header, SearchError
 from seds.legible import legible
 from seds.pose.estimators import estimator
 from seds.rgb.extractor import build_extractor, describe
-from seds.video import VideoError, probe
+from seds.video import VideoError, VideoInfo, probe
 
 
 @dataclass(frozen=True)
@@ -79,28 +79,51 @@ def load_clip(path: Path, how: Extractors, rules: Windows, wrist_margin: float |
         info = probe(path)
     except (VideoError, OSError) as error:
         raise SearchError(f"{name} is no video that can be read: {_reason(error, path)}") from None
-    video = Video(path.name, str(path), None, None, info.frames, info.fps, info.width, info.height, sha256="")
-    ((_, outcome),) = workers.run_tasks([partial(_Both, how)], [video])
+    ((_, outcome),) = workers.run_tasks([partial(_Told, how)], [whole(path, info)])
     if isinstance(outcome, workers.Death):
         raise SearchError(f"{name} cannot be read: {outcome.how}")
     if isinstance(outcome, str):
         raise SearchError(f"{name} cannot be read: {outcome}")
     pose, rgb = outcome
+    return ready_clip(path, info, pose, rgb, how, rules, wrist_margin)
+
+
+def whole(path: Path, info: VideoInfo) -> Video:
+    """A file from its first frame to its last, as extractors take it."""
+    return Video(path.name, str(path), None, None, info.frames, info.fps, info.width, info.height, sha256="")
+
+
+def ready_clip(
+    path: Path,
+    info: VideoInfo,
+    pose: Extraction,
+    rgb: Extraction,
+    how: Extractors,
+    rules: Windows,
+    wrist_margin: float | None,
+) -> Clip:
+    """The clip of what was extracted from a file. Raises SearchError: no hand in it."""
     keypoints, features = pose.tensors["keypoints"], rgb.tensors
     prepared = samples.prepare(
         keypoints, info.width, info.height, features["starts"], how.rgb_window, rules, wrist_margin
     )
     if not len(prepared.raw_frames):
+        name = legible(path.name)
         raise SearchError(f"{name}: no hand was seen in any of its {pose.frames} frames; there is nothing to compare")
     ready = samples.Video(**vars(prepared), features=features["features"], video_id=path.name, sentence_id="", text="")
     return Clip(ready, path, info.fps, pose.frames / info.fps, info.width, info.height)
 
 
-class _Both:
-    """Video -> (pose, rgb), or what is wrong with it; built in the process that extracts."""
+def build_both(how: Extractors) -> tuple[Extractor, Extractor]:
+    """The two extractors, pose and rgb, in the process that uses them."""
+    return how.pose(), how.rgb() if how.rgb else _no_features
+
+
+class _Told:
+    """Video -> (pose, rgb), or what is wrong with it."""
 
     def __init__(self, how: Extractors) -> None:
-        self._pose, self._rgb = how.pose(), how.rgb() if how.rgb else _no_features
+        self._pose, self._rgb = build_both(how)
 
     def __call__(self, video: Video) -> tuple[Extraction, Extraction] | str:
         try:

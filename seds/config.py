@@ -50,6 +50,25 @@ class Extract(Section):
     address: str | None = None  # of a Ray cluster; null = the one RAY_ADDRESS names, else one is started here
 
 
+class Serve(Section):
+    """Limits of `seds serve`. Changes no result, so no stage depends on it."""
+
+    hosts: tuple[str, ...] = ()  # names it answers to, beside localhost, the machine's own and addresses
+    results: int = Field(50, ge=1)  # most of a search
+    query_chars: int = Field(1000, ge=1)
+    queue: int = Field(500, ge=1)  # searches that wait; more get 503
+    cache_mb: int = Field(2000, ge=1)  # of pictures and of videos made playable
+    clips: int = Field(3, ge=1)  # that arrive or wait; more get 429
+    clips_kept: int = Field(20, ge=1)  # whose results can be looked at again
+    clip_mb: int = Field(200, ge=1)
+    clip_arrive_s: float = Field(120, gt=0)
+    clip_s: float = Field(60, gt=0)  # length
+    clip_frames: int = Field(3600, ge=1)
+    clip_pixels: int = Field(4096 * 2160, ge=1)  # of a frame
+    clip_work_s: float = Field(300, gt=0)  # until the extraction is given up
+    clip_memory_mb: int = Field(3000, ge=1)  # of the extraction, beyond its libraries' own
+
+
 class Dataset(Section):
     """A corpus whose files lie in data/raw/<name>."""
 
@@ -209,6 +228,7 @@ class Params(Section):
     lr: float | None = Field(None, gt=0)
     machine: Machine
     extract: Extract
+    serve: Serve
     datasets: dict[str, Dataset]
     render: Render
     pose: Pose

@@ -19,14 +19,16 @@ import torch
 from seds import checkpoint
 from seds.alignment import Alignment, align
 from seds.checkpoint import CheckpointError
-from seds.clips import Extractors, extractors, load_clip
+from seds.clips import Clip, Extractors, extractors, load_clip, ready_clip
 from seds.config import ConfigError, Params, load_params
 from seds.encoding import Encoded, encode_texts, encode_videos, window_times
+from seds.extract import Extraction
 from seds.first_pass import FirstPass
 from seds.index import TEXT, Header, Index, SearchError, Sequences, model_digest, open_index
 from seds.legible import legible
 from seds.model import SEDS
 from seds.ranking import Query, scores
+from seds.video import VideoInfo
 from seds.words import split_words
 
 __all__ = ["Alignment", "EncodedClip", "Gallery", "SearchError", "SentenceHit", "VideoHit"]
@@ -179,13 +181,24 @@ class Gallery:
 
         Raises SearchError: no video, no hand seen, or the corpus was extracted otherwise than params.yaml now says.
         """
+        return self._encode(load_clip(path, self.extractors(), self.header.windows, self.header.wrist_margin))
+
+    def encode_extracted(self, path: Path, info: VideoInfo, pose: Extraction, rgb: Extraction) -> EncodedClip:
+        """A video file of which another process has extracted keypoints and features. Raises SearchError: no hand."""
+        rules, margin = self.header.windows, self.header.wrist_margin
+        return self._encode(ready_clip(path, info, pose, rgb, self.extractors(), rules, margin))
+
+    def extractors(self) -> Extractors:
+        """How keypoints and features of a new video are extracted. Raises SearchError as `encode_clip` does."""
         with self._lock:
             if self._extractors is None:
                 self._extractors = extractors(self.header, self.params)
-        clip = load_clip(path, self._extractors, self.header.windows, self.header.wrist_margin)
+            return self._extractors
+
+    def _encode(self, clip: Clip) -> EncodedClip:
         (encoded,) = encode_videos(self.model, [clip.video])
         times = window_times(clip.video, self.header.windows.window, clip.fps)
-        return EncodedClip(path.name, encoded, times, clip.duration_s)
+        return EncodedClip(clip.path.name, encoded, times, clip.duration_s)
 
     def _stream(self, name: str | None) -> str:
         if name is not None and name not in self.streams:

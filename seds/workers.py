@@ -21,7 +21,7 @@ from typing import Any
 
 _STARTS = 2  # failed ones in a row after which there is no use in another
 # Many processes of one thread each decode and detect faster than few of many; read when these libraries load.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 Build = Callable[[], Callable[[Any], Any]]
 
@@ -120,7 +120,7 @@ def _start(slot: int, build: Build) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, build), daemon=True)
-    with _environment(_ONE_THREAD):
+    with environment(ONE_THREAD):
         process.start()
     theirs.close()  # so that the worker's death ends the pipe
     return _Worker(slot, process, ours)
@@ -131,7 +131,7 @@ def _serve(connection: Connection, build: Build) -> None:
     # Ctrl-C and a scheduler's warning reach the whole group; the parent ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=die_with_parent, daemon=True).start()
     try:
         apply = build()
     except Exception as error:
@@ -143,7 +143,7 @@ def _serve(connection: Connection, build: Build) -> None:
             connection.send(("done", apply(connection.recv())))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A worker whose parent was killed would hold memory and GPU beside those of the next run."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -159,7 +159,7 @@ def _death(worker: _Worker) -> str:
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: dict[str, str]) -> Iterator[None]:
     """The environment variables that child processes inherit while this lasts."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

@@ -1,0 +1,63 @@
+"""The page and the files that belong to it. All of them are in memory, so no request names a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from seds.legible import legible
+
+if TYPE_CHECKING:
+    from seds.serve.site import Site
+
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_EXAMPLES = 4  # sentences offered where nothing has been asked yet
+_EXAMPLE_CHARS = 60
+
+STREAMS = {"fusion": "pose and RGB", "pose": "pose alone", "rgb": "RGB alone"}
+
+
+@dataclass(frozen=True)
+class StaticFile:
+    content: bytes
+    media_type: str
+
+
+def static_files() -> dict[str, StaticFile]:
+    """The page's scripts and styles, by name."""
+    found = {}
+    for entry in files("seds").joinpath("static").iterdir():
+        suffix = entry.name[entry.name.rfind(".") :]
+        if suffix in _TYPES:
+            found[entry.name] = StaticFile(entry.read_bytes(), _TYPES[suffix])
+    return found
+
+
+def render(site: Site) -> str:
+    """The page, HTML. Every text of the corpus is made legible and escaped."""
+    environment = Environment(
+        loader=PackageLoader("seds"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["legible"] = legible
+    header = site.gallery.header
+    return environment.get_template("serve.html.j2").render(
+        header=header,
+        streams={name: STREAMS.get(name, name) for name in site.gallery.streams},
+        random_rgb="rgb" in site.gallery.streams and header.rgb.get("weights", "").startswith("random"),
+        estimator=" ".join(filter(None, map(header.pose.get, ("estimator", "config")))) or "unknown",
+        rgb_weights=header.rgb.get("weights", "unknown"),
+        limits=site.limits,
+        examples=_examples(site),
+    )
+
+
+def _examples(site: Site) -> list[str]:
+    """Short sentences of the gallery, evenly over it, of the test split where there are some."""
+    sentences = site.gallery.sentences
+    short = sentences[sentences["text"].str.len().between(1, _EXAMPLE_CHARS)]
+    chosen = short[short["split"] == "test"] if (short["split"] == "test").any() else short
+    step = max(1, len(chosen) // _EXAMPLES)
+    return list(dict.fromkeys(chosen["text"].iloc[step // 2 :: step]))[:_EXAMPLES]

@@ -1,0 +1,43 @@
+"""A folder for temporary files that is gone with its server, however that ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from seds.engine.locks import try_lock
+
+_PREFIX, _LOCK = "clips-", "lock"
+
+
+@contextmanager
+def scratch(parent: Path) -> Iterator[Path]:
+    """A fresh folder below `parent`, for its owner alone. Those of servers that were killed are removed first: the
+    kernel gave up their locks."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(f"{_PREFIX}*"):
+        _remove_if_left(left)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try_lock(descriptor)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _remove_if_left(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR)
+    except OSError:  # it is just being made
+        return
+    try:
+        if try_lock(descriptor):
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(descriptor)

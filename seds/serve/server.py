@@ -1,0 +1,120 @@
+"""`seds serve`: bind the port, open the gallery, serve until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import h11
+import torch
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from seds.config import load_params
+from seds.search import Gallery
+from seds.serve.app import build_app
+from seds.serve.scratch import scratch
+from seds.serve.site import Site
+
+_HEADERS_S = 10.0  # within which a request's head has to come
+_CONNECTIONS = 1000  # at a time; more get 503
+_HEAD_BYTES = 16_384  # of a request's head, its URL included; more get 400
+FOLDER = Path("work/serve")  # below it a folder a corpus
+
+
+class ServeError(RuntimeError):
+    """The server cannot start; the message says why, and what to do."""
+
+
+class PatientProtocol(H11Protocol):
+    """uvicorn's, which waits for ever for the rest of a head; this one for a while."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop()
+
+    def _watch(self) -> None:
+        if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
+            self._stop()
+        elif self._waiting is None and self.timeout_keep_alive_task is None:
+            self._waiting = self.loop.call_later(_HEADERS_S, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+
+def serve(dataset: str, host: str, port: int, say: Callable[[str], None], root: Path = Path()) -> None:
+    """Serve the gallery of a corpus below `root` until a signal ends it. `say` is told the URL.
+
+    Raises ServeError: the address cannot be had. SearchError, ConfigError.
+    """
+    limits = load_params(root / "params.yaml").serve
+    with bind(host, port) as listener:  # first: a busy port should not wait for a model to load
+        # A search is one of many at a time: each in one thread (seds.serve.desk).
+        torch.set_num_threads(1)
+        gallery = Gallery.open(dataset, root)
+        folder = root / FOLDER / dataset
+        with scratch(folder) as clips:
+            site = Site(gallery, limits, root, folder / "media", clips)
+            server = uvicorn.Server(settings(site))
+            say(f"{len(gallery.videos):,} videos of {dataset}: {url(listener, host)}  (Ctrl-C ends it)")
+            server.run(sockets=[listener])
+
+
+def settings(site: Site) -> uvicorn.Config:
+    """How uvicorn runs the application of a site."""
+    return uvicorn.Config(
+        build_app(site),
+        http=PatientProtocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
+        h11_max_incomplete_event_size=_HEAD_BYTES,
+        timeout_graceful_shutdown=3,
+    )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises ServeError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except (socket.gaierror, OverflowError, UnicodeError):
+        raise ServeError(f"{host!r} with port {port} is no address of this machine; try --host 127.0.0.1") from None
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # A server that was just stopped leaves the port in a waiting state, which this passes over.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_CONNECTIONS)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ServeError(
+                f"port {port} of {host} is in use by another program; choose one with --port, such as {port + 1}"
+            ) from None
+        raise ServeError(f"cannot listen on port {port} of {host}: {error.strerror}") from None
+    return listener
+
+
+def url(listener: socket.socket, host: str) -> str:
+    """Where a browser of this machine finds the page."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    return f"http://{f'[{name}]' if ':' in name else name}:{listener.getsockname()[1]}/"

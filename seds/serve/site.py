@@ -1,0 +1,166 @@
+"""What a running server consists of: the gallery, where its work is done, its films and clips; and what it is asked."""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from seds.config import Serve
+from seds.legible import legible
+from seds.search import EncodedClip, Gallery
+from seds.serve import answers, extraction, films
+from seds.serve.cache import Cache
+from seds.serve.confined import BrokenError, Confined, RefusedError
+from seds.serve.desk import Desk
+from seds.serve.media import Film, Media
+from seds.serve.problem import Problem
+from seds.serve.uploads import Clip, Clips
+from seds.workers import cores
+
+_VET_S = 30.0  # longest that reading a clip's packets may take
+_FILM_S = 120.0  # longest that making a clip playable may take
+_FILMS_MB = 1000  # memory of the processes that decode videos, and the largest file that they write
+
+OwnClip = Clip[EncodedClip]
+
+
+class Site:
+    """gallery: open; folder: for files that can be made again; scratch: for clips, empty, gone after this."""
+
+    def __init__(self, gallery: Gallery, limits: Serve, root: Path, folder: Path, scratch: Path) -> None:
+        self.gallery, self.limits = gallery, limits
+        self._scratch = scratch
+        self._searches = Desk(cores(), limits.queue, "search")
+        self._looks = Desk(8, limits.queue, "media")  # most of whose work is waiting for the processes below
+        self._clip_work = Desk(1, limits.clips, "clip")
+        self._pictures, self._films, self._vets = (Confined(films.build, _FILMS_MB, _FILMS_MB) for _ in range(3))
+        self._extraction: Confined | None = None
+        self._lock = threading.Lock()
+        self._media = Media(gallery.videos, root, Cache(folder, limits.cache_mb), self._pictures, self._films)
+        self.clips: Clips[EncodedClip] = Clips(scratch, limits, self._vet, self._work)
+
+    def close(self) -> None:
+        """End the processes and forget the clips."""
+        self.clips.close()
+        for process in (self._pictures, self._films, self._vets, self._extraction):
+            if process is not None:
+                process.close()
+        for desk in (self._searches, self._looks, self._clip_work):
+            desk.close()
+
+    async def search(self, text: str, k: int, stream: str | None) -> dict[str, Any]:
+        """Videos of a sentence. Raises Problem, SearchError."""
+        text = self._sentence(text)
+        hits = await self._searches.run(partial(self.gallery.search_text, text, self._count(k), stream))
+        return {"results": [answers.video_hit(hit) for hit in hits]}
+
+    async def similar(self, video_id: str, k: int, stream: str | None) -> dict[str, Any]:
+        """Sentences of a video of the gallery. Raises Problem, SearchError."""
+        row = self._media.row(video_id)
+        results = await self._sentences(self.gallery.clip(video_id), k, stream, row["sentence_id"])
+        return {"video": answers.video(row), "results": results}
+
+    async def sentences_of(self, clip: OwnClip, k: int, stream: str | None) -> dict[str, Any]:
+        """Sentences of a clip that is ready. Raises Problem, SearchError."""
+        assert clip.encoded is not None
+        results = await self._sentences(clip.encoded, k, stream, None)
+        return self.progress(clip) | {"results": results, "seconds": clip.encoded.duration_s}
+
+    async def why(self, text: str, video: str | None, clip: str | None, stream: str | None) -> dict[str, Any]:
+        """When each word is in a video of the gallery or in a clip. Raises Problem, SearchError."""
+        text = self._sentence(text)
+        if (video is None) == (clip is None):
+            raise Problem(422, "ask for a video or for a clip")
+        if clip is not None:
+            encoded = self.clips.get(clip).encoded
+            if encoded is None:
+                raise Problem(409, "this clip is still being worked on")
+        else:
+            self._media.row(video or "")  # the words of its refusal fit the page
+            encoded = self.gallery.clip(video or "")
+        alignment = await self._searches.run(partial(self.gallery.explain_clip, text, encoded, stream))
+        return answers.why(alignment, encoded.duration_s)
+
+    async def film(self, video_id: str) -> Film:
+        """Raises Problem."""
+        return await self._looks.run(partial(self._media.film, video_id))
+
+    async def poster(self, video_id: str) -> Path:
+        """Raises Problem."""
+        return await self._looks.run(partial(self._media.poster, video_id))
+
+    def progress(self, clip: OwnClip) -> dict[str, Any]:
+        """How far a clip is. `film`: whether there is a video of it to play, where browsers do not play itself."""
+        return {
+            "clip": clip.number,
+            "state": clip.state,
+            "before": self.clips.place(clip),
+            "done": round(clip.done, 3),
+            "film": clip.film is not None,
+        }
+
+    async def _sentences(self, clip: EncodedClip, k: int, stream: str | None, own: str | None) -> list[dict[str, Any]]:
+        hits = await self._searches.run(partial(self.gallery.search_video, clip, self._count(k), stream))
+        results = []
+        for hit in hits:
+            first = [answers.video(self._media.row(video)) for video in hit.video_ids[: answers.SENTENCE_VIDEOS]]
+            results.append(answers.sentence_hit(hit, first, own=hit.sentence_id == own))
+        return results
+
+    def _sentence(self, text: str) -> str:
+        """Raises Problem for a text that nobody would type."""
+        text = text.strip()
+        if not text:
+            raise Problem(422, "the query is empty; type a sentence")
+        if len(text) > self.limits.query_chars:
+            raise Problem(422, f"the query has {len(text):,} characters; at most {self.limits.query_chars:,} are read")
+        if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n\r" for c in text):
+            raise Problem(422, f"the query holds control characters: {legible(text, 60)}")
+        return text
+
+    def _count(self, k: int) -> int:
+        if not 1 <= k <= self.limits.results:
+            raise Problem(422, f"k: from 1 to {self.limits.results} results can be asked for, not {k}")
+        return k
+
+    async def _vet(self, path: Path) -> dict[str, Any]:
+        limits = self.limits
+        bounds = {"most_frames": limits.clip_frames, "most_pixels": limits.clip_pixels, "most_s": limits.clip_s}
+        try:
+            answer = await self._looks.run(lambda: self._vets.run({"do": "vet", "path": str(path), **bounds}, _VET_S))
+        except RefusedError as error:
+            raise Problem(422, f"this clip cannot be used: {error}") from None
+        except BrokenError as error:
+            raise Problem(422, f"this clip cannot be read: {error}") from None
+        return films.read(answer)
+
+    async def _work(self, clip: OwnClip) -> None:
+        await self._clip_work.run(partial(self._encode, clip))
+
+    def _encode(self, clip: OwnClip) -> None:
+        def report(share: float) -> None:
+            clip.done = share
+
+        try:
+            answer = self._extractor().run({"path": str(clip.path)}, self.limits.clip_work_s, report)
+            info, pose, rgb = extraction.read(answer)
+            clip.encoded = self.gallery.encode_extracted(clip.path, info, pose, rgb)
+            if films.read(self._vets.run({"do": "kind", "path": str(clip.path)}, _VET_S)) is None:
+                film = self._scratch / f"{clip.path.name}.mp4"
+                task = {"do": "film", "path": str(clip.path), "output": str(film), "start_s": None, "end_s": None}
+                clip.film = film
+                self._films.run(task | {"fps": info.fps, "seconds": clip.encoded.duration_s}, _FILM_S)
+        except (RefusedError, BrokenError, ValueError) as error:
+            reason = legible(str(error).replace(f"{clip.path}: ", "").replace(str(clip.path), "it"))
+            raise Problem(422, f"this clip cannot be used: {reason}") from None
+
+    def _extractor(self) -> Confined:
+        """Made at the first clip: most who search drop none."""
+        with self._lock:
+            if self._extraction is None:
+                build = partial(extraction.build, self.gallery.extractors())
+                self._extraction = Confined(build, self.limits.clip_memory_mb)
+            return self._extraction

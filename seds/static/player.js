@@ -1,0 +1,129 @@
+// A video that plays its cut of a file, and moments of the cut. Times here are seconds from the start of the cut.
+import { address, ask, seconds } from "./net.js";
+
+let playing = null; // one at a time
+
+/** source: {video: id of the gallery} or {clip: number, url: the file itself, film: made playable}. */
+export class Player {
+  constructor(source, label, closed) {
+    const part = document.getElementById("player").content.cloneNode(true);
+    this.element = part.firstElementChild;
+    this.video = this.element.querySelector("video");
+    this.video.setAttribute("aria-label", label);
+    this.trouble = this.element.querySelector(".trouble");
+    this.source = source;
+    this.start = 0;
+    this.end = null;
+    this.stopAt = null;
+    this.listeners = new Set();
+    const slow = this.element.querySelector(".slow");
+    slow.addEventListener("click", () => {
+      const now = slow.getAttribute("aria-pressed") !== "true";
+      slow.setAttribute("aria-pressed", String(now));
+      this.video.playbackRate = this.video.defaultPlaybackRate = now ? 0.5 : 1;
+    });
+    const close = this.element.querySelector(".close");
+    if (closed) close.addEventListener("click", closed);
+    else close.remove();
+    this.video.addEventListener("play", () => {
+      if (playing && playing !== this) playing.video.pause();
+      playing = this;
+      if (this.end !== null && this.video.currentTime >= this.end - 0.05) this.video.currentTime = this.start;
+      this.watch();
+    });
+    this.video.addEventListener("seeked", () => this.tell());
+    this.video.addEventListener("error", () => this.failed());
+    this.ready = this.load();
+  }
+
+  async load() {
+    if (this.source.url) {
+      this.video.src = this.source.url;
+      return;
+    }
+    try {
+      // A video that browsers cannot play is made playable now, which may take a while.
+      const { body } = await ask("/api/film", { video: this.source.video });
+      this.start = body.start;
+      this.end = body.end;
+      const fragment = body.end === null ? (body.start ? `#t=${body.start}` : "") : `#t=${body.start},${body.end}`;
+      this.video.src = address("/media", { video: this.source.video }) + fragment;
+    } catch (error) {
+      this.say(error.message);
+    }
+  }
+
+  failed() {
+    if (this.source.film && this.video.src !== new URL(this.source.film, location.href).href) {
+      this.video.src = this.source.film;
+    } else if (this.video.src) {
+      this.say("This browser cannot play the video.");
+    }
+  }
+
+  say(words) {
+    this.trouble.textContent = words;
+    this.trouble.hidden = false;
+  }
+
+  async play() {
+    await this.ready;
+    this.stopAt = null;
+    await this.go(0);
+  }
+
+  /** Play from one time to another. */
+  async moment(start, end) {
+    await this.ready;
+    this.stopAt = end;
+    await this.go(start);
+  }
+
+  async go(time) {
+    if (!this.video.src) return;
+    if (this.video.readyState < 1) {
+      await new Promise((resolve) => {
+        this.video.addEventListener("loadedmetadata", resolve, { once: true });
+        this.video.addEventListener("error", resolve, { once: true });
+      });
+    }
+    this.video.currentTime = this.start + time;
+    await this.video.play().catch(() => {}); // it was closed, or cannot be played, which `error` tells
+  }
+
+  /** `listener` is told the time, a frame at a time while it plays. */
+  follow(listener) {
+    this.listeners.add(listener);
+  }
+
+  watch() {
+    this.tell();
+    const last = this.stopAt === null ? this.end : this.start + this.stopAt;
+    if (last !== null && this.video.currentTime >= last) {
+      this.video.pause();
+      this.stopAt = null;
+    }
+    if (!this.video.paused && !this.video.ended) requestAnimationFrame(() => this.watch());
+  }
+
+  tell() {
+    for (const listener of this.listeners) listener(this.video.currentTime - this.start);
+  }
+
+  stop() {
+    this.video.pause();
+    this.video.removeAttribute("src");
+    this.video.load();
+    if (playing === this) playing = null;
+    this.element.remove();
+  }
+}
+
+/** A picture of a video, as a button. */
+export function thumbnail(button, video, label) {
+  const image = button.querySelector("img");
+  image.addEventListener("error", () => image.classList.add("lost"));
+  image.src = address("/poster", { video: video.video });
+  button.querySelector(".length").textContent = seconds(video.seconds);
+  button.setAttribute("aria-label", label);
+}

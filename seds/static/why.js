@@ -1,0 +1,103 @@
+// The alignment of words and seconds: a row a word, a strip of how much the model looks where, the best moment marked.
+import { seconds } from "./net.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function heatMap(found, player) {
+  const element = document.getElementById("why").content.cloneNode(true).firstElementChild;
+  const rows = element.querySelector(".rows");
+  const edges = cellEdges(found.times, found.seconds);
+  const most = Math.max(1e-9, ...found.weights.flat());
+  const heads = [];
+  found.words.forEach((word, i) => {
+    const { start, end, score } = found.moments[i];
+    const row = document.createElement("div");
+    row.className = "row";
+    const button = document.createElement("button");
+    button.type = "button";
+    const name = document.createElement("bdi");
+    name.textContent = word;
+    const when = document.createElement("small");
+    when.textContent = score > 0 ? `${start.toFixed(1)}–${seconds(end)}` : "not read";
+    button.append(name, " ", when);
+    button.disabled = !(score > 0);
+    button.setAttribute(
+      "aria-label",
+      score > 0 ? `Play ${word}: ${start.toFixed(1)} to ${end.toFixed(1)} seconds` : `${word}: not read by the model`,
+    );
+    const play = (from, to) => {
+      for (const other of rows.children) other.classList.toggle("now", other === row);
+      player.moment(from, to);
+    };
+    button.addEventListener("click", () => play(start, end));
+    const strip = document.createElement("div");
+    strip.className = "strip";
+    strip.append(drawing(found.weights[i], edges, most, found.seconds, score > 0 ? [start, end] : null, word));
+    // For a mouse alone: the word's button and the player do as much for all.
+    strip.addEventListener("click", (event) => {
+      const box = strip.getBoundingClientRect();
+      play(((event.clientX - box.left) / box.width) * found.seconds, null);
+    });
+    const head = document.createElement("div");
+    head.className = "head";
+    head.hidden = true;
+    heads.push(head);
+    strip.append(head);
+    row.append(button, strip);
+    rows.append(row);
+  });
+  player.follow((time) => {
+    const share = Math.min(1, Math.max(0, time / found.seconds));
+    for (const head of heads) {
+      head.hidden = false;
+      head.style.left = `${100 * share}%`;
+    }
+  });
+  const axis = element.querySelector(".axis");
+  for (const share of [0, 0.5, 1]) {
+    const mark = document.createElement("span");
+    mark.textContent = seconds(found.seconds * share);
+    axis.append(mark);
+  }
+  return element;
+}
+
+/** Windows overlap; a cell goes half way to the middles of its neighbours. */
+function cellEdges(times, end) {
+  const middles = times.map(([a, b]) => (a + b) / 2);
+  const between = middles.slice(1).map((m, i) => (m + middles[i]) / 2);
+  return [Math.max(0, times[0]?.[0] ?? 0), ...between, Math.min(end, times.at(-1)?.[1] ?? end)];
+}
+
+function drawing(weights, edges, most, end, moment, word) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", `0 0 ${end} 1`);
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  const best = weights.indexOf(Math.max(...weights));
+  svg.setAttribute(
+    "aria-label",
+    moment
+      ? `${word}: strongest at ${((edges[best] + edges[best + 1]) / 2).toFixed(1)} seconds, with ${Math.round(100 * weights[best])} percent of its weight`
+      : `${word}: not read by the model`,
+  );
+  weights.forEach((weight, v) => {
+    const cell = rectangle(edges[v], edges[v + 1]);
+    cell.setAttribute("fill-opacity", (weight / most).toFixed(3));
+    svg.append(cell);
+  });
+  if (moment) {
+    const mark = rectangle(...moment);
+    mark.setAttribute("class", "moment");
+    svg.append(mark);
+  }
+  return svg;
+}
+
+function rectangle(from, to) {
+  const cell = document.createElementNS(SVG, "rect");
+  cell.setAttribute("x", from);
+  cell.setAttribute("width", Math.max(0, to - from));
+  cell.setAttribute("height", 1);
+  return cell;
+}
