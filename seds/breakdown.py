@@ -22,20 +22,29 @@ Parts = dict[str, dict[str, np.ndarray]]  # {name: {direction: int64 [queries]}}
 def by_length(texts: Sequence[str], sentence_of: np.ndarray) -> Parts:
     """Sentences by their number of words (what blanks part), in bins of about equal size named such as "04-06".
 
-    As many as BINS where BIN_SENTENCES are there for each; sentences of one length share a bin. The names are the
-    lengths that occur, with as many digits as the longest, so that they sort by length. V2T queries go with their
-    sentence.
+    At most BINS bins of at least BIN_SENTENCES, where there are so many; sentences of one length share a bin. The
+    names are the lengths that occur, with as many digits as the longest, so that they sort by length. V2T queries go
+    with their sentence.
     """
     words = np.array([len(text.split()) for text in texts])
-    bins = max(1, min(BINS, len(words) // BIN_SENTENCES))
-    edges = np.quantile(words, np.arange(1, bins) / bins, method="higher")
-    of = np.searchsorted(edges, words, side="right")
+    enough = max(BIN_SENTENCES, len(words) / BINS)
+    bins: list[list[int]] = [[]]
+    held = 0
+    for length, count in zip(*np.unique(words, return_counts=True), strict=True):
+        if held >= enough:
+            bins.append([])
+            held = 0
+        bins[-1].append(int(length))
+        held += count
+    if held < BIN_SENTENCES and len(bins) > 1:
+        last = bins.pop()
+        bins[-1] += last
     digits = len(str(words.max()))
     parts: Parts = {}
-    for i in np.unique(of):
-        own = words[of == i]
-        ends = [f"{end:0{digits}d}" for end in dict.fromkeys((own.min(), own.max()))]
-        parts["-".join(ends)] = {"t2v": np.flatnonzero(of == i), "v2t": np.flatnonzero(of[sentence_of] == i)}
+    for lengths in bins:
+        ends = [f"{end:0{digits}d}" for end in dict.fromkeys((lengths[0], lengths[-1]))]
+        own = np.isin(words, lengths)
+        parts["-".join(ends)] = {"t2v": np.flatnonzero(own), "v2t": np.flatnonzero(own[sentence_of])}
     return parts
 
 

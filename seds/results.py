@@ -36,8 +36,7 @@ class Similarity:
 def write_similarity(path: Path, similarity: Similarity) -> None:
     """safetensors, a tensor a stream; the ids are JSON in the header, under "seds"."""
     header = {"schema": SCHEMA, "videos": similarity.video_ids, "sentences": similarity.sentence_ids}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(save(similarity.streams, {_HEADER: json.dumps(header)}))
+    _write(path, save(similarity.streams, {_HEADER: json.dumps(header)}))
 
 
 def read_similarity(path: Path) -> Similarity:
@@ -83,5 +82,16 @@ def ranks_table(
 
 
 def write_json(path: Path, values: Any) -> None:
+    _write(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write_text(path: Path, text: str) -> None:
+    _write(path, text.encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all. What was there may be a link into DVC's cache, so it is replaced, not written to."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(data)
+    partial.replace(path)

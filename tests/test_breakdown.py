@@ -26,7 +26,7 @@ def test_a_small_set_is_one_bin_and_equal_lengths_share_one() -> None:
     assert list(breakdown.by_length(["", "a " * 100], np.arange(2))) == ["000-100"]
 
 
-def test_every_sentence_is_in_one_bin_and_bins_are_few() -> None:
+def test_every_sentence_is_in_one_bin_and_bins_are_few_and_not_small() -> None:
     generator = np.random.default_rng(0)
     for sentences in (7, 19, 20, 43, 400):
         texts = ["w " * int(n) for n in generator.poisson(9, sentences)]
@@ -34,6 +34,7 @@ def test_every_sentence_is_in_one_bin_and_bins_are_few() -> None:
         queries = np.concatenate([part["t2v"] for part in parts.values()])
         assert sorted(queries) == list(range(sentences))
         assert len(parts) <= max(1, min(breakdown.BINS, sentences // breakdown.BIN_SENTENCES))
+        assert min(len(part["t2v"]) for part in parts.values()) >= min(sentences, breakdown.BIN_SENTENCES)
 
 
 def test_a_sentence_counts_for_each_of_its_signers_and_unknown_ones_for_none() -> None:
