@@ -7,11 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from seds.search_command import search
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 import_app = typer.Typer(no_args_is_help=True, help="Turn released files into this project's own.")
 app.add_typer(import_app, name="import")
 export_app = typer.Typer(no_args_is_help=True, help="Turn this project's files into those of others.")
 app.add_typer(export_app, name="export")
+app.command()(search)
 
 
 @import_app.command("features")

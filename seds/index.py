@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -60,8 +60,8 @@ class Header(Section):
     logit_scale: float  # scores are cosines times this
     dual_mix: float  # share of the score that is video-to-text
     splits: tuple[str, ...]
-    first_pass: int  # up to so many videos or sentences, all are scored exactly
-    candidates: int  # of a larger gallery, how many
+    first_pass: int = Field(ge=1)  # up to so many videos or sentences, all are scored exactly
+    candidates: int = Field(ge=1)  # of a larger gallery, how many
     windows: Windows  # rules of frames, crops and windows
     wrist_margin: float | None
     pose: dict[str, str]  # how keypoints were extracted, as the shards say

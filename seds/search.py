@@ -7,6 +7,7 @@ candidates.
 
 from __future__ import annotations
 
+import difflib
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +169,9 @@ class Gallery:
         """A video of the gallery, by id. Raises SearchError."""
         row = self._row_of.get(video_id)
         if row is None:
-            raise SearchError(f"the gallery of {self.header.dataset} has no video {legible(video_id)!r}")
+            near = difflib.get_close_matches(video_id[:200], self._row_of, 3, 0.6)
+            similar = f"; similar: {', '.join(map(legible, near))}" if near else ""
+            raise SearchError(f"the gallery of {self.header.dataset} has no video {legible(video_id)!r}{similar}")
         stored = self.index.video_tokens
         start, stop = stored[self.streams[0]].offsets[row : row + 2].tolist()
         valid = int(stored[self.streams[0]].valid[row])

@@ -26,9 +26,12 @@ def project(root: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> t
     return model, Gallery.open("toy")
 
 
-@pytest.fixture
-def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gallery:
-    return project(tmp_path, monkeypatch)[1]
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+    root = tmp_path_factory.mktemp("gallery")
+    write_project(root, {"train": 2, "dev": 1, "test": 3})
+    write_index(root)
+    return Gallery.open("toy", root)
 
 
 def test_split(model: SEDS) -> Split:

@@ -1,5 +1,6 @@
 """A project of the synthetic corpus (tests/corpus.py) with a model that has drawn its weights, and its index."""
 
+from contextlib import chdir
 from pathlib import Path
 
 import torch
@@ -41,5 +42,6 @@ def write_model(root: Path, sizes: ModelSizes = SIZES, numerics: Numerics = "def
 
 
 def write_index(root: Path) -> None:
-    """Run the stage; the caller's working folder is `root`."""
-    index.main("toy")
+    """Run the stage."""
+    with chdir(root):
+        index.main("toy")

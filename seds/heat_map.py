@@ -1,0 +1,46 @@
+"""An alignment as a picture: words against time, darker = more of the word's choice, moments framed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from seds.alignment import Alignment
+from seds.legible import legible
+
+_LETTERS = 24  # of a word beside its row
+
+
+def write(path: Path, alignment: Alignment, title: str = "") -> None:
+    """PNG; the folder is made. Each row is scaled to its own largest weight, which stands at its right end."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    words, windows = alignment.weights.shape
+    middles = alignment.times.mean(1)
+    edges = np.concatenate([alignment.times[:1, 0], (middles[1:] + middles[:-1]) / 2, alignment.times[-1:, 1]])
+    largest = alignment.weights.max(axis=1, keepdims=True)
+    figure = Figure(figsize=(10, 1.2 + 0.32 * words), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    shown = np.divide(alignment.weights, largest, out=np.zeros((words, windows)), where=largest > 0)
+    axes.pcolormesh(edges, np.arange(words + 1), shown, cmap="Blues", vmin=0, vmax=1)
+    for row, moment in enumerate(alignment.moments):
+        width = moment.end_s - moment.start_s
+        axes.add_patch(Rectangle((moment.start_s, row), width, 1, fill=False, edgecolor="#b00020", linewidth=1.5))
+    axes.set_yticks(np.arange(words) + 0.5, [_plain(word, _LETTERS) for word in alignment.words])
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(np.arange(words) + 0.5, [f"{value:.0%}" for value in largest[:, 0]])
+    right.set_ylabel("largest weight")
+    axes.invert_yaxis()
+    axes.set_xlabel("seconds")
+    axes.set_title(_plain(title, 80), loc="left")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="png")
+
+
+def _plain(text: str, limit: int) -> str:
+    """Dollars would start a formula."""
+    return legible(text, limit).replace("$", r"\$")

@@ -1,0 +1,71 @@
+"""What `seds search` prints: a table for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from seds.alignment import Alignment
+from seds.legible import legible
+from seds.search import SentenceHit, VideoHit
+
+Hit = VideoHit | SentenceHit
+_ID, _TEXT = 40, 100  # characters of an id and of a sentence that a line shows
+
+
+def table(hits: Sequence[Hit], alignments: Sequence[Alignment]) -> str:
+    """A line a hit, and below it, where there is an alignment, the moment of each word."""
+    rows = [_row(hit) for hit in hits]
+    named = ("video", "time in file", "split") if isinstance(hits[0], VideoHit) else ("sentence", "videos")
+    heads = ["", "score", *named]
+    widths = [max(map(len, column)) for column in zip(heads, *(row[:-1] for row in rows), strict=True)]
+    lines = [_line([*heads, "text"], widths)]
+    for i, row in enumerate(rows):
+        lines.append(_line(row, widths))
+        if i < len(alignments):
+            lines += [f"{'':{widths[0]}}  {line}" for line in _moments(alignments[i])]
+    return "\n".join(lines)
+
+
+def as_json(query: dict[str, str], stream: str, hits: Sequence[Hit], alignments: Sequence[Alignment]) -> str:
+    """{"query", "stream", "results": [...]}; a result has "moments" and "class_weights" where there is an alignment."""
+    results = [asdict(hit) | {"score": round(hit.score, 4)} for hit in hits]
+    for result, alignment in zip(results, alignments, strict=False):
+        result["moments"] = [
+            {
+                "word": word,
+                "start_s": round(moment.start_s, 3),
+                "end_s": round(moment.end_s, 3),
+                "score": round(moment.score, 4),
+                "class_weight": round(float(whole), 4),
+            }
+            for word, moment, whole in zip(alignment.words, alignment.moments, alignment.class_weights, strict=True)
+        ]
+    return json.dumps({"query": query, "stream": stream, "results": results}, ensure_ascii=False, indent=2)
+
+
+def _row(hit: Hit) -> list[str]:
+    start = [str(hit.rank), f"{hit.score:.2f}"]
+    if isinstance(hit, VideoHit):
+        first = hit.start_s or 0.0
+        time = f"{first:.2f}-{first + hit.duration_s:.2f} s"
+        return [*start, legible(hit.video_id, _ID), time, hit.split, legible(hit.text, _TEXT)]
+    return [*start, legible(hit.sentence_id, _ID), str(len(hit.video_ids)), legible(hit.text, _TEXT)]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    rank, score, *rest = cells
+    left = [f"{rank:>{widths[0]}}", f"{score:>{widths[1]}}"]
+    middle = [f"{cell:<{width}}" for cell, width in zip(rest[:-1], widths[2:], strict=True)]
+    return "  ".join([*left, *middle, rest[-1]])
+
+
+def _moments(alignment: Alignment) -> list[str]:
+    """Shares are of the word's whole weight, the rest of which lies on other windows."""
+    moments = zip(alignment.words, alignment.moments, alignment.class_weights, strict=True)
+    return [
+        f"{moment.start_s:6.2f}-{moment.end_s:.2f} s  {legible(word, _ID)}  "
+        f"({moment.score * (1 - whole):.0%} of its weight, {whole:.0%} on the video as a whole)"
+        for word, moment, whole in moments
+    ]

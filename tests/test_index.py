@@ -1,0 +1,177 @@
+"""What an index is: its bytes, and what is said of files that are missing, damaged, foreign or of another build."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from corpus import SIZES
+from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_torch
+from toy_search import write_index, write_model, write_project
+
+from seds.config import load_params
+from seds.data import DataError
+from seds.index import SearchError, open_index
+from seds.indexing import build
+from seds.row_writer import RowWriter
+
+FILES = ("index.json", "sentences.parquet", "sentences.safetensors", "videos.parquet", "videos.safetensors")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made")
+    write_project(root, {"train": 1, "dev": 2})
+    write_index(root)
+    return root
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The index of a project of its own, in which the test works."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "index" / "toy"
+
+
+def test_an_index_holds_each_usable_video_and_each_sentence_once(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    index = open_index("toy", folder.parents[1])
+    manifest = pd.read_parquet(folder.parents[1] / "data/manifest/toy.parquet")
+    usable = manifest[manifest["usable"]]
+    assert index.videos["video_id"].tolist() == usable["video_id"].tolist()
+    assert index.sentences["sentence_id"].tolist() == usable["sentence_id"].drop_duplicates().tolist()
+    tensors = load_torch(folder / "videos.safetensors")
+    lengths = tensors["offsets"].diff()
+    assert lengths.tolist() == (index.videos["windows"] + 1).tolist() == tensors["valid"].tolist()
+    for stream in index.header.streams:
+        tokens = tensors[f"tokens/{stream}"]
+        assert tokens.dtype == torch.float16
+        parts = tokens.float().split(lengths.tolist())
+        torch.testing.assert_close(
+            tensors[f"pooled/{stream}"], torch.stack([part.mean(0) for part in parts]), rtol=0, atol=5e-4
+        )
+    ends = tensors["times"].split(lengths.tolist())
+    for video, times in zip(index.videos.itertuples(), ends, strict=True):
+        assert times[0].tolist() == pytest.approx([0, video.duration_s])
+        assert (times[1:, 1] - times[1:, 0]).tolist() == pytest.approx([16 / 25] * video.windows, abs=1e-5)
+        assert float(times.max()) <= video.duration_s + 1e-6
+
+
+def test_the_same_inputs_make_the_same_bytes(folder: Path) -> None:
+    before = {name: (folder / name).read_bytes() for name in FILES}
+    write_index(folder.parents[1])
+    assert {name: (folder / name).read_bytes() for name in FILES} == before
+
+
+def test_one_reader_takes_a_video_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_file(folder / "videos.safetensors")
+    monkeypatch.setattr("seds.indexing.VIDEO_BATCH", 1)
+    write_index(folder.parents[1])
+    after = load_file(folder / "videos.safetensors")
+    for name, tensor in before.items():
+        np.testing.assert_allclose(after[name], tensor, atol=2e-3 if name.startswith("tokens") else 1e-5)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named_with_the_command_that_makes_it(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(SearchError, match=f"{name} not found; make .*dvc repro index@toy"):
+        open_index("toy", folder.parents[1])
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
+def test_a_truncated_file_is_named(folder: Path, name: str, kept: float) -> None:
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(SearchError, match=rf"{name}.*dvc repro index@toy"):
+        open_index("toy", folder.parents[1])
+
+
+def test_foreign_and_mixed_files_are_told_apart(folder: Path) -> None:
+    path = folder / "videos.safetensors"
+    own = path.read_bytes()
+    save_file({"tokens": np.zeros((2, 3), np.float32)}, path)
+    with pytest.raises(SearchError, match=r"videos.safetensors: expected schema 'seds-index-1' of kind 'videos'"):
+        open_index("toy", folder.parents[1])
+    (folder / "videos.safetensors").write_bytes((folder / "sentences.safetensors").read_bytes())
+    with pytest.raises(SearchError, match="of kind 'videos', found 'seds-index-1' of kind 'sentences'"):
+        open_index("toy", folder.parents[1])
+    write_model(folder.parents[1], seed=5)
+    write_index(folder.parents[1])
+    path.write_bytes(own)
+    with pytest.raises(SearchError, match=r"videos.safetensors belongs to another index"):
+        open_index("toy", folder.parents[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema_version": "seds-index-9"}, "expected schema 'seds-index-1', found 'seds-index-9'"),
+        ({"dataset": "other"}, "is the index of 'other', not of 'toy'"),
+        ({"videos": 3}, "rows, .* says 3"),
+        ({"video_tokens": 3}, "have shapes"),
+        ({"embed": 31}, "have shapes"),
+        ({"streams": ["fusion", "sound"]}, "lack 'tokens/sound'"),
+        ({"candidates": 0}, "is no index's header: candidates"),
+        ({"colour": "red"}, "unknown key 'colour'"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_told(folder: Path, change: dict[str, object], message: str) -> None:
+    path = folder / "index.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(SearchError, match=message):
+        open_index("toy", folder.parents[1])
+
+
+def test_a_model_for_other_data_makes_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = write_project(tmp_path, {"train": 1}, sizes=SIZES.model_copy(update={"rgb_features": 25}))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="24 RGB features a window, the model reads 25"):
+        write_index(tmp_path)
+    assert not (tmp_path / "index/toy").exists()
+    params = load_params()
+    rules = params.manifest.model_copy(update={"max_windows": 8})
+    with pytest.raises(DataError, match=r"manifest.max_windows is 8"):
+        build("toy", model, "", params.dataset("toy"), rules, params.index, tmp_path / "index/toy")
+    nothing = params.index.model_copy(update={"splits": ("test",)})
+    with pytest.raises(DataError, match="no usable video in split test"):
+        build("toy", model, "", params.dataset("toy"), params.manifest, nothing, tmp_path / "index/toy")
+
+
+def test_rows_that_were_appended_are_what_safetensors_reads(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows = {
+        "b": [generator.normal(size=(n, 3)).astype(np.float16) for n in (1, 4, 2)],
+        "a": [generator.normal(size=(n, 2, 2)).astype(np.float32) for n in (2, 1, 1)],
+        "ids": [np.arange(n) for n in (1, 1, 1)],
+    }
+    for name in ("one", "two"):
+        with RowWriter(tmp_path / name, {"seds": "é"}) as file:
+            for part in range(3):
+                for tensor, parts in rows.items():
+                    file.append(tensor, parts[part])
+            with pytest.raises(ValueError, match="b: rows float32"):
+                file.append("b", np.zeros((1, 3), np.float32))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    loaded = load_file(tmp_path / "one")
+    assert set(loaded) == set(rows)
+    for tensor, parts in rows.items():
+        np.testing.assert_array_equal(loaded[tensor], np.concatenate(parts))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_a_file_whose_making_fails_does_not_appear(tmp_path: Path) -> None:
+    def fill() -> None:
+        with RowWriter(tmp_path / "one", {}) as file:
+            file.append("a", np.zeros((1, 3), np.float32))
+            file.append("a", np.zeros((1, 3), np.float64))
+
+    with pytest.raises(ValueError, match="a: rows float64"):
+        fill()
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,93 @@
+"""`seds search` as it is typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from toy_search import write_index, write_project
+from typer.testing import CliRunner, Result
+
+from seds.cli import app
+from seds.search import Gallery
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made")
+    write_project(root, {"train": 1, "test": 2})
+    write_index(root)
+    return root
+
+
+@pytest.fixture
+def project(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(made)
+    return made
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, ["search", *arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_a_sentence_gives_a_table_of_videos(project: Path) -> None:
+    lines = run("toy", "a cat", "-k", "3").stdout.splitlines()
+    hits = Gallery.open("toy").search_text("a cat", 3)
+    assert lines[0].split() == ["score", "video", "time", "in", "file", "split", "text"]
+    assert len(lines) == 4
+    for line, hit in zip(lines[1:], hits, strict=True):
+        assert line.split()[:3] == [str(hit.rank), f"{hit.score:.2f}", hit.video_id]
+        assert f"0.00-{hit.duration_s:.2f} s" in line
+        assert line.endswith(hit.text)
+
+
+def test_json_says_the_same_and_moments_when_asked(project: Path) -> None:
+    found = json.loads(run("toy", "a cat", "-k", "2", "--json", "--explain", "--stream", "pose").stdout)
+    hits = Gallery.open("toy").search_text("a cat", 2, "pose")
+    assert (found["query"], found["stream"]) == ({"text": "a cat"}, "pose")
+    assert [result["video_id"] for result in found["results"]] == [hit.video_id for hit in hits]
+    for result in found["results"]:
+        assert [moment["word"] for moment in result["moments"]] == ["a", "cat"]
+        for moment in result["moments"]:
+            assert 0 <= moment["start_s"] < moment["end_s"] <= result["duration_s"] + 1e-3
+    assert "moments" not in json.loads(run("toy", "a cat", "--json").stdout)["results"][0]
+
+
+def test_a_video_of_the_gallery_gives_sentences(project: Path) -> None:
+    lines = run("toy", "--video", "test-dog-0", "-k", "2", "--explain").stdout.splitlines()
+    gallery = Gallery.open("toy")
+    hits = gallery.search_video(gallery.clip("test-dog-0"), 2)
+    assert lines[0].split() == ["score", "sentence", "videos", "text"]
+    first = hits[0]
+    told = ["1", f"{first.score:.2f}", first.sentence_id, str(len(first.video_ids)), *first.text.split()]
+    assert lines[1].split() == told
+    assert len(lines) == 1 + 2 * (1 + 2), "each result has a line a word"
+    assert " s  a  (" in lines[2]
+
+
+def test_a_heat_map_is_a_picture(project: Path) -> None:
+    run("toy", "a $cat$ at_night", "--heatmap", "maps/one.png")
+    with Image.open(project / "maps/one.png") as image:
+        assert image.format == "PNG"
+        assert image.size[0] == 1200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("toy", ""), "the query is empty"),
+        (("toy", "a", "--stream", "sound"), "unknown stream 'sound'; the model of toy has fusion, pose, rgb"),
+        (("toy", "--video", "test-dog-9"), "no video 'test-dog-9'; similar: test-dog-"),
+        (("toy", "--video", "params.yaml"), "was extracted otherwise than a new video would be (pose: estimator None"),
+        (("nothing", "a"), "unknown dataset 'nothing'"),
+    ],
+)
+def test_what_cannot_be_searched_is_told(project: Path, arguments: tuple[str, ...], message: str) -> None:
+    assert message in run(*arguments, code=1).stderr
+
+
+@pytest.mark.parametrize("arguments", [("toy",), ("toy", "a", "--video", "b"), ("toy", "a", "-k", "0")])
+def test_senseless_arguments_are_refused(project: Path, arguments: tuple[str, ...]) -> None:
+    run(*arguments, code=2)
