@@ -1,7 +1,6 @@
 """From manifest and shards to batches: what the model is fed.
 
-A training item is a sentence; each epoch one of its videos is drawn. Hand crops, joint coordinates and pose windows are
-computed here from the raw keypoints, so an experiment on them never repeats an extraction.
+A training item is a sentence; each epoch one of its videos is drawn.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from seds import samples, tables, text
 from seds.batches import collate, count_words
 from seds.config import Dataset, ModelSizes, Windows
 from seds.model import Batch, Numerics
+from seds.prepared import open_videos
 from seds.retrieval import sentence_columns
 from seds.samples import Video
 from seds.shards import ShardReader
@@ -28,9 +28,9 @@ class DataError(ValueError):
 
 
 class Split:
-    """The usable videos of one split, held in memory, with their sentences in order of first appearance.
+    """The usable videos of one split, with their sentences in order of first appearance.
 
-    Pose coordinates take about 0.4 kB a frame, RGB features 2 kB a window: How2Sign's training split fits in 10 GB.
+    videos: any sequence; that of seds.prepared holds none in memory.
     """
 
     def __init__(self, videos: Sequence[Video], sizes: ModelSizes, numerics: Numerics = "default") -> None:
@@ -114,9 +114,12 @@ def load_split(
     sizes: ModelSizes,
     numerics: Numerics,
     root: Path = Path("data"),
+    workers: int | None = None,
 ) -> Split:
-    """Read a split of a corpus: `root`/manifest, /pose and /rgb. Raises DataError when no video of it is usable, or
-    the model is made for other windows or for RGB features of another width.
+    """Read a split of a corpus: `root`/manifest, /pose and /rgb; what is prepared of it stays in `work` beside `root`.
+
+    workers: threads that prepare; None = one a core. Raises DataError when no video of it is usable, or the model is
+    made for other windows or for RGB features of another width; ShardError, StorageError.
     """
     check_windows(name, rules, sizes)
     manifest = tables.read(root / "manifest" / f"{name}.parquet", tables.MANIFEST, f"dvc repro manifest@{name}")
@@ -126,7 +129,8 @@ def load_split(
         why = rows["reason"].value_counts().to_dict() if len(rows) else "the manifest lists none"
         raise DataError(f"{name}: no usable video in split {split!r} ({why}); see data/manifest/{name}.parquet")
     pose, rgb = ShardReader(root / "pose" / name, "pose"), ShardReader(root / "rgb" / name, "rgb")
-    videos = [load_video(row, pose, rgb, dataset, rules) for row in usable.itertuples()]
+    scratch = root.parent / "work" / "prepared"
+    videos = open_videos(usable, pose, rgb, rules, dataset.wrist_margin, scratch, workers)
     for video in videos:
         check_features(name, video, sizes)
     return Split(videos, sizes, numerics)
@@ -153,7 +157,7 @@ def check_features(name: str, video: Video, sizes: ModelSizes) -> None:
 
 
 def load_video(row: Any, pose: ShardReader, rgb: ShardReader, dataset: Dataset, rules: Windows) -> Video:
-    """The tensors of one manifest row. Raises ShardError when a shard lacks the video."""
+    """One manifest row, computed here and now. Raises ShardError when a shard lacks the video."""
     (keypoints,) = pose.read(row.video_id, ("keypoints",))
     features, rgb_starts = rgb.read(row.video_id, ("features", "starts"))
     window = int(rgb.metadata["window"])

@@ -26,6 +26,8 @@ SCHEDULING = {"seds/workers.py"} | {
 }  # fmt: skip
 MAY_OMIT = dict.fromkeys(("render", "prepare", "manifest"), READS_ONLY)
 MAY_OMIT |= dict.fromkeys(("pose", "rgb"), READS_ONLY | SCHEDULING)
+# Of these, whoever reads a corpus uses what keeps its prepared files whole and apart (seds.prepared).
+MAY_OMIT |= dict.fromkeys(("train", "evaluate", "index"), SCHEDULING)
 
 
 def definition(stage: str) -> dict:

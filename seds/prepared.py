@@ -1,0 +1,205 @@
+"""Hands and windows of a corpus, prepared once and mapped: what a run reads instead of computing it again.
+
+    <scratch>/<settings and code>/<rows and shards>.safetensors     one for the videos of a split in a pose shard
+
+The folder stands for the rules and the code of seds.samples, the file's name for the rows and for the shards they were
+made from, as DVC knows these (seds.mapped.State): what is found under its name is right, and a change of any makes
+another. Such a file appears whole or not at all. RGB features stay in their shards; the file says where.
+
+Per frame 396 bytes, so 2 GB for How2Sign. All processes of a machine share these pages, and the system takes back those
+that it needs; what a process has of its own is a table of the videos.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import save
+from tqdm import tqdm
+
+from seds import mapped, samples
+from seds.config import Windows
+from seds.engine.code_version import code_version
+from seds.engine.locks import lock
+from seds.engine.parts import write_whole
+from seds.extract import digest
+from seds.mapped import MappedError, Maps, State, Tensor
+from seds.samples import Prepared, Video
+from seds.shards import ShardError, ShardReader
+
+_SCHEMA = "seds-prepared-1"
+_HEADER = "seds"
+_FIELDS = tuple(field.name for field in fields(Prepared))
+_BY_FRAME = ("left", "right", "body", "raw_frames")  # the others are by window
+_FEATURES = "<f2"
+
+
+# Of a video: its first frame and number of frames in the tensors of its file, the same of windows; of its RGB features
+# the shard (number in the file's list), offset, rows and width.
+_PLACE = ("frame", "frames", "window", "windows", "shard", "offset", "rows", "width")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A file that is wanted: rows of the manifest, and their positions in it."""
+
+    path: Path
+    at: np.ndarray  # int64 [videos]
+    rows: list[Any]
+    shards: list[tuple[str, State]]  # of their RGB features
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A file that is there."""
+
+    job: _Job
+    state: State
+    tensors: dict[str, Tensor]
+    places: np.ndarray  # int64 [videos, _PLACE]
+
+
+class Videos(Sequence[Video]):
+    """Videos of a manifest, in its order, put together of mapped files when asked for: a few microseconds each."""
+
+    def __init__(self, rows: pd.DataFrame, parts: Sequence[_Part], features: Path) -> None:
+        """features: the folder of the RGB shards."""
+        self._ids, self._sentences, self._texts = (rows[c].tolist() for c in ("video_id", "sentence_id", "text"))
+        self._parts, self._features, self._maps = parts, features, Maps()
+        self._part = np.empty(len(rows), np.int64)
+        self._places = np.empty((len(rows), len(_PLACE)), np.int64)
+        for number, part in enumerate(parts):
+            self._part[part.job.at], self._places[part.job.at] = number, part.places
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, i: int) -> Video: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> list[Video]: ...
+
+    def __getitem__(self, i: int | slice) -> Video | list[Video]:
+        if isinstance(i, slice):
+            return [self[at] for at in range(*i.indices(len(self)))]
+        part = self._parts[self._part[i]]
+        frame, frames, window, windows, shard, offset, rows, width = self._places[i].tolist()
+        of_frames, of_windows = slice(frame, frame + frames), slice(window, window + windows)
+        cut = {name: of_frames if name in _BY_FRAME else of_windows for name in _FIELDS}
+        one = Prepared(**{n: self._maps.view(part.job.path, part.state, part.tensors[n])[cut[n]] for n in _FIELDS})
+        name, state = part.job.shards[shard]
+        features = self._maps.view(self._features / name, state, Tensor(_FEATURES, (rows, width), offset))
+        names = {"video_id": self._ids[i], "sentence_id": self._sentences[i], "text": self._texts[i]}
+        return Video(**vars(one), features=features, **names)
+
+
+def open_videos(
+    rows: pd.DataFrame,
+    pose: ShardReader,
+    rgb: ShardReader,
+    rules: Windows,
+    wrist_margin: float | None,
+    scratch: Path,
+    workers: int | None = None,
+) -> Videos:
+    """The videos of usable rows of a manifest, prepared where they are not yet.
+
+    wrist_margin: share of the frame's height, see config.Dataset. scratch: where prepared files stay. workers: threads;
+    None = one a core. Several processes may ask for the same at once: one prepares it, the others wait. Raises
+    ShardError for a missing or damaged shard, StorageError where `scratch` cannot be written.
+    """
+    settings = [_SCHEMA, code_version(samples.prepare), rules.model_dump(), wrist_margin]
+    jobs = _jobs(rows, pose, rgb, scratch / digest(settings)[:16])
+    if not all(map(_found, jobs)):
+        name = pose.folder.name
+        with lock(scratch / f"{name}.lock", f"preparation of {name}"):
+            missing = [job for job in jobs if not _found(job)]  # another process may have been first
+
+            def prepare(job: _Job) -> int:
+                write_whole(job.path, _make(job, pose, rgb, rules, wrist_margin))
+                return len(job.rows)
+
+            total = sum(len(job.rows) for job in missing)
+            with (
+                ThreadPoolExecutor(workers or os.cpu_count()) as pool,  # numpy lets go of the interpreter
+                tqdm(total=total, desc="prepare", unit="video", disable=None) as bar,
+            ):
+                for count in pool.map(prepare, missing):
+                    bar.update(count)
+    return Videos(rows, [_open(job) for job in jobs], rgb.folder)
+
+
+def _jobs(rows: pd.DataFrame, pose: ShardReader, rgb: ShardReader, folder: Path) -> list[_Job]:
+    """One a pose shard."""
+    jobs = []
+    for name, at in rows.reset_index(drop=True).groupby("pose_shard", sort=False).indices.items():
+        part = rows.iloc[at]
+        shards = [(shard, _state(rgb, shard)) for shard in sorted(set(part["rgb_shard"]))]
+        made_of = [name, vars(_state(pose, name)), [(shard, vars(state)) for shard, state in shards]]
+        identity = digest([made_of, part[["video_id", "width", "height", "rgb_shard"]].to_numpy().tolist()])[:32]
+        jobs.append(_Job(folder / f"{identity}.safetensors", at, list(part.itertuples()), shards))
+    return jobs
+
+
+def _state(reader: ShardReader, shard: str) -> State:
+    try:
+        return mapped.state(reader.folder / shard)
+    except FileNotFoundError:
+        made_by = f"dvc repro {reader.kind}@{reader.folder.name}"
+        raise ShardError(f"{reader.folder / shard} not found; make it with: {made_by}") from None
+
+
+def _make(job: _Job, pose: ShardReader, rgb: ShardReader, rules: Windows, wrist_margin: float | None) -> bytes:
+    """The bytes of a file."""
+    names = [name for name, _ in job.shards]
+    headers = [mapped.read_header(rgb.folder / name)[0] for name in names]
+    rgb_window = int(rgb.metadata["window"])
+    prepared: list[Prepared] = []
+    places = []
+    frame = window = 0
+    for row in job.rows:
+        (keypoints,), (starts,) = pose.read(row.video_id, ("keypoints",)), rgb.read(row.video_id, ("starts",))
+        one = samples.prepare(keypoints, row.width, row.height, starts, rgb_window, rules, wrist_margin)
+        shard = names.index(row.rgb_shard)
+        features = headers[shard].get(f"features/{row.video_id}")
+        if features is None or features.dtype != _FEATURES or len(features.shape) != 2:
+            raise ShardError(
+                f"{rgb.folder / names[shard]}: features of {row.video_id!r} are {features}, not float16 [V,D]"
+            )
+        places.append((frame, len(one.left), window, len(one.starts), shard, features.offset, *features.shape))
+        prepared.append(one)
+        frame, window = frame + len(one.left), window + len(one.starts)
+    tensors = {name: np.concatenate([getattr(one, name) for one in prepared]) for name in _FIELDS}
+    header = {"schema": _SCHEMA, "identity": job.path.stem}
+    return save({**tensors, "places": np.array(places, np.int64)}, {_HEADER: json.dumps(header)})
+
+
+def _found(job: _Job) -> bool:
+    """Whether the file of a job is there and whole."""
+    try:
+        _open(job)
+    except FileNotFoundError:
+        return False
+    except MappedError as error:
+        tqdm.write(f"{error}; prepared again")
+        return False
+    return True
+
+
+def _open(job: _Job) -> _Part:
+    """Raises FileNotFoundError, MappedError."""
+    state = mapped.state(job.path)
+    tensors, metadata = mapped.read_header(job.path)
+    expected = {"schema": _SCHEMA, "identity": job.path.stem}
+    if json.loads(metadata.get(_HEADER, "{}")) != expected or set(tensors) != {*_FIELDS, "places"}:
+        raise MappedError(f"{job.path}: expected {expected} with {', '.join(_FIELDS)}, found {metadata}")
+    return _Part(job, state, tensors, Maps().view(job.path, state, tensors["places"]).copy())
