@@ -8,6 +8,7 @@ candidates.
 from __future__ import annotations
 
 import difflib
+import math
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from seds.index import TEXT, Header, Index, SearchError, Sequences, model_digest
 from seds.legible import legible
 from seds.model import SEDS
 from seds.ranking import Query, scores
+from seds.rows import Rows
 from seds.video import VideoInfo
 from seds.words import split_words
 
@@ -92,6 +94,7 @@ class Gallery:
         video_ids = [tuple(owners.get(sentence_id, ())) for sentence_id in index.sentences["sentence_id"]]
         self.sentences = index.sentences.assign(video_ids=pd.Series(video_ids, index.sentences.index, dtype=object))
         self._row_of = {video_id: row for row, video_id in enumerate(index.videos["video_id"])}
+        self._video_rows, self._sentence_rows = Rows(self.videos), Rows(self.sentences)
         self._first_passes: dict[str, FirstPass] = {}
         self._extractors: Extractors | None = None
         self._lock = threading.Lock()
@@ -130,17 +133,17 @@ class Gallery:
             VideoHit(
                 rank,
                 score,
-                video.video_id,
-                video.sentence_id,
-                video.text,
-                video.path,
-                None if pd.isna(video.start_s) else float(video.start_s),
-                None if pd.isna(video.end_s) else float(video.end_s),
-                float(video.duration_s),
-                video.split,
-                video.signer,
+                video["video_id"],
+                video["sentence_id"],
+                video["text"],
+                video["path"],
+                None if math.isnan(video["start_s"]) else float(video["start_s"]),
+                None if math.isnan(video["end_s"]) else float(video["end_s"]),
+                float(video["duration_s"]),
+                video["split"],
+                video["signer"],
             )
-            for rank, (score, video) in enumerate(self._rows(found, self.videos), start=1)
+            for rank, (score, video) in enumerate(self._rows(found, self._video_rows), start=1)
         ]
 
     def search_video(self, clip: EncodedClip, k: int = 10, stream: str | None = None) -> list[SentenceHit]:
@@ -150,8 +153,8 @@ class Gallery:
         stored = dict.fromkeys(self.streams, self.index.sentence_tokens)
         found = self._best(query, stored, 1 - self.header.dual_mix, k, chosen)
         return [
-            SentenceHit(rank, score, row.sentence_id, row.text, row.video_ids)
-            for rank, (score, row) in enumerate(self._rows(found, self.sentences), start=1)
+            SentenceHit(rank, score, row["sentence_id"], row["text"], row["video_ids"])
+            for rank, (score, row) in enumerate(self._rows(found, self._sentence_rows), start=1)
         ]
 
     def explain(self, text: str, video_id: str, stream: str | None = None) -> Alignment:
@@ -164,6 +167,11 @@ class Gallery:
         words = split_words(text[:QUERY_LENGTH], self.model.sizes.max_words)
         tokens = clip.encoded.tokens[chosen]
         return align(words, query.tokens[: query.valid].cpu(), tokens, clip.times)
+
+    def video(self, video_id: str) -> dict[str, Any] | None:
+        """The row of `videos` with that id, None where there is none."""
+        row = self._row_of.get(video_id)
+        return None if row is None else self._video_rows[row]
 
     def clip(self, video_id: str) -> EncodedClip:
         """A video of the gallery, by id. Raises SearchError."""
@@ -242,6 +250,5 @@ class Gallery:
             return self._first_passes[name]
 
     @staticmethod
-    def _rows(found: list[tuple[int, float]], table: pd.DataFrame) -> list[tuple[float, Any]]:
-        rows = table.iloc[[row for row, _ in found]].itertuples()
-        return [(score, row) for (_, score), row in zip(found, rows, strict=True)]
+    def _rows(found: list[tuple[int, float]], rows: Rows) -> list[tuple[float, dict[str, Any]]]:
+        return [(score, rows[row]) for row, score in found]

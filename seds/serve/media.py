@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from seds.serve import films
 from seds.serve.cache import Cache
@@ -22,6 +20,7 @@ from seds.serve.confined import BrokenError, Confined, RefusedError
 from seds.serve.problem import Problem
 
 _POSTER_S, _FILM_S = 30.0, 300.0  # longest that making one may take
+Find = Callable[[str], dict[str, Any] | None]
 _VERSION = 1  # of how pictures and films are made; a change makes them anew
 
 
@@ -36,23 +35,21 @@ class Film:
 
 
 class Media:
-    """videos: a row a video, as `Gallery.videos`; their paths are below `root`. pictures, films: two processes of
+    """find: the row of a video, as `Gallery.video`; its path is below `root`. pictures, films: two processes of
     `seds.serve.films`, so that a picture does not wait for a film.
     """
 
-    def __init__(self, videos: pd.DataFrame, root: Path, cache: Cache, pictures: Confined, films: Confined) -> None:
-        self._videos, self._root, self._cache = videos, root, cache
-        self._places = pd.Index(videos["video_id"])
+    def __init__(self, find: Find, root: Path, cache: Cache, pictures: Confined, films: Confined) -> None:
+        self._find, self._root, self._cache = find, root, cache
         self._pictures, self._films = pictures, films
         self._kind = lru_cache(10_000)(self._look)
 
     def row(self, video_id: str) -> dict[str, Any]:
         """Raises Problem 404."""
-        try:
-            place = self._places.get_loc(video_id)
-        except KeyError:
-            raise Problem(404, "no video of this index has that id") from None
-        return {str(name): value for name, value in self._videos.iloc[place].items()}
+        row = self._find(video_id)
+        if row is None:
+            raise Problem(404, "no video of this index has that id")
+        return row
 
     def poster(self, video_id: str) -> Path:
         """A JPEG. Raises Problem: 404 where the video's file is gone, 422 where none can be taken of it."""

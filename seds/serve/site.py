@@ -34,12 +34,13 @@ class Site:
         self.gallery, self.limits = gallery, limits
         self._scratch = scratch
         self._searches = Desk(cores(), limits.queue, "search")
-        self._looks = Desk(8, limits.queue, "media")  # most of whose work is waiting for the processes below
-        self._clip_work = Desk(1, limits.clips, "clip")
+        # Most of whose work is to wait for one of the processes below.
+        self._pictures_desk, self._films_desk = Desk(4, limits.queue, "picture"), Desk(4, limits.queue, "film")
+        self._vets_desk, self._clips_desk = Desk(1, limits.clips, "vet"), Desk(1, limits.clips, "clip")
         self._pictures, self._films, self._vets = (Confined(films.build, _FILMS_MB, _FILMS_MB) for _ in range(3))
         self._extraction: Confined | None = None
         self._lock = threading.Lock()
-        self._media = Media(gallery.videos, root, Cache(folder, limits.cache_mb), self._pictures, self._films)
+        self._media = Media(gallery.video, root, Cache(folder, limits.cache_mb), self._pictures, self._films)
         self.clips: Clips[EncodedClip] = Clips(scratch, limits, self._vet, self._work)
 
     def close(self) -> None:
@@ -48,7 +49,8 @@ class Site:
         for process in (self._pictures, self._films, self._vets, self._extraction):
             if process is not None:
                 process.close()
-        for desk in (self._searches, self._looks, self._clip_work):
+        desks = (self._searches, self._pictures_desk, self._films_desk, self._vets_desk, self._clips_desk)
+        for desk in desks:
             desk.close()
 
     async def search(self, text: str, k: int, stream: str | None) -> dict[str, Any]:
@@ -86,11 +88,11 @@ class Site:
 
     async def film(self, video_id: str) -> Film:
         """Raises Problem."""
-        return await self._looks.run(partial(self._media.film, video_id))
+        return await self._films_desk.run(partial(self._media.film, video_id))
 
     async def poster(self, video_id: str) -> Path:
         """Raises Problem."""
-        return await self._looks.run(partial(self._media.poster, video_id))
+        return await self._pictures_desk.run(partial(self._media.poster, video_id))
 
     def progress(self, clip: OwnClip) -> dict[str, Any]:
         """How far a clip is. `film`: whether there is a video of it to play, where browsers do not play itself."""
@@ -130,7 +132,9 @@ class Site:
         limits = self.limits
         bounds = {"most_frames": limits.clip_frames, "most_pixels": limits.clip_pixels, "most_s": limits.clip_s}
         try:
-            answer = await self._looks.run(lambda: self._vets.run({"do": "vet", "path": str(path), **bounds}, _VET_S))
+            answer = await self._vets_desk.run(
+                lambda: self._vets.run({"do": "vet", "path": str(path), **bounds}, _VET_S)
+            )
         except RefusedError as error:
             raise Problem(422, f"this clip cannot be used: {error}") from None
         except BrokenError as error:
@@ -138,7 +142,7 @@ class Site:
         return films.read(answer)
 
     async def _work(self, clip: OwnClip) -> None:
-        await self._clip_work.run(partial(self._encode, clip))
+        await self._clips_desk.run(partial(self._encode, clip))
 
     def _encode(self, clip: OwnClip) -> None:
         def report(share: float) -> None:
