@@ -1,7 +1,9 @@
-"""Peak memory of a training step as a function of the micro-batch.
+"""Peak memory of a training step as a function of the micro-batch, with and without activation checkpointing.
 
     python benchmarks/peak_memory.py --batch 128 --frames 150 --micro 4 8 16 32 0             published sizes, on a GPU
     python benchmarks/peak_memory.py --profile small --batch 64 --frames 80 --micro 1 8 32 0  on a CPU, in two minutes
+
+    ... --checkpointing                                              layers keep their inputs alone (seds.microbatch)
 
 Prints, for each micro-batch (0 = the whole batch at once), what forward and backward pass need beyond the weights: the
 activations, and the gradients, as large as the weights. The optimiser's moments, twice that, come on top. Each
@@ -42,19 +44,18 @@ def random_batch(videos: int, frames: int, sizes: ModelSizes, device: str) -> Ba
 
 
 def measure(
-    sizes: ModelSizes, videos: int, frames: int, micro_batch: int | None, part: str, device: str
+    sizes: ModelSizes, videos: int, frames: int, micro_batch: int | None, part: str, device: str, checkpointing: bool
 ) -> tuple[float, float]:
     """MB above what a step has to begin with, and seconds. part: the whole step, or the pose encoder's alone."""
     model = SEDS(sizes)
     initialise(model, torch.Generator().manual_seed(0))
-    model.to(device).train()
+    model.to(device).train().recompute = checkpointing
     batch = random_batch(videos, frames, sizes, device)
     before = peak(device)
     start = time.perf_counter()
     with torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda"):
         if part == "pose":
-            for network in (model.pose_encoder.hand, model.pose_encoder.body):
-                network.recompute = micro_batch is not None
+            model.pose_encoder.recompute = micro_batch is not None or checkpointing
             inputs = (batch.left, batch.right, batch.body, batch.frames, batch.window_starts)
             loss = model.pose_encoder(*inputs, padded=False).square().mean()
         else:
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--frames", type=int, required=True)
     parser.add_argument("--micro", type=int, nargs="+", required=True, help="0 = the whole batch at once")
+    parser.add_argument("--checkpointing", action="store_true")
     parser.add_argument("--part", choices=("step", "pose"), default="step")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
@@ -84,12 +86,16 @@ def main() -> None:
         print(f"{options.batch} videos of {options.frames} frames, {options.profile} {options.part}, {options.device}")
         for micro in options.micro:
             same = [f"--{name}={getattr(options, name)}" for name in ("profile", "batch", "frames", "part", "device")]
+            same += ["--checkpointing"] * options.checkpointing
             subprocess.run([sys.executable, __file__, *same, f"--micro={micro}"], check=True, env=env)
         return
     (micro,) = options.micro
     sizes = getattr(load_params().train, options.profile).model
-    memory, seconds = measure(sizes, options.batch, options.frames, micro or None, options.part, options.device)
-    print(f"micro-batch {micro or 'none':>4}: {memory:8.0f} MB {seconds:8.1f} s", flush=True)
+    memory, seconds = measure(
+        sizes, options.batch, options.frames, micro or None, options.part, options.device, options.checkpointing
+    )
+    how = ", checkpointing" * options.checkpointing
+    print(f"micro-batch {micro or 'none':>4}{how}: {memory:8.0f} MB {seconds:8.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -196,6 +196,8 @@ class TrainProfile(Section):
     epochs: int = Field(ge=1)
     batch: int = Field(ge=2)  # sentences, over all processes
     micro_batch: int | None = Field(None, ge=1)  # sentences whose activations a process holds at a time; null = all
+    checkpointing: bool = False  # layers keep their inputs alone and are computed again: less memory, a third more time
+    compile: bool = False  # the towers' blocks, by torch.compile
     standardise_rgb: bool = False  # features minus their training mean, over their deviation
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from seds.config import ConfigError, Losses
 from seds.distillation import distillation
 from seds.distributed import gather
-from seds.microbatch import by_parts
+from seds.microbatch import by_parts, recomputed
 from seds.similarity import Tokens, matching, text_to_video, video_to_text
 
 # Scalars: "total" and what it is the sum of, each already weighted: a loss a stream; "match", "distill_pose" and
@@ -57,6 +58,7 @@ def total_loss(
     counts: Sequence[int] | None = None,
     part: int | None = None,
     left_out: Tensor | None = None,
+    recompute: bool = False,
 ) -> LossParts:
     """All parts for a batch in which video a belongs to text a.
 
@@ -68,7 +70,7 @@ def total_loss(
     Of a batch spread over processes, each gives its own rows and their numbers `counts` (seds.distributed); all get the
     loss of the whole batch, to which each has compared its videos with everybody's. part: so many at a time.
     left_out: bool [B, B] of the whole batch, pairs that no contrastive loss takes for negatives (`duplicates`); None =
-    every other row is one.
+    every other row is one. recompute: keep no products of tokens, but compute them again in the backward pass.
     """
     check_streams(streams, losses)
     counts = [len(video_valid)] if counts is None else counts
@@ -80,14 +82,17 @@ def total_loss(
     matched = losses.match_weight > 0 and _both(streams)
     rgb_videos = everybodys(Tokens(streams["rgb"], video_valid)) if matched else None
 
+    def kept(similarity: Callable[..., Any], *inputs: Any) -> Any:
+        return recomputed(similarity, *inputs) if recompute else similarity(*inputs)
+
     def compare(valid: Tensor, *videos: Tensor) -> tuple[Tensor]:
         matrices: list[Tensor] = []
         for values in videos:
             video = Tokens(values, valid)
-            matrices += [video_to_text(video, texts, masked), text_to_video(video, swapped_texts, masked)]
+            matrices += [kept(video_to_text, video, texts, masked), kept(text_to_video, video, swapped_texts, masked)]
         if rgb_videos is not None:
             pose = dict(zip(streams, videos, strict=True))["pose"]
-            matrices += matching(Tokens(pose, valid), rgb_videos, masked)
+            matrices += kept(matching, Tokens(pose, valid), rgb_videos, masked)
         return (torch.stack(matrices, 1),)  # [rows, matrices, B]
 
     (similarities,) = by_parts(compare, part, video_valid, *streams.values())

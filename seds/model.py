@@ -16,12 +16,12 @@ from seds.config import Losses, ModelSizes
 from seds.fusion import GlossFusion, MlpFusion
 from seds.initialisation import initialise, load_clip
 from seds.losses import LossParts, duplicates, total_loss
-from seds.microbatch import by_parts
+from seds.microbatch import by_parts, recomputed
 from seds.pose.encoder import PoseEncoder
 from seds.precision import widened
 from seds.scoring import Sentences
 from seds.similarity import Tokens
-from seds.towers import SequenceTower, TextTower
+from seds.towers import Block, SequenceTower, TextTower
 
 __all__ = ["SEDS", "Batch", "Numerics", "TextTokens", "VideoTokens", "initialise", "load_clip"]
 
@@ -85,6 +85,8 @@ class SEDS(nn.Module):
     exist, as parameters or as attributes.
     numerics: "default" lets padding influence nothing, so a score never depends on its batch; "published" computes as
     the released system does, padding included, for its checkpoints.
+    recompute: while training, keep the inputs of the layers alone and compute them again in the backward pass
+    (seds.microbatch); it takes about a forward pass more, and gradients are the same. May be set at any time.
     """
 
     pose_encoder: PoseEncoder
@@ -98,6 +100,7 @@ class SEDS(nn.Module):
         super().__init__()
         self.sizes, self.numerics = sizes, numerics
         self.streams = STREAMS[sizes.streams]
+        self.recompute = False
 
         def tower(inputs: int) -> SequenceTower:
             return SequenceTower(
@@ -129,8 +132,7 @@ class SEDS(nn.Module):
         valid = torch.cat([used.new_ones(len(used), 1), used], 1)
         inputs = {}
         if "pose" in self.streams:
-            for network in (self.pose_encoder.hand, self.pose_encoder.body):
-                network.recompute = part is not None
+            self.pose_encoder.recompute = self.recompute or part is not None
             inputs["pose"] = self.pose_encoder(
                 batch.left, batch.right, batch.body, batch.frames, batch.window_starts, padded=not self.masked
             )
@@ -148,16 +150,20 @@ class SEDS(nn.Module):
         """pose: the encoder's window tokens, rgb: features -> tokens of every stream; each video by itself."""
         tokens = {}
         if "pose" in inputs:
+            self.pose_tower.blocks.recompute = self.recompute
             tokens["pose"] = widened(self.pose_tower(inputs["pose"], valid))
         if "rgb" in inputs:
+            self.rgb_tower.blocks.recompute = self.recompute
             tokens["rgb"] = widened(self.rgb_tower((inputs["rgb"] - self.rgb_mean) / self.rgb_std, valid))
         if "fusion" in self.streams:
             with torch.autocast(valid.device.type, enabled=False):  # sampling places need more than 8 bits
-                tokens["fusion"] = self.fusion(tokens["pose"], tokens["rgb"], valid, self.masked)
+                both = (tokens["pose"], tokens["rgb"], valid, self.masked)
+                tokens["fusion"] = recomputed(self.fusion, *both) if self.recompute else self.fusion(*both)
         return tokens
 
     def encode_text(self, ids: Tensor, part: int | None = None) -> TextTokens:
         """ids: int64 [B, L], as seds.text.tokenise gives them. part: as of encode_video."""
+        self.text_tower.blocks.recompute = self.recompute
         end = ids.argmax(1, keepdim=True)  # the first of the highest ids, which is the end token's
         (tokens,) = by_parts(lambda some: (widened(self.text_tower(some)),), part, ids)
         return TextTokens(tokens, torch.arange(ids.shape[1], device=ids.device) <= end)
@@ -187,6 +193,7 @@ class SEDS(nn.Module):
                 counts,
                 part,
                 left_out,
+                self.recompute,
             )
 
     def similarity(self, video: VideoTokens, text: TextTokens, dual_mix: float = 0.5) -> dict[str, Tensor]:
@@ -204,6 +211,16 @@ class SEDS(nn.Module):
     def clamp_logit_scale(self) -> None:
         """To be called after each optimiser step."""
         self.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
+
+    def compile_blocks(self) -> None:
+        """Let torch compile the towers' blocks, most of the arithmetic, at their first use; the names stay.
+
+        One block's code serves all of a tower's shape. The rest is left alone: fusion and losses were no quicker
+        compiled, or not worth the minutes it takes.
+        """
+        for module in self.modules():
+            if isinstance(module, Block):
+                module.compile(dynamic=True)
 
     def clip_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Those that start from CLIP, with their names: the three towers and the logit scale."""

@@ -6,9 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seds.microbatch import recomputed
+
 
 class Attention(nn.Module):
-    """Multi-head self-attention. x: [B, T, D], mask: bool, broadcastable to [B, heads, T, T], True = may be seen."""
+    """Multi-head self-attention.
+
+    On a GPU torch takes its own kernel for it: flash attention, which knows no masks, where the sequence is causal, and
+    the memory-efficient one, which reads a bool mask, where there is padding.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -18,10 +24,13 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """x: [B, T, D]; mask: bool, broadcastable to [B, heads, T, T], True = may be seen; None = causal, what precedes
+        a position and itself.
+        """
         batch, length, width = x.shape
         q, k, v = self.qkv(x).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # [B, heads, T, D / heads]
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)  # [B, heads, T, D / heads]
         return self.out(y.transpose(1, 2).reshape(batch, length, width))
 
 
@@ -36,9 +45,24 @@ class Block(nn.Module):
         self.expand = nn.Linear(width, 4 * width)
         self.contract = nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """x: [B, T, D]; mask: as of Attention."""
         x = x + self.attention(self.ln_1(x), mask)
         return x + self.contract(quick_gelu(self.expand(self.ln_2(x))))
+
+
+class Blocks(nn.ModuleList):
+    """Blocks in turn. recompute: while training, each keeps its input alone (seds.microbatch)."""
+
+    def __init__(self, width: int, layers: int, heads: int) -> None:
+        super().__init__([Block(width, heads) for _ in range(layers)])
+        self.recompute = False
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """x: [B, T, D]; mask: as of Attention."""
+        for block in self:
+            x = recomputed(block, x, mask) if self.recompute else block(x, mask)
+        return x
 
 
 def quick_gelu(x: Tensor) -> Tensor:
@@ -59,7 +83,7 @@ class SequenceTower(nn.Module):
         self.class_embedding = nn.Parameter(torch.zeros(width))
         self.positional_embedding = nn.Parameter(torch.zeros(length + 1, width))
         self.ln_pre = nn.LayerNorm(width)
-        self.blocks = nn.ModuleList([Block(width, heads) for _ in range(layers)])
+        self.blocks = Blocks(width, layers, heads)
         self.ln_post = nn.LayerNorm(width)
         self.projection = nn.Parameter(torch.zeros(width, embed))
 
@@ -73,9 +97,7 @@ class SequenceTower(nn.Module):
             raise ValueError(f"{length} windows, but the tower has {len(self.positional_embedding) - 1} positions")
         x = torch.cat([self.class_embedding.expand(batch, 1, -1), self.input(windows)], 1)
         x = self.ln_pre(x + self.positional_embedding[: length + 1])
-        mask = valid[:, None, None, :]
-        for block in self.blocks:
-            x = block(x, mask)
+        x = self.blocks(x, valid[:, None, None, :])
         return self.ln_post(x) @ self.projection
 
 
@@ -86,7 +108,7 @@ class TextTower(nn.Module):
         super().__init__()
         self.token_embedding = nn.Embedding(vocabulary, width)
         self.positional_embedding = nn.Parameter(torch.zeros(context, width))
-        self.blocks = nn.ModuleList([Block(width, heads) for _ in range(layers)])
+        self.blocks = Blocks(width, layers, heads)
         self.ln_final = nn.LayerNorm(width)
         self.projection = nn.Parameter(torch.zeros(width, embed))
 
@@ -96,7 +118,4 @@ class TextTower(nn.Module):
         if length > len(self.positional_embedding):
             raise ValueError(f"{length} tokens, but the text tower has {len(self.positional_embedding)} positions")
         x = self.token_embedding(ids) + self.positional_embedding[:length]
-        causal = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
-        for block in self.blocks:
-            x = block(x, causal)
-        return self.ln_final(x) @ self.projection
+        return self.ln_final(self.blocks(x, None)) @ self.projection

@@ -53,6 +53,7 @@ def build(train: Split, settings: Train, profile: TrainProfile, seed: int, devic
     """
     model = SEDS(profile.model, settings.numerics)
     check_streams(model.streams, settings.losses)
+    model.recompute = profile.checkpointing
     initialise(model, torch.Generator().manual_seed(seed))
     if profile.clip is not None:
         load_clip(model, profile.clip)
@@ -62,6 +63,8 @@ def build(train: Split, settings: Train, profile: TrainProfile, seed: int, devic
         mean, deviation = rgb_statistics(train)
         model.rgb_mean.copy_(torch.from_numpy(mean))
         model.rgb_std.copy_(torch.from_numpy(deviation))
+    if profile.compile:
+        model.compile_blocks()
     return model.to(device)
 
 

@@ -18,7 +18,6 @@ from seds import distributed, microbatch, training
 from seds.config import Losses, Train, TrainProfile
 from seds.data import Split, load_split
 from seds.model import SEDS, Batch, initialise
-from seds.pose import graph_network
 
 PROCESSES = 2
 FRAMES, WORDS = (16, 40, 9, 25, 33), (5, 12, 3, 9, 32)  # five videos: one process has two, the other three
@@ -184,8 +183,8 @@ def test_what_is_computed_again_drops_the_same_activations(monkeypatch: pytest.M
         return outcome(model, model(batch_for("default"), LOSSES, 2))
 
     again = step()
-    for module in (microbatch, graph_network):  # the same parts, their activations kept
-        monkeypatch.setattr(module, "checkpoint", lambda function, *inputs, **options: function(*inputs))
+    # The same parts, their activations kept.
+    monkeypatch.setattr(microbatch, "checkpoint", lambda function, *inputs, **options: function(*inputs))
     kept = step()
     assert_same(again, kept)
     torch.manual_seed(4)

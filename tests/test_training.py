@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from corpus import DATASET, RULES, SIZES, write_corpus
+from recorded import without_dropout
 
 from seds import checkpoint, training
 from seds.config import ConfigError, Losses, Train, TrainProfile
@@ -75,6 +76,27 @@ def test_a_model_of_other_parts_learns_too(changes: dict, splits: tuple[Split, S
     assert recalls[fit.epoch - 1] == max(recalls)
     checkpoint.save(tmp_path / "toy", model, fit.state, {}, "")
     assert training.measure(checkpoint.load(tmp_path / "toy"), splits[1]) == fit.dev
+
+
+def test_compiled_blocks_give_the_same_losses_and_names(splits: tuple[Split, Split], tmp_path: Path) -> None:
+    from torch._dynamo.utils import counters
+
+    train, dev = splits
+    profile = PROFILE.model_copy(update={"epochs": 4, "model": SIZES.model_copy(update={"streams": "pose"})})
+    found = []
+    counters.clear()
+    for compiled in (False, True):
+        model = training.build(train, SETTINGS, profile.model_copy(update={"compile": compiled}), 1, "cpu")
+        without_dropout(model)
+        logged: list[training.Values] = []
+        fit = training.fit(model, train, dev, SETTINGS, profile, profile.lr, 1, logged.append)
+        found.append((fit, [values["loss"]["total"] for values in logged], list(model.state_dict())))
+        assert (counters["stats"]["unique_graphs"] > 0) == compiled
+    (plain, losses, names), (quick, same_losses, same_names) = found
+    assert same_losses == pytest.approx(losses, rel=1e-5)
+    assert same_names == names == list(quick.state)
+    checkpoint.save(tmp_path / "toy", model, quick.state, {}, "")
+    assert training.measure(checkpoint.load(tmp_path / "toy"), dev) == quick.dev == plain.dev
 
 
 def test_distillation_of_one_stream_is_refused_before_anything_is_built(splits: tuple[Split, Split]) -> None:

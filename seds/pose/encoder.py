@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seds.config import ModelSizes
+from seds.microbatch import recomputed
 from seds.pose.graph_network import GraphNetwork
 from seds.pose.graphs import body_graph, hand_graph
 from seds.pose.temporal import Packing, TemporalBlock
@@ -13,10 +14,15 @@ from seds.pose.window_stage import window_means
 
 
 class PoseEncoder(nn.Module):
-    """Both hands through one graph network, the body through another, then a temporal block inside each window."""
+    """Both hands through one graph network, the body through another, then a temporal block inside each window.
+
+    recompute: while training, layers keep their inputs alone and are computed again in the backward pass; the batch
+    statistics are those of the whole batch all the same.
+    """
 
     def __init__(self, sizes: ModelSizes) -> None:
         super().__init__()
+        self.recompute = False
         self.window = sizes.window
         channels, out = sizes.gcn_channels, sizes.gcn_out
         self.hand = GraphNetwork(hand_graph(), channels, out, sizes.gcn_dropout, sizes.gcn_out_dropout)
@@ -26,6 +32,8 @@ class PoseEncoder(nn.Module):
     def frame_features(self, left: Tensor, right: Tensor, body: Tensor, lengths: Tensor) -> Tensor:
         """left, right: [N, 21, 2] px, body: [N, 7, 2] px, the videos end to end; lengths: [B] -> [N, 3 gcn_out]."""
         packing = Packing(lengths)
+        for network in (self.hand, self.body):
+            network.recompute = self.recompute
         # Right before left: the shared network's running statistics see them in the release's order.
         right_features = self.hand(right, packing)
         return torch.cat([self.hand(left, packing), right_features, self.body(body, packing)], 1)
@@ -54,7 +62,8 @@ class PoseEncoder(nn.Module):
             weight = left.new_ones(len(flat_starts))
             weight[-1] = (~used).sum()
             features = torch.cat([features, features.new_zeros(self.window, features.shape[1])])
-        means = window_means(self.window_block, features, flat_starts, self.window, weight)
+        inputs = (self.window_block, features, flat_starts, self.window, weight)
+        means = recomputed(window_means, *inputs, norms=self.window_block) if self.recompute else window_means(*inputs)
         if not padded:
             means = torch.cat([means, means.new_zeros(1, means.shape[1])])
         return means[row]

@@ -6,16 +6,15 @@ products without a copy in between.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
-from seds.pose.batchnorm import BatchNorm, untracked
+from seds.microbatch import recomputed
+from seds.pose.batchnorm import BatchNorm
 from seds.pose.graph_convolution import GraphConvolution
 from seds.pose.graphs import Graph
 from seds.pose.temporal import Packing, TemporalBlock
@@ -98,10 +97,4 @@ class GraphNetwork(nn.Module):
         return x
 
     def _step(self, module: nn.Module, *inputs: Any) -> Tensor:
-        if not self.recompute:
-            return module(*inputs)
-
-        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-            return nullcontext(), untracked(module)  # of the first pass and of the repeated one
-
-        return checkpoint(module, *inputs, use_reentrant=False, context_fn=contexts)
+        return recomputed(module, *inputs, norms=module) if self.recompute else module(*inputs)
