@@ -224,6 +224,17 @@ class Index(Section):
     candidates: int = Field(ge=1)  # of a larger gallery, how many the first pass leaves to exact scoring
 
 
+class Report(Section):
+    """The page on an evaluation."""
+
+    worst: int = Field(8, ge=0)  # queries with pictures in each direction, those found last
+    best: int = Field(3, ge=0)  # and those found first by the widest margin
+    frames: int = Field(4, ge=1, le=20)  # pictures of a video
+    search_url: str | None = Field(
+        None, pattern=r"^https?://[^\s/]+"
+    )  # of `seds serve`, which links lead to; null = none
+
+
 class Params(Section):
     active: tuple[str, ...]
     seed: int
@@ -239,6 +250,7 @@ class Params(Section):
     train: Train
     evaluate: Evaluate
     index: Index
+    report: Report
 
     @model_validator(mode="after")
     def _active_are_known(self) -> Params:

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from seds import tables
+from seds import pages, tables
 from seds.keypoint_quality import KEYPOINT_QUALITY, measure_corpus
-from seds.legible import legible
+from seds.pages import jpeg_url
 from seds.pose import quality
 from seds.show import FOLDER, Corpus, ShowError, evenly, find, pictures, state
 from seds.video import VideoError
@@ -27,7 +25,6 @@ LEFT_OUT_ROWS = 50  # videos named of each reason
 GROUPS = 16  # signers shown, those with most videos
 _BINS = 20
 _THUMB = 240  # px
-_JPEG_QUALITY = 75
 
 # Column, name, what it says, and whether it is a share: others have a scale that ends at their largest 95th percentile.
 COLUMNS = (
@@ -108,10 +105,8 @@ def page(corpus: Corpus, table: pd.DataFrame, parquet: str, worst: int, frames: 
     """
     measured = table[table["status"] == "ok"]
     groups = _groups(measured)
-    environment = Environment(
-        loader=PackageLoader("seds"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(legible=legible, percent=_percent, number=_number)
+    environment = pages.environment()
+    environment.filters.update(percent=_percent, number=_number)
     script = files("seds").joinpath("templates", "sort.js").read_text(encoding="utf-8")
     return environment.get_template("keypoints.html.j2").render(
         name=corpus.name,
@@ -182,11 +177,7 @@ def _case(corpus: Corpus, row: dict[str, object], count: int) -> Case:
 
 
 def _thumbnails(drawn: Sequence[np.ndarray], numbers: Sequence[int], states: Sequence[str]) -> tuple[Thumbnail, ...]:
-    urls = []
-    for image in drawn:
-        _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        urls.append("data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode())
-    return tuple(map(Thumbnail, urls, numbers, states))
+    return tuple(map(Thumbnail, map(jpeg_url, drawn), numbers, states))
 
 
 def _percent(value: float) -> str:

@@ -7,40 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from corpus import SIZES, write_corpus
-from ruamel.yaml import YAML
+from evaluated import change_params, save_model, write_project
 
-from seds import checkpoint, results, tables
+from seds import results, tables
 from seds.metrics import METRICS
-from seds.model import SEDS, initialise
 from seds.retrieval import DIRECTIONS, rank_both, sentence_columns
 from stages import evaluate
-
-ROOT = Path(__file__).parents[1]
-
-
-def save_model(folder: Path, seed: int, streams: str = "both") -> None:
-    model = SEDS(SIZES.model_copy(update={"streams": streams}))
-    initialise(model, torch.Generator().manual_seed(seed))
-    checkpoint.save(folder, model, model.state_dict(), {"seed": seed}, "")
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which `stages.evaluate toy` can run: parameters, a corpus of two signers and an untrained model."""
-    params = YAML(typ="safe").load(ROOT / "params.yaml")
-    params["active"] = ["toy"]
-    params["machine"]["device"] = "cpu"
-    params["datasets"] = {"toy": {"corpus": "demo", "profile": "small"}}
-    params["evaluate"]["bootstrap"] = 50
-    YAML(typ="safe").dump(params, tmp_path / "params.yaml")
-    write_corpus(tmp_path / "data", {"test": 2})
-    path = tmp_path / "data" / "manifest" / "toy.parquet"
-    manifest = pd.read_parquet(path)
-    manifest["signer"] = ["A", "B"] * 8
-    tables.write(manifest, tables.MANIFEST, path)
-    save_model(tmp_path / "models" / "toy", 7)
+    write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -82,9 +59,7 @@ def test_models_of_all_seeds_are_measured_and_the_published_rule_is_on_request(p
     alone = read("test")
     for seed in (8, 9):
         save_model(Path(f"models/toy/seeds/{seed}"), seed)
-    params = YAML(typ="safe").load(project / "params.yaml")
-    params["evaluate"]["published_ties"] = True
-    YAML(typ="safe").dump(params, project / "params.yaml")
+    change_params(project, "evaluate", published_ties=True)
     evaluate.main("toy")
     test = read("test")
     assert {name: test[name] for name in alone} == alone, "the first seed's model stays the one that is reported"

@@ -15,7 +15,9 @@ from seds.model import STREAMS
 from seds.retrieval import DIRECTIONS
 
 ROOT = Path(__file__).parents[1]
-STAGES_OF_DEMO = ("prepare@demo", "pose@demo", "rgb@demo", "manifest@demo", "train@demo", "evaluate@demo", "index@demo")
+STAGES_OF_DEMO = tuple(
+    f"{stage}@demo" for stage in ("prepare", "pose", "rgb", "manifest", "train", "evaluate", "report", "index")
+)
 
 pytestmark = pytest.mark.pipeline
 
@@ -69,6 +71,9 @@ def test_every_stage_leaves_what_it_promises(clone: Path) -> None:
             STREAMS["both"]
         )
     assert len(pd.read_parquet(clone / "results/demo/ranks.parquet")) == len(STREAMS["both"]) * len(DIRECTIONS) * 4
+    page = (clone / "results/demo/report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/jpeg") >= 4 * 2, "pictures of the queries"
+    assert "No pictures" not in page
     accuracy = json.loads((clone / "metrics/demo/pose.json").read_text())
     assert min(accuracy["test"]["pck"][group] for group in ("elbows", "wrists", "fingers")) > 0.7
     assert "random initialisation" in (clone / "models/demo/README.md").read_text()
@@ -90,7 +95,7 @@ def test_a_second_run_does_nothing(clone: Path) -> None:
 def test_an_experiment_on_lr_repeats_training_and_what_follows(clone: Path) -> None:
     printed = run(clone, "dvc", "exp", "run", "-S", "lr=1e-4")
     ran = [stage for stage in ("render", *STAGES_OF_DEMO) if f"Running stage '{stage}'" in printed]
-    assert ran == ["train@demo", "evaluate@demo", "index@demo"]
+    assert ran == ["train@demo", "evaluate@demo", "report@demo", "index@demo"]
     changes = json.loads(run(clone, "dvc", "metrics", "diff", "--json", "--all"))["metrics/demo/test.json"]
     for stream in STREAMS["both"]:
         for direction in DIRECTIONS:

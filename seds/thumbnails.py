@@ -1,0 +1,41 @@
+"""A few frames of a video at its own cut, small, for pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from seds.boxes import clip_box, parse_box, pixels
+from seds.video import VideoError, frames
+
+
+def thumbnails(video: Any, count: int, width: int) -> list[np.ndarray]:
+    """Up to `count` frames in the middles of equal parts, `width` px wide or their own; uint8 [H,W,3] RGB.
+
+    video: a row (of itertuples) of the videos table; where it has a box around the signer, that is shown. Raises
+    VideoError, for a video of which only the features exist, too.
+    """
+    if not video.path:
+        raise VideoError("no video was released, only its features")
+    numbers = np.unique(((np.arange(count) + 0.5) * video.frames / count).astype(int))
+    wanted, made = set(numbers.tolist()), []
+    start, end = (None if pd.isna(second) else float(second) for second in (video.start_s, video.end_s))
+    for number, image in enumerate(frames(video.path, start, end, video.fps)):
+        if number in wanted:
+            part = image[pixels(clip_box(parse_box(video.bbox), image.shape[1], image.shape[0]))]
+            made.append(_small(part, width))
+        if number >= numbers[-1]:
+            return made
+    raise VideoError(
+        f"{video.path}: has fewer than {video.frames} frames: it changed since it was read; run: dvc repro"
+    )
+
+
+def _small(image: np.ndarray, width: int) -> np.ndarray:
+    scale = width / image.shape[1]
+    if scale >= 1:
+        return image
+    return cv2.resize(image, (width, max(1, round(image.shape[0] * scale))), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,21 @@
+"""The evaluation as one page to look at -> results/<dataset>/report.html."""
+
+import sys
+from pathlib import Path
+
+from seds import report, results, tables
+from seds.config import load_params
+
+
+def main(dataset: str) -> None:
+    params = load_params()
+    params.dataset(dataset)
+    manifest = tables.read(f"data/manifest/{dataset}.parquet", tables.MANIFEST, f"dvc repro manifest@{dataset}")
+    html = report.page(dataset, report.open_results(dataset, manifest), params.report)
+    path = Path("results") / dataset / "report.html"
+    results.write_text(path, html)
+    print(f"{path}: {len(html.encode()) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

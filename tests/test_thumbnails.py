@@ -1,0 +1,45 @@
+"""Frames of a video's own cut."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import shown
+
+from seds.thumbnails import thumbnails
+from seds.video import VideoError
+
+
+def row(path: str, **values: Any) -> Any:
+    return next(pd.DataFrame([shown.row("v", path, **values)]).itertuples())
+
+
+def test_frames_are_those_of_the_cut_evenly_spread(tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
+    shown.write_video(path)
+    made = thumbnails(row(str(path), start_s=0.5, end_s=1.5, frames=10), 3, 80)
+    assert [image.shape for image in made] == [(60, 80, 3)] * 3
+    for image, frame in zip(made, (5 + 1, 5 + 5, 5 + 8), strict=True):
+        assert abs(float(image.mean()) - shown.grey(frame)) < 4
+    assert len(thumbnails(row(str(path), frames=2), 5, 80)) == 2, "no frame twice"
+    assert thumbnails(row(str(path)), 1, 1000)[0].shape == (120, 160, 3), "none is enlarged"
+
+
+def test_of_a_box_only_the_inside_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
+    shown.write_video(path)
+    (image,) = thumbnails(row(str(path), bbox="10,20,50,100"), 1, 80)
+    assert image.shape == (80, 40, 3)
+    assert image.dtype == np.uint8
+
+
+def test_a_video_that_is_not_there_or_shorter_than_it_was_says_so(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="only its features"):
+        thumbnails(row(""), 3, 80)
+    with pytest.raises(VideoError, match="no such file"):
+        thumbnails(row(str(tmp_path / "gone.mp4")), 3, 80)
+    shown.write_video(tmp_path / "video.mp4")
+    with pytest.raises(VideoError, match="fewer than 50 frames: it changed"):
+        thumbnails(row(str(tmp_path / "video.mp4"), frames=50), 3, 80)
