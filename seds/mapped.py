@@ -14,12 +14,10 @@ import mmap
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
-_OPEN = 256  # maps of a reader, of which each holds a file descriptor; a process commonly may have 1024
 
 
 class MappedError(ValueError):
@@ -74,29 +72,10 @@ def read_header(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, metadata
 
 
-class Maps:
-    """Maps of files, the last used kept open; from several threads too."""
-
-    def __init__(self) -> None:
-        self._open: dict[Path, mmap.mmap] = {}  # the last used last
-        self._lock = Lock()
-
-    def view(self, path: Path, known: State, tensor: Tensor) -> np.ndarray:
-        """The tensor; `known` is the state that the file had when its header was read. Raises MappedError when it is
-        another by now, or gone.
-        """
-        return np.ndarray(tensor.shape, tensor.dtype, self._map(path, known), tensor.offset)
-
-    def _map(self, path: Path, known: State) -> mmap.mmap:
-        with self._lock:
-            mapped = self._open.pop(path, None) or _map(path, known)
-            self._open[path] = mapped  # last
-            if len(self._open) > _OPEN:
-                del self._open[next(iter(self._open))]  # closed with the last array that looks into it
-            return mapped
-
-
-def _map(path: Path, known: State) -> mmap.mmap:
+def open_map(path: Path, known: State) -> mmap.mmap:
+    """The file, mapped for reading. known: its state when its header was read. Raises MappedError when it is another
+    by now, or gone.
+    """
     try:
         with path.open("rb") as file:
             if state(path) != known:
@@ -104,3 +83,8 @@ def _map(path: Path, known: State) -> mmap.mmap:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise MappedError(f"{path} cannot be read any more ({error}); run the same command again") from None
+
+
+def view(file: mmap.mmap, tensor: Tensor) -> np.ndarray:
+    """A tensor of a mapped file, read-only; the map stays open as long as it."""
+    return np.ndarray(tensor.shape, tensor.dtype, file, tensor.offset)

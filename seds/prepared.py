@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import lru_cache
+from mmap import mmap
 from pathlib import Path
 from typing import Any, overload
 
@@ -31,17 +33,16 @@ from seds.engine.code_version import code_version
 from seds.engine.locks import lock
 from seds.engine.parts import write_whole
 from seds.extract import digest
-from seds.mapped import MappedError, Maps, State, Tensor
+from seds.mapped import MappedError, State, Tensor
 from seds.samples import Prepared, Video
 from seds.shards import ShardError, ShardReader
 
 _SCHEMA = "seds-prepared-1"
 _HEADER = "seds"
-_FIELDS = tuple(field.name for field in fields(Prepared))
-_BY_FRAME = ("left", "right", "body", "raw_frames")  # the others are by window
+_BY_FRAME, _BY_WINDOW = ("left", "right", "body", "raw_frames"), ("starts", "nearest")
+_FIELDS = (*_BY_FRAME, *_BY_WINDOW)
 _FEATURES = "<f2"
-
-
+_OPEN = 128  # prepared files and shards that stay mapped; each holds a file descriptor, of which 1024 are common
 # Of a video: its first frame and number of frames in the tensors of its file, the same of windows; of its RGB features
 # the shard (number in the file's list), offset, rows and width.
 _PLACE = ("frame", "frames", "window", "windows", "shard", "offset", "rows", "width")
@@ -53,31 +54,38 @@ class _Job:
 
     path: Path
     at: np.ndarray  # int64 [videos]
-    rows: list[Any]
-    shards: list[tuple[str, State]]  # of their RGB features
+    rows: pd.DataFrame
+    shards: list[tuple[Path, State]]  # of their RGB features
 
 
 @dataclass(frozen=True)
 class _Part:
     """A file that is there."""
 
-    job: _Job
+    path: Path
     state: State
     tensors: dict[str, Tensor]
     places: np.ndarray  # int64 [videos, _PLACE]
+    at: np.ndarray  # as of _Job
+    shards: list[tuple[Path, State]]
 
 
 class Videos(Sequence[Video]):
-    """Videos of a manifest, in its order, put together of mapped files when asked for: a few microseconds each."""
+    """Videos of a manifest, in its order, put together of mapped files when asked for: some microseconds each.
 
-    def __init__(self, rows: pd.DataFrame, parts: Sequence[_Part], features: Path) -> None:
-        """features: the folder of the RGB shards."""
+    widths: int64 [videos], features of an RGB window.
+    """
+
+    def __init__(self, rows: pd.DataFrame, parts: Sequence[_Part]) -> None:
         self._ids, self._sentences, self._texts = (rows[c].tolist() for c in ("video_id", "sentence_id", "text"))
-        self._parts, self._features, self._maps = parts, features, Maps()
+        self._parts = parts
         self._part = np.empty(len(rows), np.int64)
         self._places = np.empty((len(rows), len(_PLACE)), np.int64)
         for number, part in enumerate(parts):
-            self._part[part.job.at], self._places[part.job.at] = number, part.places
+            self._part[part.at], self._places[part.at] = number, part.places
+        self.widths = self._places[:, _PLACE.index("width")]
+        self._prepared = lru_cache(_OPEN)(self._open_part)
+        self._features = lru_cache(_OPEN)(self._open_features)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -91,15 +99,21 @@ class Videos(Sequence[Video]):
     def __getitem__(self, i: int | slice) -> Video | list[Video]:
         if isinstance(i, slice):
             return [self[at] for at in range(*i.indices(len(self)))]
-        part = self._parts[self._part[i]]
+        part = int(self._part[i])
         frame, frames, window, windows, shard, offset, rows, width = self._places[i].tolist()
-        of_frames, of_windows = slice(frame, frame + frames), slice(window, window + windows)
-        cut = {name: of_frames if name in _BY_FRAME else of_windows for name in _FIELDS}
-        one = Prepared(**{n: self._maps.view(part.job.path, part.state, part.tensors[n])[cut[n]] for n in _FIELDS})
-        name, state = part.job.shards[shard]
-        features = self._maps.view(self._features / name, state, Tensor(_FEATURES, (rows, width), offset))
-        names = {"video_id": self._ids[i], "sentence_id": self._sentences[i], "text": self._texts[i]}
-        return Video(**vars(one), features=features, **names)
+        whole = self._prepared(part)
+        arrays: dict[str, Any] = {name: whole[name][frame : frame + frames] for name in _BY_FRAME}
+        arrays |= {name: whole[name][window : window + windows] for name in _BY_WINDOW}
+        arrays["features"] = mapped.view(self._features(part, shard), Tensor(_FEATURES, (rows, width), offset))
+        return Video(**arrays, video_id=self._ids[i], sentence_id=self._sentences[i], text=self._texts[i])
+
+    def _open_part(self, number: int) -> dict[str, np.ndarray]:
+        part = self._parts[number]
+        file = mapped.open_map(part.path, part.state)
+        return {name: mapped.view(file, tensor) for name, tensor in part.tensors.items()}
+
+    def _open_features(self, number: int, shard: int) -> mmap:
+        return mapped.open_map(*self._parts[number].shards[shard])
 
 
 def open_videos(
@@ -119,10 +133,10 @@ def open_videos(
     """
     settings = [_SCHEMA, code_version(samples.prepare), rules.model_dump(), wrist_margin]
     jobs = _jobs(rows, pose, rgb, scratch / digest(settings)[:16])
-    if not all(map(_found, jobs)):
+    if not all(_found(job) for job in jobs):
         name = pose.folder.name
         with lock(scratch / f"{name}.lock", f"preparation of {name}"):
-            missing = [job for job in jobs if not _found(job)]  # another process may have been first
+            missing = [job for job in jobs if not _found(job, tqdm.write)]  # another process may have been first
 
             def prepare(job: _Job) -> int:
                 write_whole(job.path, _make(job, pose, rgb, rules, wrist_margin))
@@ -135,18 +149,23 @@ def open_videos(
             ):
                 for count in pool.map(prepare, missing):
                     bar.update(count)
-    return Videos(rows, [_open(job) for job in jobs], rgb.folder)
+            size = sum(job.path.stat().st_size for job in missing)
+            tqdm.write(
+                f"prepared {total} videos of {name}: {size / 1e9:.2f} GB stay in {scratch}, to be removed at will"
+            )
+    return Videos(rows, [_open(job) for job in jobs])
 
 
 def _jobs(rows: pd.DataFrame, pose: ShardReader, rgb: ShardReader, folder: Path) -> list[_Job]:
     """One a pose shard."""
     jobs = []
+    columns = ["video_id", "width", "height", "rgb_shard"]
     for name, at in rows.reset_index(drop=True).groupby("pose_shard", sort=False).indices.items():
-        part = rows.iloc[at]
-        shards = [(shard, _state(rgb, shard)) for shard in sorted(set(part["rgb_shard"]))]
-        made_of = [name, vars(_state(pose, name)), [(shard, vars(state)) for shard, state in shards]]
-        identity = digest([made_of, part[["video_id", "width", "height", "rgb_shard"]].to_numpy().tolist()])[:32]
-        jobs.append(_Job(folder / f"{identity}.safetensors", at, list(part.itertuples()), shards))
+        part = rows.iloc[at][columns]
+        shards = [(rgb.folder / shard, _state(rgb, shard)) for shard in sorted(set(part["rgb_shard"]))]
+        made_of = [name, vars(_state(pose, name)), [(path.name, vars(state)) for path, state in shards]]
+        identity = digest([made_of, part.to_numpy().tolist()])[:32]
+        jobs.append(_Job(folder / f"{identity}.safetensors", at, part, shards))
     return jobs
 
 
@@ -160,13 +179,13 @@ def _state(reader: ShardReader, shard: str) -> State:
 
 def _make(job: _Job, pose: ShardReader, rgb: ShardReader, rules: Windows, wrist_margin: float | None) -> bytes:
     """The bytes of a file."""
-    names = [name for name, _ in job.shards]
-    headers = [mapped.read_header(rgb.folder / name)[0] for name in names]
+    names = [path.name for path, _ in job.shards]
+    headers = [mapped.read_header(path)[0] for path, _ in job.shards]
     rgb_window = int(rgb.metadata["window"])
     prepared: list[Prepared] = []
     places = []
     frame = window = 0
-    for row in job.rows:
+    for row in job.rows.itertuples():
         (keypoints,), (starts,) = pose.read(row.video_id, ("keypoints",)), rgb.read(row.video_id, ("starts",))
         one = samples.prepare(keypoints, row.width, row.height, starts, rgb_window, rules, wrist_margin)
         shard = names.index(row.rgb_shard)
@@ -183,14 +202,14 @@ def _make(job: _Job, pose: ShardReader, rgb: ShardReader, rules: Windows, wrist_
     return save({**tensors, "places": np.array(places, np.int64)}, {_HEADER: json.dumps(header)})
 
 
-def _found(job: _Job) -> bool:
+def _found(job: _Job, tell: Callable[[str], None] = lambda _: None) -> bool:
     """Whether the file of a job is there and whole."""
     try:
         _open(job)
     except FileNotFoundError:
         return False
     except MappedError as error:
-        tqdm.write(f"{error}; prepared again")
+        tell(f"{error}; prepared again")
         return False
     return True
 
@@ -202,4 +221,5 @@ def _open(job: _Job) -> _Part:
     expected = {"schema": _SCHEMA, "identity": job.path.stem}
     if json.loads(metadata.get(_HEADER, "{}")) != expected or set(tensors) != {*_FIELDS, "places"}:
         raise MappedError(f"{job.path}: expected {expected} with {', '.join(_FIELDS)}, found {metadata}")
-    return _Part(job, state, tensors, Maps().view(job.path, state, tensors["places"]).copy())
+    places = mapped.view(mapped.open_map(job.path, state), tensors["places"]).copy()
+    return _Part(job.path, state, tensors, places, job.at, job.shards)

@@ -13,7 +13,6 @@ from corpus import DATASET, RULES, write_corpus
 
 from seds import mapped, prepared, samples, shards, tables
 from seds.config import Windows
-from seds.data import load_video
 from seds.samples import Video
 
 
@@ -30,6 +29,8 @@ def opened(root: Path, rules: Windows = RULES, rows: pd.DataFrame | None = None)
 
 def assert_as_computed(videos: prepared.Videos, root: Path, rules: Windows = RULES) -> None:
     """Bit for bit what each row gives by itself."""
+    from seds.data import load_video  # and with it torch, which the processes of a test below need not load
+
     pose, rgb = (shards.ShardReader(root / kind / "toy", kind) for kind in ("pose", "rgb"))
     rows = list(rows_of(root).itertuples())
     assert len(videos) == len(rows)
@@ -127,7 +128,7 @@ def test_a_damaged_file_is_made_again(root: Path, damage: str, capsys: pytest.Ca
 
 def test_a_shard_that_changes_under_a_run_is_not_read_as_another(root: Path) -> None:
     videos = opened(root)
-    videos._maps._open.clear()
+    videos._features.cache_clear()
     for path in (root / "rgb" / "toy").glob("*.safetensors"):
         os.utime(path)
     with pytest.raises(mapped.MappedError, match=r"rgb/toy/\d.safetensors has changed since this run began"):
@@ -157,10 +158,9 @@ def test_two_processes_may_want_it_at_once(root: Path) -> None:
 
 
 def test_maps_kept_open_are_few_and_views_outlive_them(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mapped, "_OPEN", 1)
-    videos = opened(root)
-    held: list[Video] = list(videos)
-    assert len(videos._maps._open) == 1
+    monkeypatch.setattr(prepared, "_OPEN", 1)
+    held: list[Video] = list(opened(root))
+    monkeypatch.undo()
     for a, b in zip(held, opened(root), strict=True):
         np.testing.assert_array_equal(a.left, b.left)
         np.testing.assert_array_equal(a.rgb, b.rgb)
