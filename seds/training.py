@@ -17,6 +17,7 @@ from tqdm import tqdm
 from seds import distributed, inference, optim, retrieval
 from seds.config import Train, TrainProfile
 from seds.data import Split
+from seds.devices import autocast
 from seds.initialisation import initialise, load_clip
 from seds.losses import check_streams
 from seds.model import SEDS
@@ -119,7 +120,7 @@ def fit(
             totals: dict[str, float] = {}
             for _, batch in train.training_batches(profile.batch, settings.swap, generator):
                 own = batch.rows(distributed.share(len(batch.frames))).to(device)
-                with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+                with autocast(device, profile.precision):
                     parts = network(own, settings.losses, profile.micro_batch)
                 if not torch.isfinite(parts["total"]):
                     raise TrainingError(

@@ -13,7 +13,7 @@ FRAMES, WORDS = (16, 40, 9, 25, 33), (5, 12, 3, 9, 32)
 LOSSES = Losses(distill_pose=0.5, distill_rgb=0.5)
 
 
-def step(recompute: bool, numerics: str = "default", micro_batch: int | None = None) -> tuple[dict[str, Tensor], int]:
+def step(recompute: bool, numerics: str, micro_batch: int | None, half: bool) -> tuple[dict[str, Tensor], int]:
     """Losses, gradients and buffers of a training step with dropout; bytes that the forward pass kept."""
     model = SEDS(SMALL, numerics)
     initialise(model, torch.Generator().manual_seed(0))
@@ -26,7 +26,8 @@ def step(recompute: bool, numerics: str = "default", micro_batch: int | None = N
         return tensor
 
     torch.manual_seed(3)
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
+    with hooks, torch.autocast("cpu", torch.bfloat16, enabled=half):
         parts = model(batch, LOSSES, micro_batch)
     parts["total"].backward()
     tensors = dict(parts) | dict(model.named_buffers())
@@ -35,9 +36,12 @@ def step(recompute: bool, numerics: str = "default", micro_batch: int | None = N
     return tensors, sum(size for place, size in kept.items() if place not in weights)
 
 
-@pytest.mark.parametrize(("numerics", "micro_batch"), [("default", None), ("published", None), ("default", 2)])
-def test_what_is_computed_again_is_equal_to_the_bit(numerics: str, micro_batch: int | None) -> None:
-    (kept, much), (again, little) = (step(recompute, numerics, micro_batch) for recompute in (False, True))
+@pytest.mark.parametrize(
+    ("numerics", "micro_batch", "half"),
+    [("default", None, False), ("published", None, False), ("default", 2, False), ("default", None, True)],
+)
+def test_what_is_computed_again_is_equal_to_the_bit(numerics: str, micro_batch: int | None, half: bool) -> None:
+    (kept, much), (again, little) = (step(recompute, numerics, micro_batch, half) for recompute in (False, True))
     assert set(kept) == set(again)
     assert [name for name, tensor in kept.items() if not tensor.equal(again[name])] == []
     if micro_batch is None:  # else only a part's backward pass holds less
