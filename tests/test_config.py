@@ -1,10 +1,16 @@
 """params.yaml: what is accepted, and how a mistake is answered."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from dvc.utils.hydra import apply_overrides
 
 from seds.config import ConfigError, ModelSizes, load_params
+from seds.losses import check_streams
+from seds.model import SEDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,3 +65,49 @@ def test_half_precision_is_for_gpus() -> None:
     rgb = load_params(ROOT / "params.yaml").rgb.published
     assert rgb.on("cuda").precision == "float16"
     assert rgb.on("cpu") == rgb.model_copy(update={"precision": "float32"})
+
+
+# The overrides of params.yaml's list of ablations, and what each changes below train:.
+ABLATIONS = {
+    "train.small.model.streams=pose": {"small.model.streams": "pose"},
+    "train.small.model.streams=rgb": {"small.model.streams": "rgb"},
+    "train.small.model.fusion=mlp": {"small.model.fusion": "mlp"},
+    "train.losses.match_weight=0": {"losses.match_weight": 0.0},
+    "train.swap=0": {"swap": 0.0},
+    "train.losses={distill_pose: 0.5, distill_rgb: 0.5}": {"losses.distill_pose": 0.5, "losses.distill_rgb": 0.5},
+    "train.published.clip=null": {"published.clip": None},
+    "train.published.signbert=data/weights/pretrain_signbert.pth": {
+        "published.signbert": "data/weights/pretrain_signbert.pth"
+    },
+    "train.losses.duplicates=negative": {"losses.duplicates": "negative"},
+    "train.numerics=published": {"numerics": "published"},
+}
+
+
+def flat(values: dict, prefix: str = "") -> dict:
+    items = {}
+    for name, value in values.items():
+        items |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return items
+
+
+def test_the_ablations_listed_are_those_tested() -> None:
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    listed = re.findall(r"^#   .*-S (?:'(.+)'|(\S+))$", text, re.MULTILINE)
+    assert [quoted or plain for quoted, plain in listed] == list(ABLATIONS)
+
+
+@pytest.mark.parametrize("profile", ["small", "published"])
+@pytest.mark.parametrize("override", ABLATIONS)
+def test_an_ablation_is_one_override_that_makes_a_model(tmp_path: Path, override: str, profile: str) -> None:
+    path = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", path)
+    before = flat(load_params(path).train.model_dump())
+    apply_overrides(path, [override.replace("small", profile)])  # what dvc exp run -S does
+    train = load_params(path).train
+    after = flat(train.model_dump())
+    expected = {name.replace("small", profile): value for name, value in ABLATIONS[override].items()}
+    assert {name: value for name, value in after.items() if value != before[name]} == expected
+    with torch.device("meta"):
+        model = SEDS(getattr(train, profile).model, train.numerics)
+    check_streams(model.streams, train.losses)
