@@ -1,5 +1,6 @@
 """The train stage as it is run: alone, and by torchrun."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,25 +12,26 @@ from corpus import SIZES, write_corpus
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
+from seds.config import ModelSizes
 from seds.model import SEDS, initialise
-from stages import train
+from stages import evaluate, train
 
 ROOT = Path(__file__).parents[1]
 STEADY = SIZES.model_copy(update={"gcn_dropout": 0.0, "gcn_out_dropout": 0.0, "fusion_dropout": 0.0})
 
 
-def write_project(root: Path, micro_batch: int | None) -> None:
+def write_project(root: Path, micro_batch: int | None, sizes: ModelSizes = STEADY) -> None:
     """A folder in which `stages.train toy` can run: parameters and a corpus."""
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     params["active"] = ["toy"]
     params["machine"]["device"] = "cpu"
     params["datasets"] = {"toy": {"corpus": "demo", "profile": "small"}}
     # Eight sentences: batches of three, three and two, and two processes cannot share three evenly.
-    brief = {"epochs": 1, "batch": 3, "micro_batch": micro_batch, "model": STEADY.model_dump()}
+    brief = {"epochs": 1, "batch": 3, "micro_batch": micro_batch, "model": sizes.model_dump()}
     params["train"]["small"] |= brief
     root.mkdir()
     YAML(typ="safe").dump(params, root / "params.yaml")
-    write_corpus(root / "data", {"train": 1, "dev": 1})
+    write_corpus(root / "data", {"train": 1, "dev": 1, "test": 1})
 
 
 def test_training_under_torchrun_equals_training_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,3 +65,18 @@ def test_training_under_torchrun_equals_training_alone(tmp_path: Path, monkeypat
         for name in ("alone", "together")
     ]
     assert last_losses[0] == pytest.approx(last_losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("stream", ["pose", "rgb"])
+def test_of_a_stream_alone_nothing_else_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    write_project(tmp_path / "toy", None, STEADY.model_copy(update={"streams": stream}))
+    monkeypatch.chdir(tmp_path / "toy")
+    train.main("toy")
+    evaluate.main("toy")
+    curves = Path("metrics/toy/train/plots/metrics")
+    assert {path.stem for path in (curves / "loss").iterdir()} == {"total", stream}
+    assert {path.name for path in (curves / "dev").iterdir()} == {stream}
+    assert {"fusion", "pose", "rgb"} & set(json.loads(Path("metrics/toy/test.json").read_text())) == {stream}
+    card = Path("models/toy/README.md").read_text()
+    assert f"| {stream} | T2V |" in card
+    assert "fusion" not in card.lower()
