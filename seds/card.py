@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
+import torch
+
 from seds.config import ModelSizes
-from seds.metrics import METRICS
+from seds.metrics import METRICS, standard_error
 from seds.retrieval import DIRECTIONS
 
 PARTS = {
@@ -14,40 +18,127 @@ PARTS = {
     "rgb": "of RGB alone: one sequence tower and a text tower",
 }
 FUSIONS = {"cgaf": "Cross Gloss Attention Fusion", "mlp": "fusion by a perceptron"}
+# By the corpus' reader; data/README.md has the sources.
+LICENCES = {
+    "demo": "The demo corpus is drawn by this project: no person and no real sign language is in it.",
+    "how2sign": "How2Sign is CC BY-NC 4.0: not for commercial use.",
+    "phoenix14t": "RWTH-PHOENIX-Weather 2014 T is CC BY-NC-SA 3.0: not for commercial use, and what is made from it "
+    "keeps that licence.",
+    "csl_daily": "CSL-Daily is for research only, by those who signed its agreement.",
+}
+UNKNOWN_LICENCE = "Whatever licence the training videos have holds for the model too."
 
 
-def model_card(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, numerics: str) -> str:
-    """Markdown from the provenance that the model folder's config.json holds (see stages/train.py)."""
-    features, keypoints = provenance["rgb"], provenance["pose"]
-    lines = [
-        f"# SEDS trained on {provenance['dataset']}",
-        "",
-        "Sign-language retrieval, text to video and video to text: "
-        f"{PARTS[sizes.streams]}{FUSIONS[sizes.fusion] if sizes.streams == 'both' else ''} (SEDS, ACM MM 2024).",
-        "",
-        f"- {parameters:,} parameters, profile `{provenance['profile']}`, numerics `{numerics}`",
-        f"- {provenance['sentences']['train']:,} training sentences, {provenance['sentences']['dev']:,} dev sentences",
+def model_card(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, numerics: str, took: str) -> str:
+    """Markdown from the provenance that the model folder's config.json holds (see stages/train.py).
+
+    took: hours and hardware, which differ from run to run and are said here only.
+    """
+    return "\n".join(
+        [
+            f"# SEDS trained on {provenance['dataset']}",
+            "",
+            "Sign-language retrieval, text to video and video to text: "
+            f"{PARTS[sizes.streams]}{FUSIONS[sizes.fusion] if sizes.streams == 'both' else ''} (SEDS, ACM MM 2024).",
+            "",
+            *_made(provenance, sizes, parameters, numerics, took),
+            *_random_features(provenance, sizes),
+            *_measured(provenance),
+            *_warnings(provenance),
+            *_use(provenance),
+        ]
+    )
+
+
+def _made(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, numerics: str, took: str) -> list[str]:
+    videos, sentences, texts = (provenance[what] for what in ("videos", "sentences", "texts"))
+    train, losses = provenance["train"], provenance["train"]["losses"]
+    return [
+        f"- {parameters:,} parameters, profile `{provenance['profile']}`, numerics `{numerics}`, "
+        f"streams `{sizes.streams}`" + (f", fusion `{sizes.fusion}`" if sizes.streams == "both" else ""),
+        *(
+            f"- {split}: {videos[split]:,} videos of {sentences[split]:,} sentences"
+            + (
+                f", {repeated:,} of which repeat another's text"
+                if (repeated := sentences[split] - texts[split])
+                else ""
+            )
+            for split in ("train", "dev")
+        ),
         f"- epoch {provenance['epoch']} of {provenance['epochs']}, chosen by R@1 on dev; peak learning rate "
         f"{provenance['lr']:g}, batches of {provenance['batch']} sentences, seed {provenance['seed']}",
+        f"- losses: {_listed(losses)}; word swaps {train['swap']:g}, warm-up {train['warmup']:g}, weight decay "
+        f"{train['weight_decay']:g}, gradient norm at most {train['clip_norm']:g}",
         f"- CLIP weights: {provenance['clip'] or 'none, the towers started from a random initialisation'}",
-        f"- keypoints: {_listed(keypoints)}",
-        f"- RGB features: {_listed(features)}",
+        f"- keypoints: {_listed(provenance['pose'])}",
+        f"- RGB features: {_listed(provenance['rgb'])}",
+        f"- trained in {took}",
         "",
     ]
-    if features.get("weights", "").startswith("random"):
+
+
+def _random_features(provenance: dict[str, Any], sizes: ModelSizes) -> list[str]:
+    if sizes.streams == "pose" or not provenance["rgb"].get("weights", "").startswith("random"):
+        return []
+    return [
+        "**The RGB features come from an I3D with a fixed random initialisation**: it has seen no video, and its "
+        "stream says what such features can tell, not what a trained I3D would.",
+        "",
+    ]
+
+
+def _measured(provenance: dict[str, Any]) -> list[str]:
+    recalls, queries = provenance["dev_recalls"], provenance["sentences"]["dev"]
+    best = recalls[provenance["epoch"] - 1]
+    error = standard_error(best, queries)
+    near = sum(recall >= best - error for recall in recalls) - 1
+    lines = [
+        "## Retrieval on dev",
+        "",
+        *metrics_table(provenance["dev"]),
+        "",
+        f"Of {queries:,} sentences R@1 has a standard error of {error:.1f} points here; {near} other epochs of "
+        f"{len(recalls)} lie within it. The epoch was chosen by these numbers, so they flatter it: test counts.",
+        "",
+    ]
+    if "dev_over_seeds" in provenance:
+        seeds = provenance["seeds"]
         lines += [
-            "**The RGB features come from an I3D with a fixed random initialisation**: it has seen no video, and its "
-            "stream says what such features can tell, not what a trained I3D would.",
+            f"### Mean and standard deviation over {len(seeds)} seeds ({', '.join(map(str, seeds))})",
+            "",
+            *spread_table(provenance["dev_over_seeds"]),
             "",
         ]
-    lines += ["## Retrieval on dev", "", *metrics_table(provenance["dev"]), ""]
-    lines += [
+    return [
+        *lines,
         "## Training sentences ranked among themselves (this epoch)",
         "",
         *metrics_table(provenance["learnt"]),
         "",
     ]
-    return "\n".join(lines)
+
+
+def _warnings(provenance: dict[str, Any]) -> list[str]:
+    if not provenance["warnings"]:
+        return []
+    return ["## Warnings of the training", "", *(f"- {text}" for text in provenance["warnings"]), ""]
+
+
+def _use(provenance: dict[str, Any]) -> list[str]:
+    return [
+        "## What it is for",
+        "",
+        "Finding the videos of a collection in which a given sentence is signed, and the sentences that a given video "
+        "signs, for people who check what was found. It ranks what it is given: that nothing fits it cannot say, and "
+        "it neither translates nor understands signing. It knows the sign language, the subjects, the way of filming "
+        "and the kind of people of its corpus; of others expect less, and measure before relying on it. It is not for "
+        "identifying or watching people.",
+        "",
+        "## Licence",
+        "",
+        f"The code is Apache-2.0. {LICENCES.get(provenance['corpus'], UNKNOWN_LICENCE)}",
+        "",
+    ]
 
 
 def extraction(header: dict[str, str]) -> dict[str, str]:
@@ -57,14 +148,47 @@ def extraction(header: dict[str, str]) -> dict[str, str]:
 
 def metrics_table(metrics: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     """Markdown rows, one a stream and direction."""
+    return _table(metrics, lambda stream, direction, name: _shown(name, metrics[stream][direction][name]))
+
+
+def spread_table(over_seeds: dict[str, Any]) -> list[str]:
+    """The same of what metrics.over_seeds gives: mean ± standard deviation."""
+
+    def cell(stream: str, direction: str, name: str) -> str:
+        return " ± ".join(_shown(name, over_seeds[kind][stream][direction][name]) for kind in ("mean", "std"))
+
+    return _table(over_seeds["mean"], cell)
+
+
+def hardware(device: str, processes: int) -> str:
+    """What trained, for people: "2 x NVIDIA A100", or the name of the CPU and the threads of a process."""
+    several = f"{processes} x " if processes > 1 else ""
+    if device.startswith("cuda"):
+        return f"{several}{torch.cuda.get_device_name(device)}"
+    threads = torch.get_num_threads()
+    return f"{several}{_cpu()}, {threads} thread{'s' * (threads > 1)}"
+
+
+def _table(streams: Iterable[str], cell: Callable[[str, str, str], str]) -> list[str]:
     rows = ["| stream | direction | " + " | ".join(METRICS) + " |", "| --- " * (2 + len(METRICS)) + "|"]
-    for stream, directions in metrics.items():
+    for stream in streams:
         for direction in DIRECTIONS:
-            values = directions[direction]
-            cells = [f"{values[name]:.{3 if name == 'MRR' else 1}f}" for name in METRICS]
-            rows.append(f"| {stream} | {direction.upper()} | " + " | ".join(cells) + " |")
+            cells = " | ".join(cell(stream, direction, name) for name in METRICS)
+            rows.append(f"| {stream} | {direction.upper()} | {cells} |")
     return rows
 
 
-def _listed(values: dict[str, str]) -> str:
+def _shown(name: str, value: float) -> str:
+    return f"{value:.{3 if name == 'MRR' else 1}f}"
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "a CPU"
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "a CPU")
+
+
+def _listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())

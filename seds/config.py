@@ -7,9 +7,9 @@ a *profile*: `published` (the sizes of the paper) and `small` (a laptop). A corp
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 ProfileName = Literal["small", "published"]
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -41,6 +41,7 @@ class Machine(Section):
 
     workers: int | None = Field(None, ge=1)  # processes for decoding and CPU inference; null = one a core
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    checkpoint_minutes: float = Field(10.0, ge=0)  # of training, what a crash can cost at most; 0 = kept at every step
 
 
 class Extract(Section):
@@ -209,8 +210,16 @@ class Train(Section):
     warmup: float = Field(0.1, ge=0, lt=1)  # share of the steps
     weight_decay: float = Field(0.001, ge=0)
     clip_norm: float = Field(1.0, gt=0)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(None, min_length=1)  # a model each; null = `seed`
     small: TrainProfile
     published: TrainProfile
+
+    @field_validator("seeds")
+    @classmethod
+    def _differ(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if seeds is not None and len(set(seeds)) < len(seeds):
+            raise ValueError("a seed stands there twice; each trains a model of its own")
+        return seeds
 
 
 class Evaluate(Section):

@@ -66,6 +66,32 @@ def share(rows: int) -> slice:
     return slice(rows * here // processes, rows * (here + 1) // processes)
 
 
+def first(value: Any) -> Any:
+    """The first process' value, in all of them."""
+    if world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box)
+    return box[0]
+
+
+def copy_of_first(x: Tensor, device: torch.device) -> None:
+    """Write the first process' x into every other's, in place. device: by which the processes are joined."""
+    if world_size() > 1:
+        sent = x.detach().to(device, copy=True)
+        dist.broadcast(sent, 0)
+        x.detach().copy_(sent)
+
+
+def most(value: int, device: torch.device) -> int:
+    """The largest of the processes' values, in all of them."""
+    if world_size() == 1:
+        return value
+    largest = torch.tensor(value, device=device)
+    dist.all_reduce(largest, dist.ReduceOp.MAX)
+    return int(largest)
+
+
 def row_counts(rows: int, device: torch.device) -> list[int]:
     """The number of rows of each process, in order of rank. rows: those of this one."""
     if world_size() == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,6 +45,12 @@ def intervals(
         found[resample] = (*(100 * recall for recall in recalls), median, mean, reciprocal)
     low, high = np.percentile(found, [2.5, 97.5], axis=0)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(METRICS)}
+
+
+def standard_error(recall: float, queries: int) -> float:
+    """Of a recall in per cent that so many independent queries gave, in points: sqrt(p (1 - p) / n)."""
+    p = recall / 100
+    return 100 * math.sqrt(p * (1 - p) / queries)
 
 
 def over_seeds(measured: Sequence[Mapping[str, Mapping[str, Mapping[str, float]]]]) -> dict[str, dict]:

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim.lr_scheduler import LambdaLR
+from torch import Tensor
 from tqdm import tqdm
 
-from seds import distributed, inference, optim, retrieval
+from seds import distributed, inference, retrieval
+from seds.alarms import TrainingError
 from seds.config import Train, TrainProfile
 from seds.data import Split
-from seds.devices import autocast
 from seds.initialisation import initialise, load_clip
+from seds.keeper import Keeper
+from seds.loop import Loop
 from seds.losses import check_streams
 from seds.model import SEDS
 from seds.release import load_signbert
+from seds.run_state import Values
+
+__all__ = ["Fit", "Metrics", "TrainingError", "Values", "build", "fit", "measure"]
 
 Metrics = dict[str, dict[str, dict[str, float]]]  # {stream: {direction: {metric: value}}}
-Values = Mapping[str, Any]  # nested metrics by name
 LEARNT_SENTENCES = 1000  # of the training split, ranked among themselves to see how well it is learnt
-
-
-class TrainingError(RuntimeError):
-    """Training that cannot start or go on; the message says why and what to change."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,8 @@ class Fit:
     """What training leaves behind: the weights of the chosen epoch and the metrics of both ends.
 
     `learnt` and `learnt_last` rank the training sentences (at most LEARNT_SENTENCES) among themselves, with the weights
-    of the chosen and of the last epoch.
+    of the chosen and of the last epoch. recalls: of each epoch, the R@1 on dev that it was chosen by. warnings: what
+    seds.alarms found, in words; counts: how often. hours: what it took, all interrupted parts together.
     """
 
     epoch: int
@@ -45,6 +43,10 @@ class Fit:
     dev: Metrics
     learnt: Metrics
     learnt_last: Metrics
+    recalls: list[float]
+    warnings: list[str]
+    counts: dict[str, int]
+    hours: float
 
 
 def build(train: Split, settings: Train, profile: TrainProfile, seed: int, device: str) -> SEDS:
@@ -88,73 +90,64 @@ def fit(
     lr: float,
     seed: int,
     log: Callable[[Values], None],
+    keeper: Keeper | None = None,
 ) -> Fit:
     """Train for `profile.epochs`; after each, measure on dev and `log` the values.
 
     The epoch with the best R@1 of the main stream, averaged over both directions, is kept; of equals the one with the
-    lower mean rank. lr: peak learning rate of pose encoder and fusion. Raises TrainingError when the loss is no longer
-    a number.
+    lower mean rank. lr: peak learning rate of pose encoder and fusion. keeper: keeps the run while it lasts, so that
+    one that was ended at any step, called again alike, has the same outcome; epochs measured before are logged again.
+    Raises TrainingError when a loss or gradient is no longer a number.
 
     In several processes (seds.distributed) all are called alike and share the rows of the same batches. Each measures
     on dev, as it would only wait for another that did, and all return the same; logging and saving are for one.
     """
     check_shares(len(train.sentence_ids), profile.batch, distributed.world_size())
-    generator = np.random.default_rng(seed)
-    steps = train.steps(profile.batch)
-    total_steps = steps * profile.epochs
-    groups = optim.parameter_groups(
-        model.clip_parameters(), model.other_parameters(), lr, profile.lr_clip, settings.weight_decay
-    )
-    optimiser = optim.BertAdam(groups, clip_norm=settings.clip_norm)
-    schedule = LambdaLR(optimiser, lambda step: optim.warmup_cosine(step, total_steps, settings.warmup))
-    device = model.logit_scale.device
-    network: nn.Module = model
-    if distributed.world_size() > 1:  # batch statistics are the same everywhere, without a broadcast
-        network = DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
-    best: tuple[float, float] = (-1.0, 0.0)
-    chosen_epoch, chosen_state, chosen_dev = 0, {}, {}
+    loop = Loop(model, train, dev, settings, profile, lr, seed, keeper)
+    state, main = loop.state, model.streams[0]
+    for values in state.history:
+        log(values)
     silent = distributed.rank() > 0
-    with tqdm(total=total_steps, unit="step", desc="train", mininterval=1.0, disable=silent) as bar:
-        for epoch in range(1, profile.epochs + 1):
-            model.train()
-            totals: dict[str, float] = {}
-            for _, batch in train.training_batches(profile.batch, settings.swap, generator):
-                own = batch.rows(distributed.share(len(batch.frames))).to(device)
-                with autocast(device, profile.precision):
-                    parts = network(own, settings.losses, profile.micro_batch)
-                if not torch.isfinite(parts["total"]):
-                    raise TrainingError(
-                        f"the loss became {parts['total'].item()} in epoch {epoch}; "
-                        "try a lower learning rate: dvc exp run -S lr=1e-4"
-                    )
-                optimiser.zero_grad()
-                parts["total"].backward()
-                nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-                optimiser.step()
-                schedule.step()
-                model.clamp_logit_scale()
-                for part, value in parts.items():
-                    totals[part] = totals.get(part, 0.0) + value.item() / steps
-                bar.update()
-            metrics = measure(model, dev)
-            log(
-                {
-                    "loss": totals,
-                    "lr": schedule.get_last_lr()[2],
-                    "scale": model.logit_scale.exp().item(),
-                    "dev": metrics,
-                }
-            )
-            main = metrics[model.streams[0]]
-            score = (retrieval.mean_recall(main), -retrieval.mean_rank(main))
-            if score > best:
-                best, chosen_epoch, chosen_dev = score, epoch, metrics
-                chosen_state = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-            bar.set_postfix_str(f"loss {totals['total']:.2f}, dev R@1 {score[0]:.1f}, best {best[0]:.1f}")
+    with tqdm(
+        total=loop.total_steps, initial=state.step, unit="step", desc="train", mininterval=1.0, disable=silent
+    ) as bar:
+        while loop.epoch <= profile.epochs:
+            loop.run_epoch(bar)
+            values = loop.end_epoch()
+            if best_epoch(state.history, main) == len(state.history):
+                state.keep_weights()
+            if keeper is not None:
+                keeper.look(state)
+            log(values)
+            best = state.history[best_epoch(state.history, main) - 1]
+            recall, highest = (retrieval.mean_recall(epoch["dev"][main]) for epoch in (values, best))
+            bar.set_postfix_str(f"loss {values['loss']['total']:.2f}, dev R@1 {recall:.1f}, best {highest:.1f}")
+    if keeper is not None:
+        keeper.finish(state)
+    chosen = best_epoch(state.history, main)
     sample = train.subset(LEARNT_SENTENCES)
     learnt_last = measure(model, sample)
-    model.load_state_dict(chosen_state)
-    return Fit(chosen_epoch, chosen_state, chosen_dev, measure(model, sample), learnt_last)
+    model.load_state_dict(state.best)
+    return Fit(
+        epoch=chosen,
+        state=state.best,
+        dev=state.history[chosen - 1]["dev"],
+        learnt=measure(model, sample),
+        learnt_last=learnt_last,
+        recalls=[retrieval.mean_recall(epoch["dev"][main]) for epoch in state.history],
+        warnings=loop.alarms.texts(),
+        counts=loop.alarms.counts(),
+        hours=state.seconds / 3600,
+    )
+
+
+def best_epoch(history: Sequence[Values], stream: str) -> int:
+    """The epoch, from 1, of the highest R@1 on dev, averaged over both directions; of equals the one of the lowest mean
+    rank, of these the first.
+    """
+    metrics = [values["dev"][stream] for values in history]
+    scores = [(retrieval.mean_recall(own), -retrieval.mean_rank(own)) for own in metrics]
+    return scores.index(max(scores)) + 1
 
 
 def check_shares(sentences: int, batch: int, processes: int) -> None:
@@ -171,12 +164,3 @@ def check_shares(sentences: int, batch: int, processes: int) -> None:
 def measure(model: SEDS, split: Split) -> Metrics:
     """Retrieval metrics of every stream on a split."""
     return retrieval.evaluate(inference.score(model, split), split.sentence_of)[0]
-
-
-def flat(values: Values, prefix: str = "") -> Iterator[tuple[str, float]]:
-    """("dev/fusion/t2v/R@1", 50.0), ... of nested metrics."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{name}/")
-        else:
-            yield f"{prefix}{name}", value

@@ -1,23 +1,28 @@
 """Train on the train split, choose the epoch on dev -> models/<dataset>/, curves in metrics/<dataset>/train/.
 
 Several GPUs take a process each. Otherwise so many as torchrun starts: torchrun --nproc-per-node=2 -m stages.train demo
+Whatever ends it, the same command goes on from there: until the outputs are written, work/train/<dataset>/ has the run.
 """
 
+import shutil
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
-import torch
 from dvclive import Live
+from tqdm import tqdm
 
-from seds import card, checkpoint, distributed, training
+from seds import card, checkpoint, distributed, run_folder, training, training_log
 from seds.config import Params, load_params
 from seds.data import load_split
+from seds.engine.locks import lock
+from seds.keeper import Keeper, noticing
+from seds.metrics import over_seeds
 from seds.shards import ShardReader
 
 
 def main(dataset: str) -> None:
     params = load_params()
-    torch.manual_seed(params.seed)  # of dropout; whatever else is random has a generator of its own
     if not distributed.launched("stages.train", dataset, device=params.device()):
         with distributed.joined(params.device()) as device:
             run(dataset, params, device)
@@ -27,52 +32,74 @@ def run(dataset: str, params: Params, device: str) -> None:
     corpus, name = params.dataset(dataset), params.profile(dataset)
     profile = getattr(params.train, name)
     lr = profile.lr if params.lr is None else params.lr
+    seeds = params.train.seeds or (params.seed,)
     train, dev = (
         load_split(dataset, split, corpus, params.manifest, profile.model, params.train.numerics)
         for split in ("train", "dev")
     )
-    model = training.build(train, params.train, profile, params.seed, device)
-    if distributed.rank() > 0:
-        training.fit(model, train, dev, params.train, profile, lr, params.seed, log=lambda values: None)
-        return
-    parameters = sum(p.numel() for p in model.parameters())
-    processes = distributed.world_size()
-    print(
-        f"{dataset}: {len(train.sentence_ids):,} sentences, {parameters:,} parameters (profile {name}), lr {lr:g}, "
-        f"{processes} process{'es' * (processes > 1)}"
-    )
-
-    with Live(f"metrics/{dataset}/train", dvcyaml=False, save_dvc_exp=False, monitor_system=False) as live:
-
-        def log(values: training.Values) -> None:
-            for metric, value in training.flat(values):
-                live.log_metric(metric, value)
-            live.next_step()
-
-        fit = training.fit(model, train, dev, params.train, profile, lr, params.seed, log)
+    processes, first = distributed.world_size(), distributed.rank() == 0
+    fits = []
+    with ExitStack() as held:
+        if first:
+            held.enter_context(lock(run_folder.SCRATCH / f"{dataset}.lock", f"train of {dataset}"))
+            kept = run_folder.run_folder(dataset, run_folder.identity(params, dataset, lr, training.fit))
+            run_folder.other_runs(kept, tqdm.write)
+            live = held.enter_context(
+                Live(f"metrics/{dataset}/train", dvcyaml=False, save_dvc_exp=False, monitor_system=False)
+            )
+        kept = distributed.first(kept if first else None)
+        notice = held.enter_context(noticing())
+        for seed in seeds:
+            model = training.build(train, params.train, profile, seed, device)
+            parameters = sum(p.numel() for p in model.parameters())
+            if first:
+                print(
+                    f"{dataset}: {len(train.sentence_ids):,} sentences, {parameters:,} parameters (profile {name}), "
+                    f"lr {lr:g}, seed {seed}, {processes} process{'es' * (processes > 1)}"
+                )
+            log = training_log.writer(live, None if seed == seeds[0] else seed) if first else lambda values: None
+            keeper = Keeper(kept / str(seed), params.machine.checkpoint_minutes, notice)
+            fits.append(training.fit(model, train, dev, params.train, profile, lr, seed, log, keeper))
+        if not first:
+            return
         # Curves end at the last epoch; the summary that `dvc metrics` shows is of the epoch that was kept.
-        live.summary = {"epoch": fit.epoch, "dev": fit.dev, "learnt": fit.learnt, "learnt_last_epoch": fit.learnt_last}
+        live.summary = training_log.summary(fits)
         live.make_summary()
-
-    provenance = {
-        "dataset": dataset,
-        "profile": name,
-        "sentences": {"train": len(train.sentence_ids), "dev": len(dev.sentence_ids)},
-        "epoch": fit.epoch,
-        "epochs": profile.epochs,
-        "lr": lr,
-        "batch": profile.batch,
-        "seed": params.seed,
-        "clip": profile.clip,
-        "pose": card.extraction(ShardReader(f"data/pose/{dataset}", "pose").metadata),
-        "rgb": card.extraction(ShardReader(f"data/rgb/{dataset}", "rgb").metadata),
-        "windows": params.manifest.model_dump(),
-        "dev": fit.dev,
-        "learnt": fit.learnt,
-    }
-    text = card.model_card(provenance, profile.model, parameters, params.train.numerics)
-    checkpoint.save(Path("models") / dataset, model, fit.state, provenance, text)
-    print(f"kept epoch {fit.epoch} of {profile.epochs}; dev:", *card.metrics_table(fit.dev), sep="\n")
+        for seed, fit in zip(seeds, fits, strict=True):
+            folder = Path("models") / dataset
+            folder = folder if seed == seeds[0] else folder / "seeds" / str(seed)
+            provenance = {
+                "dataset": dataset,
+                "corpus": corpus.corpus,
+                "profile": name,
+                "videos": {"train": len(train.videos), "dev": len(dev.videos)},
+                "sentences": {"train": len(train.sentence_ids), "dev": len(dev.sentence_ids)},
+                "texts": {"train": len(set(train.texts)), "dev": len(set(dev.texts))},
+                "epoch": fit.epoch,
+                "epochs": profile.epochs,
+                "lr": lr,
+                "batch": profile.batch,
+                "seed": seed,
+                "seeds": list(seeds),
+                "clip": profile.clip,
+                "train": params.train.model_dump(mode="json", exclude={"small", "published", "seeds"}),
+                "pose": card.extraction(ShardReader(f"data/pose/{dataset}", "pose").metadata),
+                "rgb": card.extraction(ShardReader(f"data/rgb/{dataset}", "rgb").metadata),
+                "windows": params.manifest.model_dump(),
+                "dev": fit.dev,
+                "dev_recalls": fit.recalls,
+                "learnt": fit.learnt,
+                "warnings": fit.warnings,
+            }
+            if len(fits) > 1:
+                provenance["dev_over_seeds"] = over_seeds([own.dev for own in fits])
+            took = f"{fit.hours:.2g} hours on {card.hardware(device, processes)}"
+            text = card.model_card(provenance, profile.model, parameters, params.train.numerics, took)
+            checkpoint.save(folder, model, fit.state, provenance, text)
+            print(
+                f"seed {seed}: kept epoch {fit.epoch} of {profile.epochs}; dev:", *card.metrics_table(fit.dev), sep="\n"
+            )
+        shutil.rmtree(kept)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
 """The model card says what a reader must know, and no more than a page of it."""
 
+from typing import Any
+
+import pytest
+
 from seds import card
 from seds.config import ModelSizes
 from seds.metrics import METRICS as NAMES
@@ -9,22 +13,40 @@ METRICS = {s: {d: dict.fromkeys(NAMES, 50.0) for d in DIRECTIONS} for s in ("fus
 HEADER = {"schema": "s", "kind": "rgb", "fingerprint": "f", "videos": '{"a": {}}', "weights": "random, seed 0"}
 
 
-def provenance(weights: str) -> dict:
+def provenance(weights: str = "trained", **changes: Any) -> dict[str, Any]:
     return {
         "dataset": "toy",
+        "corpus": "how2sign",
         "profile": "small",
-        "sentences": {"train": 8, "dev": 4},
+        "videos": {"train": 2000, "dev": 40},
+        "sentences": {"train": 1800, "dev": 40},
+        "texts": {"train": 1790, "dev": 40},
         "epoch": 3,
         "epochs": 5,
         "lr": 1e-3,
         "batch": 2,
         "seed": 0,
+        "seeds": [0],
         "clip": None,
+        "train": {
+            "losses": {"match_weight": 0.4, "duplicates": "ignore"},
+            "swap": 0.5,
+            "warmup": 0.1,
+            "weight_decay": 0.001,
+            "clip_norm": 1.0,
+        },
         "pose": {"estimator": "mediapipe-holistic"},
         "rgb": {"weights": weights},
         "dev": METRICS,
+        "dev_recalls": [10.0, 41.0, 50.0, 43.0, 49.0],
         "learnt": METRICS,
+        "warnings": [],
+        **changes,
     }
+
+
+def written(sizes: ModelSizes | None = None, **changes: Any) -> str:
+    return card.model_card(provenance(**changes), sizes or ModelSizes(), 1234, "default", "3.1 hours on 8 x GPU")
 
 
 def test_an_extraction_is_described_without_its_single_videos() -> None:
@@ -32,14 +54,44 @@ def test_an_extraction_is_described_without_its_single_videos() -> None:
 
 
 def test_random_features_are_stated_plainly_and_trained_ones_are_not_called_random() -> None:
-    text = card.model_card(provenance("random, seed 0"), ModelSizes(), 1234, "default")
+    text = written(weights="random, seed 0")
     assert "fixed random initialisation" in text
     assert "1,234 parameters" in text
     assert "epoch 3 of 5" in text
     assert "mediapipe-holistic" in text
-    assert "random initialisation**" not in card.model_card(
-        provenance("bsl5k.pth.tar sha256 0"), ModelSizes(), 1234, "default"
-    )
+    assert "random initialisation**" not in written(weights="bsl5k.pth.tar sha256 0")
+    assert "random initialisation**" not in written(ModelSizes(streams="pose"), weights="random, seed 0")
+
+
+def test_it_says_what_was_trained_on_how_and_for_how_long() -> None:
+    text = written()
+    assert "train: 2,000 videos of 1,800 sentences, 10 of which repeat another's text" in text
+    assert "dev: 40 videos of 40 sentences\n" in text
+    assert "match_weight 0.4, duplicates ignore; word swaps 0.5" in text
+    assert "trained in 3.1 hours on 8 x GPU" in text
+
+
+def test_a_choice_of_epoch_that_is_luck_is_said_to_be() -> None:
+    # sqrt(0.5 x 0.5 / 40) is 7.9 points: epochs of 43 and 49 lie within it of the best, 50; one of 41 does not.
+    assert "standard error of 7.9 points here; 2 other epochs of 5 lie within it" in written()
+
+
+def test_warnings_are_listed_and_their_heading_is_not_without_them() -> None:
+    assert "## Warnings of the training\n\n- the sky fell (2 times)\n" in written(warnings=["the sky fell (2 times)"])
+    assert "Warnings" not in written()
+
+
+def test_several_seeds_have_their_mean_and_deviation_beside_the_model_s_own() -> None:
+    spread = {"mean": METRICS, "std": {s: {d: dict.fromkeys(NAMES, 1.25) for d in DIRECTIONS} for s in METRICS}}
+    text = written(seeds=[4, 5, 6], dev_over_seeds=spread)
+    assert "over 3 seeds (4, 5, 6)" in text
+    assert "| fusion | T2V | 50.0 ± 1.2 |" in text
+    assert "seeds (" not in written()
+
+
+@pytest.mark.parametrize(("corpus", "licence"), [*card.LICENCES.items(), ("folder", card.UNKNOWN_LICENCE)])
+def test_the_licence_is_that_of_the_corpus(corpus: str, licence: str) -> None:
+    assert licence in written(corpus=corpus)
 
 
 def test_the_table_has_a_row_a_stream_and_direction() -> None:
@@ -57,5 +109,5 @@ def test_the_card_names_the_parts_there_are() -> None:
         "RGB alone": ModelSizes(streams="rgb"),
     }
     for phrase, sizes in said.items():
-        text = card.model_card(provenance("trained"), sizes, 1234, "default")
+        text = written(sizes)
         assert [other for other in said if other in text] == [phrase]

@@ -28,6 +28,8 @@ MAY_OMIT = dict.fromkeys(("render", "prepare", "manifest"), READS_ONLY)
 MAY_OMIT |= dict.fromkeys(("pose", "rgb"), READS_ONLY | SCHEDULING)
 # Of these, whoever reads a corpus uses what keeps its prepared files whole and apart (seds.prepared).
 MAY_OMIT |= dict.fromkeys(("train", "evaluate", "index"), SCHEDULING)
+# Where and when an interrupted training is kept changes no weight (tests/test_restart.py).
+MAY_OMIT["train"] = MAY_OMIT["train"] | {"seds/keeper.py", "seds/run_folder.py", "seds/snapshots.py"}
 
 
 def definition(stage: str) -> dict:

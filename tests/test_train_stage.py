@@ -8,37 +8,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from corpus import SIZES, write_corpus
-from ruamel.yaml import YAML
+from corpus import SIZES
+from projects import write_project
 from safetensors.torch import load_file
 
-from seds.config import ModelSizes
 from seds.model import SEDS, initialise
 from stages import evaluate, train
 
-ROOT = Path(__file__).parents[1]
 STEADY = SIZES.model_copy(update={"gcn_dropout": 0.0, "gcn_out_dropout": 0.0, "fusion_dropout": 0.0})
 
 
-def write_project(root: Path, micro_batch: int | None, sizes: ModelSizes = STEADY) -> None:
-    """A folder in which `stages.train toy` can run: parameters and a corpus."""
-    params = YAML(typ="safe").load(ROOT / "params.yaml")
-    params["active"] = ["toy"]
-    params["machine"]["device"] = "cpu"
-    params["datasets"] = {"toy": {"corpus": "demo", "profile": "small"}}
-    # Eight sentences: batches of three, three and two, and two processes cannot share three evenly.
-    brief = {"epochs": 1, "batch": 3, "micro_batch": micro_batch, "model": sizes.model_dump()}
-    params["train"]["small"] |= brief
-    root.mkdir()
-    YAML(typ="safe").dump(params, root / "params.yaml")
-    write_corpus(root / "data", {"train": 1, "dev": 1, "test": 1})
-
-
 def test_training_under_torchrun_equals_training_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_project(tmp_path / "alone", None)
+    write_project(tmp_path / "alone", model=STEADY, epochs=1)
     monkeypatch.chdir(tmp_path / "alone")
     train.main("toy")
-    write_project(tmp_path / "together", 1)
+    write_project(tmp_path / "together", model=STEADY, epochs=1, micro_batch=1)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run(
         [sys.executable, *torchrun, "-m", "stages.train", "toy"],
@@ -69,7 +53,7 @@ def test_training_under_torchrun_equals_training_alone(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("stream", ["pose", "rgb"])
 def test_of_a_stream_alone_nothing_else_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
-    write_project(tmp_path / "toy", None, STEADY.model_copy(update={"streams": stream}))
+    write_project(tmp_path / "toy", model=STEADY.model_copy(update={"streams": stream}), epochs=1)
     monkeypatch.chdir(tmp_path / "toy")
     train.main("toy")
     evaluate.main("toy")

@@ -43,7 +43,7 @@ def test_it_learns_what_can_be_learnt(outcome: tuple[training.Fit, list[training
     fit, logged = outcome
     assert len(logged) == PROFILE.epochs
     assert logged[-1]["loss"]["total"] < 0.5 * logged[0]["loss"]["total"]
-    assert mean_recall(fit.learnt_last["fusion"]) > 80
+    assert mean_recall(fit.learnt_last["fusion"]) > 60  # six seeds gave 75 to 100; chance is 12.5
 
 
 def test_the_epoch_kept_is_the_best_on_dev(outcome: tuple[training.Fit, list[training.Values]]) -> None:
@@ -66,7 +66,7 @@ def test_the_weights_kept_give_the_dev_metrics_again(
 
 @pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}])
 def test_a_model_of_other_parts_learns_too(changes: dict, splits: tuple[Split, Split], tmp_path: Path) -> None:
-    profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update=changes), "epochs": 12})
+    profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update=changes), "epochs": 20})
     fit, logged = run(splits, profile)
     model = SEDS(profile.model)
     assert set(logged[0]["loss"]) == {"total", *model.streams, *(["match"] if len(model.streams) > 1 else [])}
@@ -124,7 +124,7 @@ def test_a_loss_that_is_no_number_stops_with_advice(splits: tuple[Split, Split])
     train, dev = splits
     model = training.build(train, SETTINGS, PROFILE, 1, "cpu")
     model.rgb_mean.fill_(torch.nan)
-    with pytest.raises(training.TrainingError, match=r"became nan in epoch 1; try a lower learning rate"):
+    with pytest.raises(training.TrainingError, match=r"became nan in epoch 1, step 1, .* Try a lower learning rate"):
         training.fit(model, train, dev, SETTINGS, PROFILE, PROFILE.lr, 1, lambda values: None)
 
 

@@ -1,0 +1,131 @@
+"""Files of tensors that survive what ends a process: written whole or not at all, checked when read, the last two kept.
+
+A snapshot is safetensors, which holds no code, named by its number; its header carries what JSON can say and a checksum
+of everything. The older of two goes only when a newer one has been read back, so that a full disk, a power cut or a
+damaged file cost the time since the snapshot before, and no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+SCHEMA = "seds-snapshot-1"
+KEPT = 2
+_HEADER = "seds"
+
+
+class SnapshotError(ValueError):
+    """A snapshot that is truncated, altered or of other making; the message names the file."""
+
+
+class WriteError(OSError):
+    """A snapshot that could not be written; those before it are as they were. The message names folder and reason."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """number: of the step it was taken after. values: what JSON can say. tensors: by name, on the CPU."""
+
+    number: int
+    values: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+class Snapshots:
+    """The snapshots in a folder, of which one process is the writer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def numbers(self) -> list[int]:
+        """Of the snapshots that are there, the newest first; whether they can be read is not known yet."""
+        return sorted((int(path.stem) for path in self.folder.glob("*.safetensors")), reverse=True)
+
+    def write(self, number: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor], kept: int = KEPT) -> None:
+        """Write a snapshot, read it back, then remove all but the `kept` newest. Raises WriteError."""
+        path = self._path(number)
+        partial = path.with_suffix(".partial")
+        on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        body = json.dumps(values)
+        header = {"schema": SCHEMA, "number": number, "values": body, "sha256": _checksum(number, body, on_cpu)}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file(on_cpu, partial, {_HEADER: json.dumps(header)})
+            partial.chmod(0o666 & ~_umask())  # save_file would let nobody else read it
+            _to_disk(partial)
+            self._read(partial, number)
+            partial.replace(path)
+            _to_disk(self.folder)
+        except (OSError, SafetensorError, SnapshotError) as error:
+            raise WriteError(f"{self.folder} cannot be written: {error}") from None
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+        for old in self.numbers()[kept:]:
+            self._path(old).unlink(missing_ok=True)
+
+    def newest(self, tell: Callable[[str], None]) -> Snapshot | None:
+        """The newest that can be read, None where there is none. `tell` is given what is wrong with newer ones, which
+        are removed: they would count among those kept.
+        """
+        for number in self.numbers():
+            try:
+                return self._read(self._path(number), number)
+            except SnapshotError as error:
+                tell(f"{error}; the one before it is used")
+                self._path(number).unlink(missing_ok=True)
+        return None
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:09d}.safetensors"
+
+    def _read(self, path: Path, number: int) -> Snapshot:
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+        except (SafetensorError, OSError, ValueError) as error:
+            raise SnapshotError(f"{path} is not a readable snapshot ({error})") from None
+        if (header.get("schema"), header.get("number")) != (SCHEMA, number):
+            raise SnapshotError(
+                f"{path}: expected {SCHEMA} number {number}, found {header.get('schema')} number {header.get('number')}"
+            )
+        if header["sha256"] != _checksum(number, header["values"], tensors):
+            raise SnapshotError(f"{path} does not hold what was written")
+        return Snapshot(number, json.loads(header["values"]), tensors)
+
+
+def _checksum(number: int, body: str, tensors: Mapping[str, Tensor]) -> str:
+    """Of CPU tensors and what goes with them, 64 hex digits."""
+    checksum = hashlib.sha256(f"{number} {body} ".encode())
+    for name, tensor in sorted(tensors.items()):
+        checksum.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        checksum.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return checksum.hexdigest()
+
+
+def _to_disk(path: Path) -> None:
+    """A file's bytes, a folder's names: or a power cut could leave a name with nothing behind it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
