@@ -62,7 +62,7 @@ def test_a_corpus_is_learnt_in_half_precision_as_in_single(tmp_path: Path) -> No
     train, dev = (load_split("toy", split, DATASET, RULES, SIZES, "default", tmp_path) for split in ("train", "dev"))
     curves = []
     for precision in ("bfloat16", "float32"):
-        profile = TrainProfile(model=ONE, lr=3e-3, lr_clip=1.0, epochs=8, batch=8, precision=precision)
+        profile = TrainProfile(model=ONE, lr=3e-3, lr_clip=1.0, epochs=16, batch=8, precision=precision)
         settings = Train(losses=Losses(), small=profile, published=profile, swap=0.0)
         torch.manual_seed(0)
         model = training.build(train, settings, profile, 1, "cpu")
