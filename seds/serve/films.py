@@ -60,8 +60,8 @@ def _vet(path: str, most_frames: int, most_pixels: int, most_s: float, report: R
             if not streams or streams[0].codec_context is None:
                 raise ValueError("it has no video in it that can be read")
             width, height = streams[0].codec_context.width, streams[0].codec_context.height
-            if not 0 < width * height <= most_pixels:
-                raise ValueError(f"its frames are {width}x{height} pixels; the most that is taken is {most_pixels:,}")
+            if not 0 < width * height <= most_pixels:  # 0: the decoder, which has the same bound, gave up
+                raise ValueError(f"its frames have no size, or more than {most_pixels:,} pixels")
             frames, seconds = _extent(container, streams[0], most_frames, most_s)
     except av.FFmpegError:
         raise ValueError("it is not a video that can be read") from None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h11
@@ -73,7 +75,20 @@ def serve(dataset: str, host: str, port: int, say: Callable[[str], None], root: 
             site = Site(gallery, limits, root, folder / "media", clips)
             server = uvicorn.Server(settings(site))
             say(f"{len(gallery.videos):,} videos of {dataset}: {url(listener, host)}  (Ctrl-C ends it)")
-            server.run(sockets=[listener])
+            with ended_by_signal():
+                server.run(sockets=[listener])
+
+
+@contextmanager
+def ended_by_signal() -> Iterator[None]:
+    """Ctrl-C and SIGTERM, which uvicorn raises once more when it has closed, end this block and not the process: there
+    are folders to remove."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def settings(site: Site) -> uvicorn.Config:

@@ -158,7 +158,7 @@ class Site:
                 clip.film = film
                 self._films.run(task | {"fps": info.fps, "seconds": clip.encoded.duration_s}, _FILM_S)
         except (RefusedError, BrokenError, ValueError) as error:
-            reason = legible(str(error).replace(f"{clip.path}: ", "").replace(str(clip.path), "it"))
+            reason = legible(str(error).removeprefix(f"{clip.path}: ").removeprefix(f"{clip.path.name}: "))
             raise Problem(422, f"this clip cannot be used: {reason}") from None
 
     def _extractor(self) -> Confined:

@@ -14,11 +14,13 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 
 from seds.config import Serve
 from seds.serve.confined import MB
@@ -121,6 +123,8 @@ class Clips(Generic[Encoded]):
                         await _linger(headers, body)
                         raise self._too_large()
                     write(chunk)
+        except ClientDisconnect:
+            raise Problem(400, "the clip did not arrive whole") from None
         except TimeoutError:
             raise Problem(408, "the clip came too slowly", {"Connection": "close"}) from None
         if not got:
@@ -170,9 +174,7 @@ async def _linger(headers: Headers, body: AsyncIterator[bytes]) -> None:
     """Read on a little and keep nothing: to close on somebody who still sends would take the answer from him."""
     if "expect" in headers:  # he waits for a word before he sends
         return
-    try:
+    with suppress(TimeoutError, ClientDisconnect):
         async with asyncio.timeout(_LINGER_S):
             async for _ in body:
                 pass
-    except TimeoutError:
-        pass

@@ -37,8 +37,8 @@ export class Player {
   }
 
   async load() {
-    if (this.source.url) {
-      this.video.src = this.source.url;
+    if (!this.source.video) {
+      if (this.source.url) this.video.src = this.source.url;
       return;
     }
     try {

@@ -1,0 +1,272 @@
+"""The page in a real browser: typed, clicked, played, dropped into, by mouse and by keyboard, wide and narrow.
+
+One browser for all of it, Debian's chromium without a window, and one server.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from films import film
+from served import HOSTILE, Served
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE_MS = 60_000  # machines may be busy
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")]
+sync_api = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["sync_api.Browser"]:
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, served: Served) -> Iterator["sync_api.Page"]:
+    """A page 1280 px wide, on which nothing may go wrong and which may ask nobody but the server."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+    page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+    page.on("request", lambda r: None if r.url.startswith((served.url, "blob:", "data:")) else wrong.append(r.url))
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def search(page, served: Served, text: str) -> None:
+    page.goto(served.url)
+    page.fill("#q", text)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".result")
+
+
+def result(page, text: str):
+    """The result whose sentence is `text`."""
+    return page.locator(".result").filter(has=page.get_by_text(text, exact=True))
+
+
+def time_of(page, selector: str = "video") -> float:
+    return page.eval_on_selector(selector, "video => video.currentTime")
+
+
+def wait_until_time(page, least: float, selector: str = ".result video") -> None:
+    page.wait_for_function(
+        "([s, t]) => document.querySelector(s)?.currentTime > t", arg=[selector, least], timeout=PATIENCE_MS
+    )
+
+
+def test_type_see_click_play_and_why(page, served: Served) -> None:
+    search(page, served, "a sentence of plain")
+    assert page.url == f"{served.url}?q=a+sentence+of+plain"
+    assert page.locator(".result").count() == 10
+    assert "The 10 videos that fit best" in page.inner_text("#status")
+    page.click("#more")
+    page.wait_for_function("() => document.querySelectorAll('.result').length === 16")
+    plain = result(page, "a sentence of plain")
+    assert plain.locator(".meta").inner_text() == "signer A · test · 2.4 s"
+    plain.scroll_into_view_if_needed()
+    page.wait_for_function("() => [...document.images].filter(i => i.complete && i.naturalWidth).length > 3")
+    plain.locator(".thumb").click()
+    wait_until_time(page, 0.3)
+
+    plain.get_by_role("button", name="Why this video").click()
+    page.wait_for_selector(".row")
+    words = page.locator(".row button")
+    assert words.locator("bdi").all_inner_texts() == ["a", "sentence", "of", "plain"]
+    start = float(words.nth(1).locator("small").inner_text().split("–")[0])
+    words.nth(1).click()
+    wait_until_time(page, start)
+    page.wait_for_function("() => document.querySelector('.result video').paused")  # at the moment's end
+    end = float(words.nth(1).locator("small").inner_text().split("–")[1].split()[0])
+    assert end - 0.1 < time_of(page) < end + 0.4
+    assert "percent of its weight" in page.locator(".strip svg").nth(1).get_attribute("aria-label")
+    page.keyboard.press("Escape")
+    assert page.locator("video").count() == 0
+    assert plain.locator(".thumb").evaluate("button => button === document.activeElement")
+
+
+def test_a_cut_plays_its_part_of_the_file(page, served: Served) -> None:
+    search(page, served, "cut")
+    page.click("#more")
+    result(page, "a sentence of cut-b").locator(".thumb").click()
+    wait_until_time(page, 4.8)
+    page.wait_for_function("() => document.querySelector('video').paused")
+    assert 7.1 <= time_of(page) < 7.6
+    page.eval_on_selector("video", "video => video.play()")
+    page.wait_for_function("() => document.querySelector('video').currentTime < 7")
+    assert time_of(page) >= 4.8, "it begins again at the start of the cut"
+
+
+@pytest.mark.parametrize("video", ["folder", "mpeg4"])
+def test_what_the_browser_does_not_play_is_made_playable(page, served: Served, video: str) -> None:
+    page.goto(f"{served.url}?video={video}")
+    page.wait_for_selector("#asked video")
+    page.eval_on_selector("#asked video", "video => video.play()")
+    wait_until_time(page, 0.2, "#asked video")
+
+
+def test_a_video_that_cannot_be_shown_says_why(page, served: Served) -> None:
+    page.goto(f"{served.url}?video=broken")
+    page.wait_for_selector("#asked .trouble:not([hidden])")
+    assert page.inner_text("#asked .trouble") == "This video's file cannot be decoded."
+    assert page.locator(".result").count() == 10, "its sentences are there all the same"
+
+
+def test_from_video_to_sentence_and_back_again(page, served: Served) -> None:
+    search(page, served, "a sentence of cut-a")
+    first = page.locator(".result").first
+    sentence = first.locator(".text").inner_text()
+    first.get_by_role("link", name="Sentences for this video").click()
+    page.wait_for_selector(".result.sentence")
+    assert "?video=" in page.url
+    assert page.locator(".result.sentence").count() == 10
+    own = page.locator(".own-mark")
+    assert own.count() <= 1
+    page.locator(".result .thumb").first.click()
+    wait_until_time(page, 0.1)
+    page.locator(".result").first.get_by_role("button", name="Why this sentence").click()
+    page.locator(".row button").first.click()
+    wait_until_time(page, 0.05, "#asked video")
+    assert page.eval_on_selector(".result video", "video => video.paused"), "one at a time"
+    page.locator(".result").nth(1).get_by_role("link", name="Videos of this sentence").click()
+    page.wait_for_selector(".result:not(.sentence)")
+    page.go_back()
+    page.wait_for_selector(".result.sentence")
+    page.go_back()
+    page.wait_for_selector(".result:not(.sentence)")
+    assert page.input_value("#q") == "a sentence of cut-a"
+    assert page.locator(".result .text").first.inner_text() == sentence
+    page.get_by_text("pose alone").click()
+    page.wait_for_url("**stream=pose")
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('[name=stream]').checked")
+
+
+def test_the_keyboard_is_enough(page, served: Served) -> None:
+    page.goto(served.url)
+    page.wait_for_function("() => document.activeElement.id === 'q'")
+    page.keyboard.type("a sentence")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".result")
+
+    def focused() -> int:
+        return page.evaluate(
+            "[...document.querySelectorAll('.result')].findIndex(r => r.contains(document.activeElement))"
+        )
+
+    page.keyboard.press("ArrowDown")
+    assert focused() == 0
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    assert focused() == 1
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid", "where one is can be seen"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".result:nth-child(2) video")
+    page.keyboard.press("n")
+    page.wait_for_selector(".result:nth-child(3) video")
+    assert (focused(), page.locator("video").count()) == (2, 1)
+    page.keyboard.press("p")
+    page.wait_for_selector(".result:nth-child(2) video")
+    page.keyboard.press("w")
+    page.wait_for_selector(".result:nth-child(2) .row")
+    page.keyboard.press("Escape")
+    assert (focused(), page.locator("video").count()) == (1, 0)
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.keyboard.type("wnp/")
+    assert page.input_value("#q") == "wnp/", "in the box, keys are letters"
+    for control in page.locator("button, a, input, summary, video").all():
+        name = control.evaluate("e => e.ariaLabel || e.innerText || e.labels?.[0]?.innerText || ''")
+        assert name.strip(), f"a name for screen readers: {control.evaluate('e => e.outerHTML')}"
+
+
+def test_a_clip_of_ones_own(page, served: Served) -> None:
+    page.goto(served.url)
+    page.set_input_files("#file", served.clip)
+    page.wait_for_selector("#work progress")
+    page.wait_for_selector("#asked video")
+    assert "?clip=" in page.url
+    assert page.locator(".result.sentence").count() == 10
+    page.eval_on_selector("#asked video", "video => video.play()")
+    wait_until_time(page, 0.3, "#asked video")
+    page.locator(".result").first.get_by_role("button", name="Why this sentence").click()
+    page.wait_for_selector(".row")
+    page.reload()
+    page.wait_for_selector(".result.sentence")
+    assert "no longer here; its results are" in page.inner_text("#asked .trouble")
+
+
+def test_a_clip_that_is_none_is_refused_in_words_and_dropping_works(page, served: Served, tmp_path: Path) -> None:
+    page.goto(served.url)
+    (tmp_path / "page.mp4").write_text("<script>alert(1)</script>")
+    page.set_input_files("#file", tmp_path / "page.mp4")
+    page.wait_for_selector("#error:not([hidden])")
+    assert page.inner_text("#error") == "This clip cannot be used: it is not a video that can be read."
+    large = film(tmp_path / "large.mp4")
+    with large.open("ab") as file:
+        file.truncate(3 << 20)
+    page.set_input_files("#file", large)
+    page.wait_for_function("() => document.getElementById('error').innerText.includes('larger than the 2 MB')")
+    drop = """() => {
+      const files = new DataTransfer();
+      files.items.add(new File(["no video"], "../../x.mp4", {type: "video/mp4"}));
+      for (const kind of ["dragenter", "drop"])
+        document.body.dispatchEvent(new DragEvent(kind, {dataTransfer: files, bubbles: true, cancelable: true}));
+    }"""
+    page.evaluate(drop)
+    page.wait_for_function("() => document.getElementById('error').innerText.includes('not a video')")
+    assert not page.locator("#drop").is_visible()
+
+
+def test_errors_and_links_that_lead_nowhere_are_told(page, served: Served) -> None:
+    for query, words in (
+        ("video=nobody", "No video of this index has that id."),
+        ("clip=nothing", "This clip is no longer here; drop it once more."),
+        ("q=a%00b", r"The query holds control characters: a\x00b."),
+        ("q=a&stream=x", "Unknown stream 'x'; the model of toy has fusion, pose, rgb."),
+    ):
+        page.goto(f"{served.url}?{query}")
+        page.wait_for_selector("#error:not([hidden])")
+        assert page.inner_text("#error") == words
+        assert page.locator(".result").count() == 0
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_hostile_corpus_is_text_and_fits_the_screen(page, served: Served, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+
+    def fits() -> bool:
+        return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    page.goto(served.url)
+    page.wait_for_selector("#start:not([hidden])")
+    assert fits()
+    search(page, served, HOSTILE[0])
+    page.click("#more")
+    page.wait_for_function("() => document.querySelectorAll('.result').length === 16")
+    shown = page.locator(".result .text").all_inner_texts()
+    assert {HOSTILE[0], HOSTILE[1], HOSTILE[4]} <= set(shown)
+    assert page.evaluate("document.querySelectorAll('main script, main img[src=x]').length") == 0
+    page.locator(".ask-why").first.click()
+    page.wait_for_selector(".row")
+    assert fits()
+    for text in HOSTILE:
+        page.goto(f"{served.url}?{urlencode({'video': text})}")
+        page.wait_for_selector(".result.sentence")
+        assert fits()
+    assert page.locator(".own-mark").count() <= 1

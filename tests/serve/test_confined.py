@@ -1,0 +1,100 @@
+"""A confined process that crashes, hogs, dawdles and writes: each is an answer, and the next task finds it well."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seds.serve.confined import BrokenError, Confined, RefusedError, Report
+
+
+def build():
+    return act
+
+
+def act(task: dict[str, Any], report: Report) -> bytes:
+    do = task["do"]
+    if do == "die":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if do == "sleep":
+        time.sleep(60)
+    if do == "hog":
+        return bytes(np.ones(task["mb"] << 20, np.uint8)[:3])
+    if do == "refuse":
+        raise ValueError("not this one")
+    if do == "fail":
+        raise KeyError("lost")
+    if do == "write":
+        Path(task["path"]).write_bytes(b"x" * task["bytes"])
+    if do == "report":
+        report(0.25)
+        report(0.75)
+    return f"{os.getpid()}".encode()
+
+
+def build_nothing():
+    raise OSError("no such weights")
+
+
+@pytest.fixture(scope="module")
+def confined() -> Iterator[Confined]:
+    process = Confined(build, memory_mb=200, file_mb=1)
+    yield process
+    process.close()
+
+
+def pid(confined: Confined) -> int:
+    return int(confined.run({"do": "nothing"}, 20))
+
+
+def test_what_it_raises_is_told_and_it_lives_on(confined: Confined) -> None:
+    before = pid(confined)
+    shares: list[float] = []
+    assert int(confined.run({"do": "report"}, 20, shares.append)) == before
+    assert shares == [0.25, 0.75]
+    with pytest.raises(RefusedError, match=r"^not this one$"):
+        confined.run({"do": "refuse"}, 20)
+    with pytest.raises(BrokenError, match="KeyError: 'lost'"):
+        confined.run({"do": "fail"}, 20)
+    assert pid(confined) == before != os.getpid()
+
+
+def test_memory_is_bounded(confined: Confined) -> None:
+    assert confined.run({"do": "hog", "mb": 100}, 20) == b"\1\1\1"
+    with pytest.raises(RefusedError, match="needs more memory"):
+        confined.run({"do": "hog", "mb": 300}, 20)
+    assert pid(confined)
+
+
+def test_files_are_bounded(confined: Confined, tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    confined.run({"do": "write", "path": str(place), "bytes": 1 << 20}, 20)
+    with pytest.raises(BrokenError, match="File too large"):
+        confined.run({"do": "write", "path": str(place), "bytes": (1 << 20) + 1}, 20)
+    assert place.stat().st_size <= 1 << 20
+
+
+def test_a_crash_and_a_task_without_end_cost_that_task_alone(confined: Confined) -> None:
+    first = pid(confined)
+    with pytest.raises(BrokenError, match="was killed by SIGSEGV"):
+        confined.run({"do": "die"}, 20)
+    second = pid(confined)
+    with pytest.raises(BrokenError, match=r"took more than 0\.3 s"):
+        confined.run({"do": "sleep"}, 0.3)
+    assert len({first, second, pid(confined)}) == 3
+    assert not Path(f"/proc/{second}").exists()
+
+
+def test_one_that_cannot_start_says_why() -> None:
+    broken = Confined(build_nothing, memory_mb=100)
+    for _ in range(2):
+        with pytest.raises(BrokenError, match="OSError: no such weights"):
+            broken.run({}, 20)
+    broken.close()
+    with pytest.raises(BrokenError, match="closing"):
+        broken.run({}, 20)

@@ -1,0 +1,118 @@
+"""What browsers play, films and pictures made from what they do not; decoded again to see that they are right."""
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import shown
+from films import film
+from served import write_mpeg4
+
+from seds import video
+from seds.serve import films
+
+TASK = films.build()
+
+
+def run(do: str, **arguments: object) -> object:
+    return films.read(TASK({"do": do, **arguments}, lambda _: None))
+
+
+def encoded(path: Path, codec: str, pixels: str = "yuv420p") -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        for level in range(5):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 * level, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "kind"),
+    [
+        ("a.mp4", "libx264", "yuv420p", "video/mp4"),
+        ("a.mov", "libx264", "yuv420p", "video/mp4"),
+        ("a.webm", "libvpx-vp9", "yuv420p", "video/webm"),
+        ("deep.mp4", "libx264", "yuv420p10le", None),
+        ("full.mp4", "libx264", "yuv444p", None),
+        ("a.mkv", "libx264", "yuv420p", None),
+        ("a.avi", "mpeg4", "yuv420p", None),
+    ],
+)
+def test_what_browsers_play(tmp_path: Path, name: str, codec: str, pixels: str, kind: str | None) -> None:
+    assert run("kind", path=str(encoded(tmp_path / name, codec, pixels))) == kind
+
+
+def test_folders_and_what_is_no_video_are_not_played(tmp_path: Path) -> None:
+    shown.write_frame_folder(tmp_path / "frames", 2)
+    (tmp_path / "text.mp4").write_text("no video")
+    for name in ("frames", "text.mp4", "gone.mp4"):
+        assert run("kind", path=str(tmp_path / name)) is None
+
+
+def test_a_film_of_a_folder_is_its_cut_at_its_rate(tmp_path: Path) -> None:
+    shown.write_frame_folder(tmp_path / "frames", 20)
+    output = tmp_path / "film.partial"  # the cache's name for it
+    run("film", path=str(tmp_path / "frames"), output=str(output), start_s=0.5, end_s=1.5, fps=10.0, seconds=1.0)
+    found = video.probe(output)
+    assert (found.frames, found.fps, found.width, found.height) == (10, 10, shown.WIDTH, shown.HEIGHT)
+    levels = [frame.mean() for frame in video.frames(output)]
+    np.testing.assert_allclose(levels, [shown.grey(i) for i in range(5, 15)], atol=4)
+    assert run("kind", path=str(output)) == "video/mp4"
+
+
+def test_a_film_is_of_a_size_that_codecs_take(tmp_path: Path) -> None:
+    for (height, width), size in (((101, 75), (76, 100)), ((1081, 1921), (1280, 720)), ((2000, 400), (256, 1280))):
+        source = tmp_path / f"{width}"
+        source.mkdir()
+        cv2.imwrite(str(source / "1.png"), np.zeros((height, width, 3), np.uint8))
+        output = tmp_path / f"{width}.mp4"
+        run("film", path=str(source), output=str(output), start_s=None, end_s=None, fps=25.0, seconds=0.04)
+        assert (video.probe(output).width, video.probe(output).height) == size
+
+
+def test_a_picture_is_of_the_middle_of_the_cut(tmp_path: Path) -> None:
+    source = film(tmp_path / "long.mp4", 20, 10)
+    output = tmp_path / "picture"
+    run("poster", path=str(source), output=str(output), start_s=0.5, end_s=1.5, fps=10.0, seconds=1.0)
+    picture = cv2.imread(str(output))
+    assert picture.shape == (48, 64, 3)
+    assert picture.mean() == pytest.approx(90, abs=4)  # 0.5 s + 0.4 s, and a frame brightens by 10
+    run("poster", path=str(source), output=str(output), start_s=1.8, end_s=None, fps=10.0, seconds=9.0)
+    assert cv2.imread(str(output)).mean() == pytest.approx(180, abs=4), "shorter than it says: its first frame"
+
+
+def test_a_clip_within_bounds_is_measured_and_others_are_refused(tmp_path: Path) -> None:
+    clip = str(film(tmp_path / "clip.mp4", 12, 10))
+    bounds = {"most_frames": 12, "most_pixels": 64 * 48, "most_s": 1.2}
+    facts = run("vet", path=clip, **bounds)
+    assert facts == {"frames": 12, "seconds": pytest.approx(1.1, abs=0.15), "width": 64, "height": 48}
+    for bound, words in (("most_frames", "more than 11 frames"), ("most_pixels", "pixels"), ("most_s", "longer than")):
+        with pytest.raises(ValueError, match=words):
+            run("vet", path=clip, **bounds | {bound: 0.5 if bound == "most_s" else bounds[bound] - 1})
+
+
+def test_what_opens_other_files_is_no_clip(tmp_path: Path) -> None:
+    write_mpeg4(tmp_path / "secret.mp4")
+    playlist = tmp_path / "list.mp4"
+    bounds = {"most_frames": 1000, "most_pixels": 10**6, "most_s": 100}
+    for text in (
+        f"#EXTM3U\n#EXTINF:2,\n{tmp_path}/secret.mp4\n",
+        f"ffconcat version 1.0\nfile {tmp_path}/secret.mp4\n",
+    ):
+        playlist.write_text(text)
+        with pytest.raises(ValueError, match="not a video that can be read"):
+            run("vet", path=str(playlist), **bounds)
+    sound = tmp_path / "sound.mp4"
+    with av.open(str(sound), "w") as container:
+        stream = container.add_stream("aac", rate=44_100)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        silence.sample_rate = 44_100
+        container.mux(stream.encode(silence))
+        container.mux(stream.encode(None))
+    with pytest.raises(ValueError, match="no video in it"):
+        run("vet", path=str(sound), **bounds)

@@ -1,0 +1,283 @@
+"""The HTTP layer of the real server: answers, refusals, ranges, headers. Nothing here needs a browser."""
+
+import json
+import math
+import socket
+from email.utils import formatdate
+from html.parser import HTMLParser
+
+import pytest
+from served import HOSTILE, Served
+
+from seds.search import Gallery
+from seds.serve.guard import HEADERS
+
+
+@pytest.fixture(scope="module")
+def gallery(served: Served) -> Gallery:
+    return Gallery.open("toy", served.root)
+
+
+def test_a_sentence_gives_what_the_gallery_gives(served: Served, gallery: Gallery) -> None:
+    for stream in (None, *gallery.streams):
+        query = {"q": "a sentence of plain", "k": 5} | ({"stream": stream} if stream else {})
+        results = served.get("/api/search", query).json["results"]
+        expected = gallery.search_text("a sentence of plain", 5, stream)
+        assert [(r["rank"], r["video"]) for r in results] == [(hit.rank, hit.video_id) for hit in expected]
+        assert [r["score"] for r in results] == pytest.approx([hit.score for hit in expected], abs=1e-4)
+        assert {"text", "signer", "split", "seconds"} <= set(results[0])
+        assert "path" not in results[0]
+
+
+@pytest.mark.parametrize("video", ["cut-a", *HOSTILE])
+def test_a_video_of_any_id_gives_its_sentences_and_why(served: Served, gallery: Gallery, video: str) -> None:
+    answer = served.get("/api/video", {"video": video, "k": 3}).json
+    assert answer["video"]["video"] == video
+    expected = gallery.search_video(gallery.clip(video), 3)
+    assert [r["score"] for r in answer["results"]] == pytest.approx([hit.score for hit in expected], abs=1e-4)
+    for result, hit in zip(answer["results"], expected, strict=True):
+        assert [v["video"] for v in result["videos"]] == list(hit.video_ids)
+        assert result["own"] == (video in hit.video_ids)
+    why = served.get("/api/why", {"q": "a small cat", "video": video}).json
+    alignment = gallery.explain("a small cat", video)
+    assert why["words"] == ["a", "small", "cat"]
+    assert len(why["times"]) == len(alignment.times)
+    assert sum(map(sum, why["weights"])) == pytest.approx(alignment.weights.sum(), abs=0.01)
+    assert [m["start"] for m in why["moments"]] == pytest.approx([m.start_s for m in alignment.moments])
+    assert why["seconds"] == pytest.approx(2.4)
+
+
+REFUSED = [
+    ({"q": ""}, "empty"),
+    ({"q": " \t\n"}, "empty"),
+    ({}, "q: Field required"),
+    ({"q": "x" * 1001}, "1,001 characters"),
+    ({"q": "a\0b"}, r"control characters: a\x00b"),
+    ({"q": "a\x1b[2J"}, "control characters"),
+    ({"q": "a", "k": 51}, "from 1 to 50"),
+    ({"q": "a", "k": 10**30}, "from 1 to 50"),
+    ({"q": "a", "k": 0}, "from 1 to 50"),
+    ({"q": "a", "k": "nan"}, "k: "),
+    ({"q": "a", "k": "1e400"}, "k: "),
+    ({"q": "a", "k": "9" * 5000}, "k: "),
+    ({"q": "a", "stream": "../pose"}, "has fusion, pose, rgb"),
+]
+
+
+@pytest.mark.parametrize(("query", "words"), REFUSED)
+def test_hostile_queries_are_refused_in_words(served: Served, query: dict[str, object], words: str) -> None:
+    answer = served.get("/api/search", query)
+    assert answer.status == 422
+    assert words in answer.json["error"]
+    assert len(answer.body) < 1000
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_any_text_that_can_be_typed_is_a_query(served: Served, text: str) -> None:
+    answer = served.get("/api/search", {"q": text, "k": 2})
+    assert answer.status == (422 if "\x1b" in text else 200)
+
+
+@pytest.mark.parametrize("raw", ["%ED%B0%80", "%FF", "%C0%AF", "a%80"])
+def test_what_is_no_unicode_is_refused(served: Served, raw: str) -> None:
+    assert served.ask("GET", f"/api/search?q={raw}", None, {}).status == 400
+
+
+def test_ten_megabytes_of_query_are_refused_before_they_are_read(served: Served) -> None:
+    with socket.create_connection((served.host, served.port), timeout=10) as connection:
+        connection.sendall(b"GET /api/search?q=")
+        try:
+            for _ in range(160):
+                connection.sendall(b"x" * 65_536)
+            sent_all = True
+        except OSError:
+            sent_all = False
+        try:
+            answer = connection.recv(1000)
+        except ConnectionResetError:
+            answer = b""
+    assert not sent_all or answer.startswith(b"HTTP/1.1 400")
+    assert served.get("/api/search", {"q": "still there"}).status == 200
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/etc/passwd", "/static/../config.py", "/static/%2e%2e%2fconfig.py", "/static/..%2f..%2f..%2fetc%2fpasswd",
+        "/media/../../../etc/passwd", "/docs", "/openapi.json", "/static/", "//etc/passwd", "/api/clips/..%2f..%2fetc",
+    ],
+)  # fmt: skip
+def test_no_path_of_a_request_reaches_a_file(served: Served, target: str) -> None:
+    answer = served.ask("GET", target, None, {})
+    assert answer.status == 404
+    assert "error" in answer.json
+
+
+@pytest.mark.parametrize("video", ["../../../../etc/passwd", "/etc/passwd", "data/raw/toy/plain.mp4", "plain.mp4", ""])
+def test_a_video_is_found_by_its_id_and_by_nothing_else(served: Served, video: str) -> None:
+    for path in ("/media", "/poster", "/api/film", "/api/video"):
+        assert served.get(path, {"video": video}).status == 404
+
+
+def test_a_video_comes_whole_and_in_ranges(served: Served) -> None:
+    bytes_of = (served.root / "data/raw/toy/plain.mp4").read_bytes()
+    size = len(bytes_of)
+
+    def ask(**headers: str):
+        return served.get("/media", {"video": "plain"}, **headers)
+
+    whole = ask()
+    assert (whole.status, whole.headers["content-type"], whole.body) == (200, "video/mp4", bytes_of)
+    assert whole.headers["accept-ranges"] == "bytes"
+    for range_, part in (
+        ("bytes=0-0", bytes_of[:1]),
+        ("bytes=100-199", bytes_of[100:200]),
+        ("bytes=100-", bytes_of[100:]),
+        ("bytes=-50", bytes_of[-50:]),
+        (f"bytes=10-{size + 1000}", bytes_of[10:]),
+        (f"bytes=-{size + 1000}", bytes_of),
+    ):
+        answer = ask(Range=range_)
+        assert (answer.status, answer.body) == (206, part), range_
+        start = bytes_of.index(part) if len(part) > 1 else 0
+        assert answer.headers["content-range"] == f"bytes {start}-{start + len(part) - 1}/{size}"
+    outside = ask(Range=f"bytes={size}-")
+    assert (outside.status, outside.headers["content-range"]) == (416, f"bytes */{size}")
+    several = ask(Range="bytes=0-9,20-29")
+    assert several.status == 206
+    assert several.headers["content-type"].startswith("multipart/byteranges")
+    assert bytes_of[:10] in several.body
+    assert bytes_of[20:30] in several.body
+    for senseless in ("bytes=5-2", "bytes=x-y", "lines=1-2", "bytes=" + "0-1," * 5000):
+        assert ask(Range=senseless).status in (200, 400)
+    same = {"Range": "bytes=0-9", "If_Range": whole.headers["etag"]}
+    assert ask(**same).status == 206
+    assert ask(**same | {"If_Range": whole.headers["last-modified"]}).status == 206
+    assert ask(**same | {"If_Range": '"another"'}).status == 200
+    assert ask(**same | {"If_Range": formatdate(0, usegmt=True)}).status == 200
+    head = served.get("/media", {"video": "plain"}, method="HEAD")
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(size))
+
+
+def test_a_cut_of_a_longer_file_says_where_it_is(served: Served) -> None:
+    assert served.get("/api/film", {"video": "cut-b"}).json == pytest.approx({"start": 4.8, "end": 7.2})
+    assert served.get("/api/film", {"video": "plain"}).json == {"start": 0.0, "end": None}
+
+
+@pytest.mark.parametrize("video", ["folder", "mpeg4"])
+def test_what_a_browser_does_not_play_becomes_what_it_plays_once(served: Served, video: str) -> None:
+    assert served.get("/api/film", {"video": video}).json == {"start": 0.0, "end": None}
+    first = served.get("/media", {"video": video})
+    assert first.headers["content-type"] == "video/mp4"
+    assert first.body[4:8] == b"ftyp"
+    again = served.get("/media", {"video": video})
+    assert (again.body, again.headers["etag"]) == (first.body, first.headers["etag"])
+
+
+def test_pictures(served: Served) -> None:
+    for video in ("plain", "cut-a", "folder", "mpeg4", *HOSTILE):
+        answer = served.get("/poster", {"video": video})
+        assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
+        assert answer.body[:2] == b"\xff\xd8"
+
+
+@pytest.mark.parametrize(
+    ("video", "status", "words"),
+    [("gone", 404, "is gone"), ("broken", 422, "cannot be decoded"), ("bare", 404, "only what was extracted")],
+)
+def test_a_video_that_cannot_be_shown_says_why(served: Served, video: str, status: int, words: str) -> None:
+    for path in ("/media", "/poster", "/api/film"):
+        answer = served.get(path, {"video": video})
+        assert answer.status == status
+        assert words in answer.json["error"]
+        assert str(served.root) not in answer.json["error"]
+
+
+def test_every_answer_tells_browsers_to_be_strict(served: Served) -> None:
+    for path in ("/", "/static/main.js", "/api/search?q=a", "/media?video=plain", "/nothing", "/api/search"):
+        headers = served.get(path).headers
+        for name, value in HEADERS.items():
+            assert headers[name.lower()] == value
+        assert "server" not in headers
+    assert served.get("/", Host="evil.example").headers["x-frame-options"] == "DENY"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200), ("127.0.0.1:1234", 200), ("localhost:8000", 200), ("[::1]:80", 200), ("10.0.0.7", 200),
+        ("evil.example", 421), ("127.0.0.1.evil.example", 421), ("localhost.evil.example:8000", 421), ("", 421),
+        ("127.0.0.1@evil.example", 421), ("evil.example#127.0.0.1", 421), ("127.0.0.1:x", 421),
+    ],
+)  # fmt: skip
+def test_a_name_of_another_is_not_answered(served: Served, host: str, status: int) -> None:
+    assert served.get("/api/search", {"q": "a"}, Host=host).status == status
+
+
+def test_other_sites_may_link_to_the_page_and_no_more(served: Served) -> None:
+    for site in ("cross-site", "same-site"):
+        assert served.get("/", {"q": "a"}, Sec_Fetch_Site=site).status == 200
+        for path in ("/api/search?q=a", "/media?video=plain", "/static/main.js"):
+            assert served.get(path, Sec_Fetch_Site=site).status == 403
+    assert served.get("/api/search", {"q": "a"}, Sec_Fetch_Site="same-origin").status == 200
+    assert served.get("/api/search", {"q": "a"}, Sec_Fetch_Site="none").status == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "", "http://127.0.0.1:1", "file://"])
+def test_only_the_page_itself_sends_clips(served: Served, origin: str) -> None:
+    assert served.post(b"x", Origin=origin).status == 403
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
+def test_methods_that_mean_nothing(served: Served, method: str) -> None:
+    assert served.ask(method, "/", None, {"Origin": served.url[:-1], "Content-Length": "0"}).status == 405
+
+
+def test_a_get_with_a_body_is_not_read(served: Served) -> None:
+    assert served.ask("GET", "/api/search?q=a", b"x" * 100, {}).status == 413
+
+
+class Texts(HTMLParser):
+    """The elements of a page and all its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_escapes_the_corpus(served: Served) -> None:
+    answer = served.get("/")
+    page = Texts(answer.body.decode())
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert [attributes for tag, attributes in page.elements if tag == "script"] == [
+        {"type": "module", "src": "/static/main.js"}
+    ]
+    for tag, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
+        for name in ("src", "href", "action"):
+            assert str(attributes.get(name, "/")).startswith(("/", "#"))
+            assert not str(attributes.get(name, "/")).startswith("//")
+    assert "random weights" in page.text, "an honest word on the RGB features"
+    assert "16 videos of 16 sentences" in page.text
+    for name in ("main", "net", "player", "results", "why", "clip"):
+        script = served.get(f"/static/{name}.js")
+        assert script.headers["content-type"].startswith("text/javascript")
+        source = script.body.replace(b"http://www.w3.org/2000/svg", b"")  # a name, not an address
+        for trick in (b"innerHTML", b"insertAdjacentHTML", b"http:", b"https:", b"eval("):
+            assert trick not in source, name
+
+
+def test_answers_are_strict_json(served: Served) -> None:
+    def refuse(constant: str) -> float:
+        raise AssertionError(constant)
+
+    body = served.get("/api/why", {"q": "a", "video": "plain"}).body
+    assert math.isfinite(json.loads(body, parse_constant=refuse)["seconds"])

@@ -1,0 +1,96 @@
+"""Starting: the port, the URL, its names; connections that never come to the point."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from typer.testing import CliRunner
+
+from seds.cli import app
+from seds.serve import server
+from seds.serve.guard import known_host
+from seds.serve.server import PatientProtocol, ServeError, bind, url
+
+
+def test_a_busy_port_is_told_before_anything_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").write_text((Path(__file__).parents[2] / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    with bind("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(ServeError, match=f"port {port} of 127.0.0.1 is in use .* --port"):
+            bind("127.0.0.1", port)
+        result = CliRunner().invoke(app, ["serve", "demo", "--port", str(port)])
+    assert result.exit_code == 1
+    assert f"error: port {port} of 127.0.0.1 is in use" in result.output
+    result = CliRunner().invoke(app, ["serve", "demo", "--port", "0"])
+    assert result.exit_code == 1
+    assert "dvc repro index@demo" in result.output, "there is no index here, and how to make one"
+
+
+@pytest.mark.parametrize("host", ["no such host.", "256.0.0.1", "8.8.8.8", "\udcff"])
+def test_addresses_that_are_not_ours_are_told(host: str) -> None:
+    with pytest.raises(ServeError, match=r"is no address of this machine|cannot listen"):
+        bind(host, 0)
+
+
+def test_the_url_is_one_that_a_browser_here_can_open() -> None:
+    with bind("0.0.0.0", 0) as listener:
+        assert url(listener, "0.0.0.0") == f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        assert url(listener, "::1").startswith("http://[::1]:")
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [("seds.example", True), ("SEDS.example:80", True), ("seds.example.", True), ("example", False), ("[::1", False)],
+)
+def test_names_from_params_are_known(host: str, known: bool) -> None:
+    assert known_host(host.lower(), {"seds.example"}) == known
+
+
+@contextmanager
+def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The protocol on a small application, with little patience; its port."""
+    monkeypatch.setattr(server, "_HEADERS_S", 0.5)
+
+    async def hello(scope, receive, send) -> None:
+        await asyncio.sleep(0.8 if scope["path"] == "/slow" else 0)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    listener = bind("127.0.0.1", 0)
+    config = uvicorn.Config(hello, http=PatientProtocol, ws="none", lifespan="off", log_level="error")
+    running_server = uvicorn.Server(config)
+    thread = threading.Thread(target=running_server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield listener.getsockname()[1]
+    running_server.should_exit = True
+    thread.join(10)
+    listener.close()
+
+
+def test_a_head_that_never_ends_is_given_up_and_a_slow_answer_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(monkeypatch) as port:
+
+        def ask(*parts: bytes) -> bytes:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                try:
+                    for part in parts:
+                        connection.sendall(part)
+                        time.sleep(0.2)
+                    return connection.recv(1000)
+                except (BrokenPipeError, ConnectionResetError):
+                    return b""
+
+        head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        assert ask(head).endswith(b"hello")
+        assert ask(head[:10], head[10:]).endswith(b"hello"), "in time"
+        assert ask(b"") == b"", "nothing at all"
+        assert ask(*(b"GET / HTTP/1.1\r\nX: " + b"y" for _ in range(8))) == b"", "a byte now and then"
+        assert ask(head.replace(b"/ ", b"/slow ", 1)).endswith(b"hello"), "the answer may take its time"
+        assert ask(head, head[:10]).count(b"hello") == 1

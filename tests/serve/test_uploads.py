@@ -1,0 +1,111 @@
+"""The queue of clips and the queue of searches, without a server: what waits, what is forgotten, what is refused."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.datastructures import Headers
+
+from seds.config import Serve
+from seds.serve.desk import Desk
+from seds.serve.problem import Problem
+from seds.serve.uploads import Clip, Clips
+
+VIDEO = Headers({"content-type": "video/mp4"})
+
+
+async def body(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def vet(path: Path) -> dict[str, Any]:
+    if path.read_bytes() != b"video":
+        raise Problem(422, "no video")
+    return {"frames": 1}
+
+
+def test_clips_are_worked_on_one_at_a_time_in_their_order_and_the_oldest_is_forgotten(tmp_path: Path) -> None:
+    async def run() -> None:
+        at_work: list[str] = []
+        most = 0
+
+        async def work(clip: Clip[str]) -> None:
+            nonlocal most
+            at_work.append(clip.number)
+            most = max(most, sum(c.state == "working" for c in clips._clips.values()))
+            assert clip.path.read_bytes() == b"video"
+            await asyncio.sleep(0.02)
+            clip.film = tmp_path / f"{clip.number}.mp4"
+            clip.film.write_bytes(b"film")
+            clip.encoded = clip.number
+
+        clips: Clips[str] = Clips(tmp_path, Serve(clips=2, clips_kept=3), vet, work)
+        taken = [await clips.receive(VIDEO, body(b"vi", b"", b"deo")) for _ in range(3)]
+        assert [clips.place(clip) for clip in taken] == [0, 1, 2]
+        with pytest.raises(Problem, match="other clips") as refused:
+            await clips.receive(VIDEO, body(b"video"))
+        assert (refused.value.status, "Retry-After" in refused.value.headers) == (429, True)
+        while taken[-1].state != "ready":
+            await asyncio.sleep(0.01)
+        assert at_work == [clip.number for clip in taken]
+        assert most == 1
+        assert clips.get(taken[0].number).encoded == taken[0].number  # looked at, so the second is the oldest
+        fourth = await clips.receive(VIDEO, body(b"video"))
+        with pytest.raises(Problem, match="no longer here"):
+            clips.get(taken[1].number)
+        while fourth.state != "ready":
+            await asyncio.sleep(0.01)
+        kept = {taken[0].number, taken[2].number, fourth.number}
+        assert {path.name for path in tmp_path.iterdir()} == {f"{number}.mp4" for number in kept}
+        clips.close()
+        assert list(tmp_path.iterdir()) == []
+
+    asyncio.run(run())
+
+
+def test_a_failure_of_the_work_is_kept_and_makes_room(tmp_path: Path) -> None:
+    async def run() -> None:
+        async def work(clip: Clip[str]) -> None:
+            raise Problem(422, "no hand in it")
+
+        clips: Clips[str] = Clips(tmp_path, Serve(clips=1), vet, work)
+        for _ in range(5):
+            clip = await clips.receive(VIDEO, body(b"video"))
+            while clip.state != "failed":
+                await asyncio.sleep(0.01)
+            assert clips.get(clip.number).problem is not None
+            with pytest.raises(Problem, match="no video"):
+                await clips.receive(VIDEO, body(b"text"))
+        assert list(tmp_path.iterdir()) == []
+
+    asyncio.run(run())
+
+
+def test_a_full_disk_is_not_the_end(tmp_path: Path) -> None:
+    async def run() -> None:
+        clips: Clips[str] = Clips(tmp_path / "gone", Serve(clips=1), vet, vet)  # type: ignore[arg-type]
+        for _ in range(5):
+            with pytest.raises(FileNotFoundError):
+                await clips.receive(VIDEO, body(b"video"))
+
+    asyncio.run(run())
+
+
+def test_a_full_desk_says_when_to_come_back() -> None:
+    async def run() -> None:
+        desk, go = Desk(2, 3, "test"), threading.Event()
+        waiting = [asyncio.create_task(desk.run(lambda: go.wait(10))) for _ in range(5)]
+        await asyncio.sleep(0)
+        with pytest.raises(Problem) as refused:
+            await desk.run(lambda: None)
+        assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+        go.set()
+        assert await asyncio.gather(*waiting) == [True] * 5
+        assert await desk.run(lambda: 7) == 7
+        desk.close()
+
+    asyncio.run(run())
