@@ -27,6 +27,8 @@ MB = 1 << 20
 _START_S = 180.0  # libraries and a model may come from a slow disk
 _POLITENESS = 5  # of its scheduling, so that searches go first
 
+_STARTING = threading.Lock()  # the environment that a process inherits is this whole process's
+
 Report = Callable[[float], None]  # the share that is done
 Task = Callable[[dict[str, Any], Report], bytes]
 Build = Callable[[], Task]
@@ -68,11 +70,17 @@ class Confined:
     def close(self) -> None:
         """End the process, whatever it does."""
         self._closed = True
-        process = self._process
-        if process is not None:
-            process.kill()
-        with self._turn:
+        while not self._turn.acquire(timeout=0.1):  # whoever has the turn loses the process, or has yet to start it
+            process = self._process
+            if process is not None:
+                process.kill()
+        try:
+            process = self._process
+            if process is not None:
+                process.kill()
             self._end()
+        finally:
+            self._turn.release()
 
     def _started(self) -> Connection:
         if self._closed:
@@ -84,7 +92,7 @@ class Confined:
             self._connection, theirs = context.Pipe()
             arguments = (theirs, self._build, self._memory_mb, self._file_mb)
             self._process = context.Process(target=_serve, args=arguments, daemon=True)
-            with environment(ONE_THREAD):
+            with _STARTING, environment(ONE_THREAD):
                 self._process.start()
             theirs.close()  # so that the process's death ends the pipe
             self._answer(self._connection, _START_S, lambda _: None)

@@ -76,7 +76,7 @@ class Clips(Generic[Encoded]):
         return sum(c.state in ("waiting", "working") and c.since < clip.since for c in self._clips.values())
 
     async def receive(self, headers: Headers, body: AsyncIterator[bytes]) -> Clip[Encoded]:
-        """Take a clip in and queue it. Raises Problem: 408, 411, 413, 415, 422, 429."""
+        """Take a clip in and queue it. Raises Problem: 400, 408, 413, 415, 422, 429, 507."""
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
         if kind.split("/")[0] != "video" and kind != "application/octet-stream":
             await _linger(headers, body)
@@ -96,10 +96,12 @@ class Clips(Generic[Encoded]):
             with os.fdopen(descriptor, "wb") as file:
                 await self._fill(file.write, headers, body)
             clip = Clip[Encoded](secrets.token_urlsafe(16), path, await self._vet(path))
-        except BaseException:  # a visitor who goes away in the middle is a cancellation
+        except BaseException as error:
             self._unfinished -= 1
             if path is not None:
                 path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise Problem(507, f"the server cannot keep the clip: {error.strerror}") from error
             raise
         self._keep(clip)
         task = asyncio.create_task(self._finish(clip))

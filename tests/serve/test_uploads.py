@@ -1,6 +1,7 @@
 """The queue of clips and the queue of searches, without a server: what waits, what is forgotten, what is refused."""
 
 import asyncio
+import resource
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -85,12 +86,23 @@ def test_a_failure_of_the_work_is_kept_and_makes_room(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_full_disk_is_not_the_end(tmp_path: Path) -> None:
+def test_a_disk_that_takes_nothing_is_told_and_makes_room(tmp_path: Path) -> None:
     async def run() -> None:
-        clips: Clips[str] = Clips(tmp_path / "gone", Serve(clips=1), vet, vet)  # type: ignore[arg-type]
-        for _ in range(5):
-            with pytest.raises(FileNotFoundError):
-                await clips.receive(VIDEO, body(b"video"))
+        async def work(clip: Clip[str]) -> None:
+            raise AssertionError
+
+        # A file that may not grow is what a full disk looks like.
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            clips: Clips[str] = Clips(tmp_path, Serve(clips=1), vet, work)
+            for _ in range(5):
+                with pytest.raises(Problem, match="cannot keep the clip: File too large") as refused:
+                    await clips.receive(VIDEO, body(b"x" * 20_000))
+                assert refused.value.status == 507
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert list(tmp_path.iterdir()) == []
 
     asyncio.run(run())
 
