@@ -10,10 +10,11 @@ activations, and the gradients, as large as the weights. The optimiser's moments
 is measured in a process of its own: on the GPU by torch's allocator, on the CPU by the resident set.
 
 Found on a CPU, in float32, MB:
-    small, 64 videos of 80 frames        whole batch 2361    micro-batch 32: 773    16: 596    4: 481
-    published, 12 videos of 64 frames    whole batch 2993    micro-batch 4: 1909    1: 1680    (1159 are gradients)
-    published pose encoder, 4 of 100     whole batch  922    any micro-batch: 527
-What a micro-batch does not shrink is the pose encoder, whose batch statistics couple all rows: about 1 MB a frame.
+                                      kept     checkpointing    micro-batch         both
+    small, 64 videos of 80 frames     1813     687              16: 510             477
+    published, 12 videos of 64        2109     1627             4: 1635             1636    (1159 are gradients)
+    published pose encoder, 4 of 100   590     483              483                 483
+What neither shrinks further is the pose encoder, whose batch statistics couple all rows: under 1 MB a frame.
 """
 
 import argparse

@@ -197,7 +197,7 @@ class TrainProfile(Section):
     epochs: int = Field(ge=1)
     batch: int = Field(ge=2)  # sentences, over all processes
     micro_batch: int | None = Field(None, ge=1)  # sentences whose activations a process holds at a time; null = all
-    checkpointing: bool = False  # layers keep their inputs alone and are computed again: less memory, a third more time
+    checkpointing: bool = False  # layers keep their inputs alone and are computed again: a third more arithmetic
     compile: bool = False  # the towers' blocks, by torch.compile
     precision: Literal["float32", "bfloat16"] = "float32"  # of matrix products; the rest, and all weights, are float32
     standardise_rgb: bool = False  # features minus their training mean, over their deviation

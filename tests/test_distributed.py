@@ -37,6 +37,7 @@ CASES = (*itertools.product(("default", "published"), (None, 2)), ("pose", None)
 def build(name: str, dropout: bool = False) -> SEDS:
     numerics, streams, _ = MODELS[name]
     model = SEDS(SMALL.model_copy(update={"streams": streams}), numerics).double()
+    model.recompute = name == "pose"  # batch statistics of all processes, computed twice
     initialise(model, torch.Generator().manual_seed(0))
     return model.train() if dropout else without_dropout(model.train())
 
