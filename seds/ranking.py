@@ -15,8 +15,7 @@ from torch import Tensor
 from seds.index import Sequences
 from seds.similarity import TEMPERATURE
 
-# Rows of tokens a block: at 512 columns 32 MB in float32, which stays near the processor.
-BLOCK = 16_384
+BLOCK = 4_096  # rows of tokens: at 512 columns 8 MB in float32, which a processor's cache holds
 
 
 @dataclass(frozen=True)
@@ -40,27 +39,32 @@ def scores(query: Query, stored: Sequences, share: float, rows: Tensor | None = 
     """
     if rows is None:
         rows = torch.arange(len(stored))
-    starts, lengths = stored.offsets[rows], stored.offsets[rows + 1] - stored.offsets[rows]
+    starts, stops = stored.offsets[rows], stored.offsets[rows + 1]
+    lengths = stops - starts
     ends = lengths.cumsum(0)
+    # Float32 copies of a block's tokens, one place for all blocks: fresh memory takes longer than what is computed.
+    room = torch.empty(max(BLOCK, int(lengths.max())), stored.tokens.shape[1])
     result = np.empty(len(rows), np.float32)
     done = 0
     while done < len(rows):
         before = int(ends[done - 1]) if done else 0
         stop = max(done + 1, int(torch.searchsorted(ends, before + BLOCK, right=True)))
         part = slice(done, stop)
-        tokens = _gather(stored.tokens, starts[part], lengths[part]).to(query.tokens.device).float()
-        valid = stored.valid[rows[part]]
-        result[part] = _scores(query, tokens, lengths[part], valid, share).cpu().numpy()
+        tokens = _gathered(room, stored.tokens, starts[part], stops[part]).to(query.tokens.device)
+        result[part] = _scores(query, tokens, lengths[part], stored.valid[rows[part]], share).cpu().numpy()
         done = stop
     return result
 
 
-def _gather(tokens: Tensor, starts: Tensor, lengths: Tensor) -> Tensor:
-    """The runs of rows of those starts and lengths, end to end; a view where they lie so already."""
-    if torch.equal(starts[1:], (starts + lengths)[:-1]):
-        return tokens[int(starts[0]) : int(starts[-1] + lengths[-1])]
-    firsts = lengths.cumsum(0) - lengths
-    return tokens[torch.arange(int(lengths.sum())) + (starts - firsts).repeat_interleave(lengths)]
+def _gathered(room: Tensor, tokens: Tensor, starts: Tensor, stops: Tensor) -> Tensor:
+    """The runs of rows from `starts` to `stops`, end to end in `room`, of which it is a part."""
+    joints = torch.ones(len(starts) + 1, dtype=torch.bool)
+    joints[1:-1] = starts[1:] != stops[:-1]  # sequences that lie one after the other are one run
+    filled = 0
+    for start, stop in zip(starts[joints[:-1]].tolist(), stops[joints[1:]].tolist(), strict=True):
+        room[filled : filled + stop - start] = tokens[start:stop]
+        filled += stop - start
+    return room[:filled]
 
 
 def _scores(query: Query, tokens: Tensor, lengths: Tensor, valid: Tensor, share: float) -> Tensor:

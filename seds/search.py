@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from seds import checkpoint
 from seds.alignment import Alignment, align
@@ -25,11 +24,11 @@ from seds.clips import Clip, Extractors, extractors, load_clip, ready_clip
 from seds.config import ConfigError, Params, load_params
 from seds.encoding import Encoded, encode_texts, encode_videos, window_times
 from seds.extract import Extraction
-from seds.first_pass import FirstPass
-from seds.index import TEXT, Header, Index, SearchError, Sequences, model_digest, open_index
+from seds.first_pass import Ranker
+from seds.index import TEXT, Header, Index, SearchError, model_digest, open_index
 from seds.legible import legible
 from seds.model import SEDS
-from seds.ranking import Query, scores
+from seds.ranking import Query
 from seds.rows import Rows
 from seds.video import VideoInfo
 from seds.words import split_words
@@ -95,7 +94,12 @@ class Gallery:
         self.sentences = index.sentences.assign(video_ids=pd.Series(video_ids, index.sentences.index, dtype=object))
         self._row_of = {video_id: row for row, video_id in enumerate(index.videos["video_id"])}
         self._video_rows, self._sentence_rows = Rows(self.videos), Rows(self.sentences)
-        self._first_passes: dict[str, FirstPass] = {}
+        header = index.header
+        sizes = header.first_pass, header.candidates
+        self._video_rankers = {
+            stream: Ranker(stored, header.dual_mix, *sizes) for stream, stored in index.video_tokens.items()
+        }
+        self._sentence_ranker = Ranker(index.sentence_tokens, 1 - header.dual_mix, *sizes)
         self._extractors: Extractors | None = None
         self._lock = threading.Lock()
 
@@ -127,8 +131,7 @@ class Gallery:
 
     def search_text(self, text: str, k: int = 10, stream: str | None = None) -> list[VideoHit]:
         """The k videos that score best, best first. Raises SearchError: an empty text, an unknown stream."""
-        query = self._text_query(text)
-        found = self._best(query, self.index.video_tokens, self.header.dual_mix, k, self._stream(stream))
+        query, ranker = self._text_query(text), self._video_rankers[self._stream(stream)]
         return [
             VideoHit(
                 rank,
@@ -143,18 +146,15 @@ class Gallery:
                 video["split"],
                 video["signer"],
             )
-            for rank, (score, video) in enumerate(self._rows(found, self._video_rows), start=1)
+            for rank, score, video in self._best(ranker, query, k, self._video_rows)
         ]
 
     def search_video(self, clip: EncodedClip, k: int = 10, stream: str | None = None) -> list[SentenceHit]:
         """The k sentences that score best, best first. Raises SearchError for an unknown stream."""
-        chosen = self._stream(stream)
-        query = self._query(clip.encoded, chosen)
-        stored = dict.fromkeys(self.streams, self.index.sentence_tokens)
-        found = self._best(query, stored, 1 - self.header.dual_mix, k, chosen)
+        query = self._query(clip.encoded, self._stream(stream))
         return [
             SentenceHit(rank, score, row["sentence_id"], row["text"], row["video_ids"])
-            for rank, (score, row) in enumerate(self._rows(found, self._sentence_rows), start=1)
+            for rank, score, row in self._best(self._sentence_ranker, query, k, self._sentence_rows)
         ]
 
     def explain(self, text: str, video_id: str, stream: str | None = None) -> Alignment:
@@ -177,7 +177,7 @@ class Gallery:
         """A video of the gallery, by id. Raises SearchError."""
         row = self._row_of.get(video_id)
         if row is None:
-            near = difflib.get_close_matches(video_id[:200], self._row_of, 3, 0.6)
+            near = difflib.get_close_matches(video_id[:200], list(self._row_of)[:10_000], 3, 0.6)
             similar = f"; similar: {', '.join(map(legible, near))}" if near else ""
             raise SearchError(f"the gallery of {self.header.dataset} has no video {legible(video_id)!r}{similar}")
         stored = self.index.video_tokens
@@ -227,28 +227,10 @@ class Gallery:
     def _query(self, encoded: Encoded, stream: str) -> Query:
         return Query(encoded.tokens[stream].to(self.model.logit_scale.device), encoded.valid)
 
-    def _best(
-        self, query: Query, stored: dict[str, Sequences], share: float, k: int, stream: str
-    ) -> list[tuple[int, float]]:
-        """(row, score) of the k best, best first; of equal scores the earlier row."""
+    def _best(self, ranker: Ranker, query: Query, k: int, rows: Rows) -> list[tuple[int, float, dict[str, Any]]]:
+        """(rank, score, row) of the k best."""
         if k < 1:
             raise SearchError(f"k is {k}, expected at least 1 result")
-        sequences = stored[stream]
-        rows = None
-        if len(sequences) > self.header.first_pass:
-            first = self._first_pass(sequences, stream if stored is self.index.video_tokens else TEXT)
-            rows = torch.from_numpy(first.candidates(query, max(k, self.header.candidates)))
-        values = scores(query, sequences, share, rows) * self.header.logit_scale
-        order = np.argsort(-values, kind="stable")[:k]
-        numbers = order if rows is None else rows.numpy()[order]
-        return list(zip(numbers.tolist(), values[order].tolist(), strict=True))
-
-    def _first_pass(self, sequences: Sequences, name: str) -> FirstPass:
-        with self._lock:
-            if name not in self._first_passes:
-                self._first_passes[name] = FirstPass(sequences.pooled)
-            return self._first_passes[name]
-
-    @staticmethod
-    def _rows(found: list[tuple[int, float]], rows: Rows) -> list[tuple[float, dict[str, Any]]]:
-        return [(score, rows[row]) for row, score in found]
+        found, values = ranker.best(query, k)
+        ranked = zip((values * self.header.logit_scale).tolist(), found.tolist(), strict=True)
+        return [(rank, score, rows[row]) for rank, (score, row) in enumerate(ranked, start=1)]
