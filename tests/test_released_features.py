@@ -190,9 +190,9 @@ def test_nothing_is_overwritten_and_an_interrupted_import_leaves_nothing_that_lo
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
-    """Three times the videos, the same peak but for their rows, and for what libraries keep of a first run."""
+    """Three times the videos, the same peak but for their rows."""
     peaks = []
-    for count in (60, 180):
+    for count in (10, 60, 180):  # libraries keep what they make in a first run
         made = MadeRelease(tmp_path / str(count), "phoenix14t")
         made.add("train", "0", "0", 200)
         for i in range(1, count):
@@ -204,4 +204,5 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert (done.rgb["status"] == "ok").sum() == count
-    assert peaks[1] < peaks[0] + 24e6, f"{peaks}; the tensors of 120 more videos would be 48 MB"
+    # Python lays out its table of interned strings anew from time to time, here for the parts of paths: 4 MB.
+    assert peaks[2] < peaks[1] + 6e6, f"{peaks}; the tensors of 120 more videos would be 48 MB"
