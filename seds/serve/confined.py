@@ -71,13 +71,9 @@ class Confined:
         """End the process, whatever it does."""
         self._closed = True
         while not self._turn.acquire(timeout=0.1):  # whoever has the turn loses the process, or has yet to start it
-            process = self._process
-            if process is not None:
-                process.kill()
+            self._kill()
         try:
-            process = self._process
-            if process is not None:
-                process.kill()
+            self._kill()
             self._end()
         finally:
             self._turn.release()
@@ -89,13 +85,14 @@ class Confined:
             self._end()
         if self._connection is None:
             context = multiprocessing.get_context("spawn")
-            self._connection, theirs = context.Pipe()
+            ours, theirs = context.Pipe()
             arguments = (theirs, self._build, self._memory_mb, self._file_mb)
-            self._process = context.Process(target=_serve, args=arguments, daemon=True)
+            process = context.Process(target=_serve, args=arguments, daemon=True)
             with _STARTING, environment(ONE_THREAD):
-                self._process.start()
+                process.start()
+            self._process, self._connection = process, ours
             theirs.close()  # so that the process's death ends the pipe
-            self._answer(self._connection, _START_S, lambda _: None)
+            self._answer(ours, _START_S, lambda _: None)
         return self._connection
 
     def _answer(self, connection: Connection, seconds: float, report: Report) -> bytes:
@@ -115,6 +112,11 @@ class Confined:
                 raise BrokenError(body.decode(errors="replace"))
         self._end()
         raise BrokenError(f"it took more than {seconds:g} s")
+
+    def _kill(self) -> None:
+        process = self._process  # another thread may forget it meanwhile
+        if process is not None:
+            process.kill()
 
     def _end(self) -> str:
         """Kill and forget the process. How it ended."""

@@ -72,6 +72,7 @@ function present(video) {
     if (!source.url) player.say("After the page was loaded anew, your clip itself is no longer here; its results are.");
   } else {
     name.textContent = video.name;
+    document.title = `${video.name}: sign search`;
     const meta = document.createElement("p");
     meta.className = "meta";
     meta.textContent = about(video);

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,16 @@ def test_one_that_cannot_start_says_why() -> None:
     broken.close()
     with pytest.raises(BrokenError, match="closing"):
         broken.run({}, 20)
+
+
+def test_closing_ends_what_is_at_work() -> None:
+    busy = Confined(build, memory_mb=100)
+    busy.run({"do": "nothing"}, 20)
+    with ThreadPoolExecutor(1) as pool:
+        sleeping = pool.submit(busy.run, {"do": "sleep"}, 50)
+        time.sleep(0.2)
+        began = time.monotonic()
+        busy.close()
+        with pytest.raises(BrokenError):
+            sleeping.result(5)
+    assert time.monotonic() - began < 5

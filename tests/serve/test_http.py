@@ -3,6 +3,7 @@
 import json
 import math
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from html.parser import HTMLParser
 
@@ -281,3 +282,15 @@ def test_answers_are_strict_json(served: Served) -> None:
 
     body = served.get("/api/why", {"q": "a", "video": "plain"}).body
     assert math.isfinite(json.loads(body, parse_constant=refuse)["seconds"])
+
+
+def test_two_hundred_searches_at_a_time_are_all_answered(served: Served, gallery: Gallery) -> None:
+    texts = [f"a sentence {number}" for number in range(200)]
+    with ThreadPoolExecutor(200) as pool:
+        answers = list(pool.map(lambda text: served.get("/api/search", {"q": text, "k": 3}), texts))
+    for answer in answers:
+        assert answer.status == 200
+        assert len(answer.json["results"]) == 3
+    for text, answer in list(zip(texts, answers, strict=True))[::40]:
+        expected = gallery.search_text(text, 3)
+        assert [r["video"] for r in answer.json["results"]] == [hit.video_id for hit in expected], "its own answer"
