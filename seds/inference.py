@@ -28,8 +28,7 @@ def score(
     the sentences' tokens but only a batch of the videos'; those of like lengths are taken together.
     """
     order = np.argsort(split.windows, kind="stable")
-    texts = encode_texts(model, split)
-    sentences = Sentences(Tokens(texts.tokens, texts.valid), model.masked, model.logit_scale.device)
+    sentences = _sentences(model, encode_texts(model, split))
     names = model.streams if streams is None else tuple(streams)
     result = {name: np.empty((len(order), sentences.count), np.float32) for name in names}
     done = 0
@@ -85,8 +84,12 @@ def similarities(
     streams: Sequence[str] | None = None,
 ) -> dict[str, np.ndarray]:
     """{stream: float32 [videos, sentences]} of tokens that are at hand, of all the videos' streams or some."""
-    sentences = Sentences(Tokens(texts.tokens, texts.valid), model.masked, model.logit_scale.device)
-    return _compared(model, videos, sentences, dual_mix, tuple(videos.streams) if streams is None else streams)
+    names = tuple(videos.streams) if streams is None else streams
+    return _compared(model, videos, _sentences(model, texts), dual_mix, names)
+
+
+def _sentences(model: SEDS, texts: TextTokens) -> Sentences:
+    return Sentences(Tokens(texts.tokens, texts.valid), model.masked, model.logit_scale.device)
 
 
 @torch.inference_mode()
