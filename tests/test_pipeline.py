@@ -100,4 +100,10 @@ def test_an_experiment_on_lr_repeats_training_and_what_follows(clone: Path) -> N
     for stream in STREAMS["both"]:
         for direction in DIRECTIONS:
             assert f"{stream}.{direction}.R@1" in changes
+    curves = [f"results/demo/{name}.json" for name in ("recall", "rank_histogram")]
+    drawn = json.loads(run(clone, "dvc", "plots", "diff", "HEAD", "--json", "--targets", *curves))["data"]
+    for name in curves:
+        (plot,) = drawn[name]
+        assert set(plot["revisions"]) == {"HEAD", "workspace"}
+        assert plot["content"]["facet"]["column"]["field"] == "stream", "drawn by a template of ours"
     assert json.loads(run(clone, "dvc", "params", "diff", "--json"))["params.yaml"]["lr"]["new"] == 1e-4
