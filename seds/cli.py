@@ -7,12 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from seds.export_command import DEFAULT, ExportGroup, embeddings, keypoints
 from seds.search_command import search
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 import_app = typer.Typer(no_args_is_help=True, help="Turn released files into this project's own.")
 app.add_typer(import_app, name="import")
-export_app = typer.Typer(no_args_is_help=True, help="Turn this project's files into those of others.")
+_EXPORT = "Turn this project's files into those of others. `seds export DATASET` is short for embeddings."
+export_app = typer.Typer(cls=ExportGroup, no_args_is_help=True, help=_EXPORT)
+export_app.command(DEFAULT)(embeddings)
+export_app.command()(keypoints)
 app.add_typer(export_app, name="export")
 app.command()(search)
 

@@ -16,7 +16,7 @@ LEFT, RIGHT, _TRUNK, _FACE = (255, 140, 0), (0, 200, 80), (170, 170, 170), (240,
 _FINGER_COLOURS = dict(
     zip(FINGERS, ((255, 64, 64), (255, 200, 0), (64, 220, 64), (64, 160, 255), (200, 90, 255)), strict=True)
 )
-_BODY_BONES = (
+BODY_BONES = (
     *((f"{side}_{a}", f"{side}_{b}", colour)
       for side, colour in (("left", LEFT), ("right", RIGHT))
       for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"), ("ankle", "big_toe"),
@@ -26,7 +26,7 @@ _BODY_BONES = (
                    ("right_shoulder", "right_hip"), ("nose", "left_eye"), ("nose", "right_eye"))),
 )  # fmt: skip
 # Runs of the 68 face points that make a line, and whether it closes.
-_FACE_LINES = (
+FACE_LINES = (
     (range(17), False), (range(17, 22), False), (range(22, 27), False), (range(27, 31), False), (range(31, 36), False),
     (range(36, 42), True), (range(42, 48), True), (range(48, 60), True), (range(60, 68), True),
 )  # fmt: skip
@@ -48,9 +48,9 @@ def draw(frame: np.ndarray, keypoints: np.ndarray, threshold: float = 0.3) -> np
             ends = np.round(np.clip(keypoints[[a, b], :2], -_FAR, _FAR) * 2**_SUBPIXEL).astype(int).tolist()
             cv2.line(image, ends[0], ends[1], colour, width, cv2.LINE_AA, _SUBPIXEL)
 
-    for start, end, colour in _BODY_BONES:
+    for start, end, colour in BODY_BONES:
         line(JOINT[start], JOINT[end], colour)
-    for run, closed in _FACE_LINES:
+    for run, closed in FACE_LINES:
         points = [FACE.start + i for i in run]
         for i, j in zip(points, points[1:] + points[:1] * closed, strict=False):
             line(i, j, _FACE)

@@ -1,0 +1,93 @@
+"""Keypoints as .pose files, the format of sign-language tools (pose-format, Moryossef et al., 2021).
+
+One file a video: one person, the 133 COCO-WholeBody joints in the components BODY, FEET, FACE, LEFT_HAND, RIGHT_HAND by
+their names here, x and y in px of the frame, confidence in [0,1], frame rate and frame size in the header. A joint that
+was not found has confidence 0; pose-format masks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seds.legible import file_name
+from seds.pose.draw import BODY_BONES, FACE_LINES
+from seds.pose.skeleton import BODY, FACE, FOOT, HAND_BONES, JOINT, JOINT_NAMES, LEFT_HAND, RIGHT_HAND
+from seds.shards import ShardReader
+
+VERSION = 0.2  # of the format, as pose-format 0.15 reads and writes it
+INDEX = "videos.parquet"
+COMPONENTS = {"BODY": BODY, "FEET": FOOT, "FACE": FACE, "LEFT_HAND": LEFT_HAND, "RIGHT_HAND": RIGHT_HAND}
+_COLOURS = {
+    "BODY": (170, 170, 170), "FEET": (170, 170, 170), "FACE": (120, 120, 120), "LEFT_HAND": (255, 140, 0),
+    "RIGHT_HAND": (0, 200, 80),
+}  # fmt: skip
+
+
+class ExportError(ValueError):
+    """What cannot be exported; the message says why, and what to do."""
+
+
+def export_keypoints(videos: pd.DataFrame, pose: ShardReader, output: Path) -> int:
+    """Write <output>/<video>.pose for each video that has keypoints, and videos.parquet that says which file is whose.
+
+    videos: the VIDEOS table. Returns how many were written. Raises ExportError, ShardError.
+    """
+    found = videos[[video_id in pose for video_id in videos["video_id"]]]
+    if found.empty:
+        raise ExportError(f"{pose.folder}: no video has keypoints; run: dvc repro pose@{pose.folder.name}")
+    output.mkdir(parents=True, exist_ok=True)
+    names = [f"{file_name(video_id)}.pose" for video_id in found["video_id"]]
+    for name, video in zip(names, found.itertuples(), strict=True):
+        (keypoints,) = pose.read(video.video_id, ("keypoints",))
+        write_pose(output / name, keypoints, video.width, video.height, video.fps)
+    columns = ["video_id", "sentence_id", "split", "text", "text_original", "language", "signer", "fps"]
+    found[columns].assign(file=names).to_parquet(output / INDEX, index=False)
+    return len(found)
+
+
+def write_pose(path: Path, keypoints: np.ndarray, width: int, height: int, fps: float) -> None:
+    """keypoints: [T,133,3], x px, y px, confidence; a joint that is not finite counts as not found.
+
+    Raises ExportError without pose-format.
+    """
+    try:
+        from pose_format import Pose
+        from pose_format.numpy import NumPyPoseBody
+        from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
+    except ModuleNotFoundError:
+        raise ExportError("keypoints are written by pose-format; install it with: pip install -e '.[export]'") from None
+    points = np.where(np.isfinite(keypoints).all(2, keepdims=True), keypoints, 0).astype(np.float32)[:, None]
+    header = PoseHeader(VERSION, PoseHeaderDimensions(width, height), _components())
+    with path.open("wb") as file:
+        Pose(header, NumPyPoseBody(fps, points[..., :2], points[..., 2])).write(file)
+
+
+def _components() -> list[Any]:
+    from pose_format.pose_header import PoseHeaderComponent
+
+    components = []
+    for name, joints in COMPONENTS.items():
+        limbs = [
+            (a - joints.start, b - joints.start)
+            for a, b in _bones()
+            if joints.start <= a < joints.stop and joints.start <= b < joints.stop
+        ]
+        colours = [_COLOURS[name]] * len(limbs)
+        components.append(PoseHeaderComponent(name, list(JOINT_NAMES[joints]), limbs, colours, "XYC"))
+    return components
+
+
+def _bones() -> Iterable[tuple[int, int]]:
+    """Pairs of joints that a line joins. Those between components are left out of files, whose limbs lie in one."""
+    yield from ((JOINT[a], JOINT[b]) for a, b, _ in BODY_BONES)
+    for run, closed in FACE_LINES:
+        points: Sequence[int] = [FACE.start + i for i in run]
+        yield from pairwise([*points, *points[:1]] if closed else points)
+    for hand in (LEFT_HAND, RIGHT_HAND):
+        yield from ((hand.start + a, hand.start + b) for a, b in HAND_BONES)
