@@ -23,7 +23,10 @@ from seds.data import Split
 from seds.devices import autocast
 from seds.keeper import Keeper
 from seds.model import SEDS, Batch
+from seds.retrieval import Metrics
 from seds.run_state import EpochSoFar, RunState, Values
+
+LEARNT_SENTENCES = 1000  # of the training split, ranked among themselves to see how well it is learnt
 
 
 class Loop:
@@ -114,7 +117,7 @@ class Loop:
         self.state.add(losses, length)
 
     def end_epoch(self) -> Values:
-        """Measure on dev, and begin the next epoch. Returns what there is to log."""
+        """Measure on dev, in some epochs on training sentences, and begin the next. Returns what there is to log."""
         clock = time.perf_counter()
         similarities = inference.score(self.model, self.dev)
         scale = self.model.logit_scale.exp().item()
@@ -129,6 +132,9 @@ class Loop:
             "dev": retrieval.evaluate(similarities, self.dev.sentence_of)[0],
             "machine": {"samples_per_s": so_far.videos / so_far.seconds, "peak_memory_gb": peak_memory(self.device)},
         }
+        every = self.settings.learnt_every
+        if every is not None and self.epoch % every == 0:
+            values["learnt"] = measure(self.model, self.train.subset(LEARNT_SENTENCES))
         self.state.history.append(values)
         self.state.epoch = EpochSoFar()
         self.state.seconds += time.perf_counter() - clock
@@ -136,6 +142,11 @@ class Loop:
 
     def _folder(self) -> Path | None:
         return None if self.keeper is None else self.keeper.folder
+
+
+def measure(model: SEDS, split: Split) -> Metrics:
+    """Retrieval metrics of every stream on a split."""
+    return retrieval.evaluate(inference.score(model, split), split.sentence_of)[0]
 
 
 def peak_memory(device: torch.device) -> float:

@@ -11,22 +11,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from seds import distributed, inference, retrieval
+from seds import distributed, retrieval
 from seds.alarms import TrainingError
 from seds.config import Train, TrainProfile
 from seds.data import Split
 from seds.initialisation import initialise, load_clip
 from seds.keeper import Keeper
-from seds.loop import Loop
+from seds.loop import LEARNT_SENTENCES, Loop, measure
 from seds.losses import check_streams
 from seds.model import SEDS
 from seds.release import load_signbert
+from seds.retrieval import Metrics
 from seds.run_state import Values
 
 __all__ = ["Fit", "Metrics", "TrainingError", "Values", "build", "fit", "measure"]
-
-Metrics = dict[str, dict[str, dict[str, float]]]  # {stream: {direction: {metric: value}}}
-LEARNT_SENTENCES = 1000  # of the training split, ranked among themselves to see how well it is learnt
 
 
 @dataclass(frozen=True)
@@ -159,8 +157,3 @@ def check_shares(sentences: int, batch: int, processes: int) -> None:
             f"{sentences} sentences in batches of {batch} leave a batch of {smallest} to {processes} processes; "
             f"change `batch` of the profile (params.yaml), or start at most {smallest} processes"
         )
-
-
-def measure(model: SEDS, split: Split) -> Metrics:
-    """Retrieval metrics of every stream on a split."""
-    return retrieval.evaluate(inference.score(model, split), split.sentence_of)[0]

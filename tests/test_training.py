@@ -53,6 +53,16 @@ def test_the_epoch_kept_is_the_best_on_dev(outcome: tuple[training.Fit, list[tra
     assert fit.dev == logged[fit.epoch - 1]["dev"]
 
 
+def test_training_sentences_are_ranked_as_often_as_asked(splits: tuple[Split, Split]) -> None:
+    settings = SETTINGS.model_copy(update={"learnt_every": 2})
+    profile = PROFILE.model_copy(update={"epochs": 5})
+    model = training.build(splits[0], settings, profile, 1, "cpu")
+    logged: list[training.Values] = []
+    training.fit(model, *splits, settings, profile, profile.lr, 1, logged.append)
+    assert ["learnt" in values for values in logged] == [False, True, False, True, False]
+    assert set(logged[1]["learnt"]) == set(logged[1]["dev"]) == set(model.streams)
+
+
 def test_the_weights_kept_give_the_dev_metrics_again(
     outcome: tuple[training.Fit, list[training.Values]], splits: tuple[Split, Split], tmp_path: Path
 ) -> None:
