@@ -110,10 +110,13 @@ def settings(site: Site) -> uvicorn.Config:
 def bind(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises ServeError."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, OverflowError, UnicodeError):
         raise ServeError(f"{host!r} with port {port} is no address of this machine; try --host 127.0.0.1") from None
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    family, kind, protocol, _, address = found[0]
+    # Of a socket that does not say it is TCP, asyncio leaves Nagle's algorithm on: every answer, whose head and body
+    # are two pieces, would wait 40 ms for the browser to acknowledge the first.
+    listener = socket.socket(family, kind, protocol)
     try:
         # A server that was just stopped leaves the port in a waiting state, which this passes over.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
