@@ -12,6 +12,10 @@ itself.
 
 In a pair the two ways take turns, 32 videos at a time, so that whatever else the machine does slows down both. `CPU` is
 the processor time of all threads.
+
+Found at 642 x 642, full, three streams: with one thread beside other work 8.4 times as fast (CPU 57.6 s against 491.5),
+with two threads beside one other process 4.6 times (CPU 88.3 s against 524.4); the largest difference, unscaled, is
+8.9e-8. A process that only compares 2,400 x 2,400 peaks at 1,088 MB.
 """
 
 import argparse

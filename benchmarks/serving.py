@@ -6,6 +6,9 @@
 
 Every sentence is another one, so nothing is answered from memory. A search is lost if it gets no answer, or another
 than 200 with k results. Clients and server share the machine.
+
+Found on two cores with 400 videos, 1,000 searches: none lost; p50 0.9 s, p95 1.0 s, 205 searches a second. One person
+alone: 5 ms.
 """
 
 import argparse
