@@ -38,6 +38,21 @@ def test_scores_equal_the_definition_whatever_the_blocks(masked, videos, texts, 
         assert (found - slow(video, text, 0.3, masked)).abs().max() < limit
 
 
+def test_any_number_of_threads_gives_the_same_and_is_left_as_it_was(monkeypatch):
+    monkeypatch.setattr(scoring, "VIDEOS", 2)
+    monkeypatch.setattr(scoring, "TEXTS", 3)
+    video, text = ragged(VIDEO_LENGTHS, 65, 0), ragged(TEXT_LENGTHS, 32, 1)
+    before, found = torch.get_num_threads(), {}
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found[threads] = Sentences(text, True, "cpu").scores(video)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[1], found[3])
+
+
 def test_equal_and_opposite_tokens_neither_overflow_nor_lose_digits():
     one = F.normalize(torch.randn(64, generator=torch.Generator().manual_seed(0)), dim=0)
     video = Tokens(torch.stack([one.expand(65, -1), -one.expand(65, -1)]), torch.ones(2, 65, dtype=torch.bool))
