@@ -10,8 +10,8 @@ their video's mean, correlated over time. Beyond the model's width of 128 an iso
 same cosines at the price of the larger width. `--spread` multiplies what windows deviate from their video's mean, for
 models whose windows differ more. Queries are sentences of the demo corpus.
 
-Latency is of seds.first_pass.Ranker, one query at a time, files in the page cache, text already encoded. Recall is of
-the ten videos that scoring everything finds. Everything is written to --scratch and removed from there.
+Latency is of seds.search.first_pass.Ranker, one query at a time, files in the page cache, text already encoded. Recall
+is of the ten videos that scoring everything finds. Everything is written to --scratch and removed from there.
 
 Found with one thread beside much other work, 30 queries, published width; ms are p50 and p95, then of the processor:
 
@@ -35,10 +35,10 @@ import torch
 from safetensors import safe_open
 from scipy.signal import lfilter
 
-from seds.first_pass import Ranker
-from seds.index import Sequences, open_index
-from seds.ranking import Query
-from seds.row_writer import RowWriter
+from seds.search.first_pass import Ranker
+from seds.search.index import Sequences, open_index
+from seds.search.ranking import Query
+from seds.search.row_writer import RowWriter
 from seds.similarity import TEMPERATURE
 
 CHUNK = 1_000  # videos made at a time
@@ -92,7 +92,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 def write(path: Path, maker: Maker, videos: int, generator: np.random.Generator) -> None:
-    """As seds.indexing lays a stream out."""
+    """As seds.search.indexing lays a stream out."""
     length = 1 + maker.windows
     with RowWriter(path, {}) as file:
         for at in range(0, videos, CHUNK):

@@ -27,7 +27,7 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 import psutil
 
-from seds.search import Gallery
+from seds.search.gallery import Gallery
 
 START_S = 120
 

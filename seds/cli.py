@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from seds.export_command import DEFAULT, ExportGroup, embeddings, keypoints
-from seds.search_command import search
+from seds.export.command import DEFAULT, ExportGroup, embeddings, keypoints
+from seds.search.command import search
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 import_app = typer.Typer(no_args_is_help=True, help="Turn released files into this project's own.")
@@ -217,7 +217,7 @@ def serve(
     Nothing is loaded from other hosts. Limits on what may be asked and dropped in are in params.yaml under `serve`.
     """
     from seds.config import ConfigError
-    from seds.search import SearchError
+    from seds.search.index import SearchError
     from seds.serve.server import ServeError
     from seds.serve.server import serve as run
 

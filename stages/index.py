@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from seds import checkpoint, indexing
+from seds import checkpoint
 from seds.config import load_params
-from seds.index import FOLDER, model_digest
+from seds.search import indexing
+from seds.search.index import FOLDER, model_digest
 
 
 def main(dataset: str) -> None:

@@ -3,15 +3,16 @@
 import sys
 from pathlib import Path
 
-from seds import report, results, tables
+from seds import results, tables
 from seds.config import load_params
+from seds.report.page import open_results, page
 
 
 def main(dataset: str) -> None:
     params = load_params()
     params.dataset(dataset)
     manifest = tables.read(f"data/manifest/{dataset}.parquet", tables.MANIFEST, f"dvc repro manifest@{dataset}")
-    html = report.page(dataset, report.open_results(dataset, manifest), params.report)
+    html = page(dataset, open_results(dataset, manifest), params.report)
     path = Path("results") / dataset / "report.html"
     results.write_text(path, html)
     print(f"{path}: {len(html.encode()) / 1e6:.1f} MB")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from seds.legible import legible
 
 if TYPE_CHECKING:
-    from seds.search import Alignment, SentenceHit, VideoHit
+    from seds.search.alignment import Alignment
+    from seds.search.gallery import SentenceHit, VideoHit
 
 SENTENCE_CHARS = 2000  # shown of a sentence
 SENTENCE_VIDEOS = 4  # shown of a sentence's videos

@@ -25,7 +25,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from seds.legible import legible
-from seds.search import SearchError
+from seds.search.index import SearchError
 from seds.serve import pages
 from seds.serve.guard import Guard
 from seds.serve.problem import Problem

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from safetensors import numpy as tensors
 
-from seds.clips import Extractors, build_both, whole
 from seds.extract import Extraction
+from seds.search.clips import Extractors, build_both, whole
 from seds.serve.confined import Report, Task
 from seds.video import VideoInfo, probe
 

@@ -16,7 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from seds.config import load_params
-from seds.search import Gallery
+from seds.search.gallery import Gallery
 from seds.serve.app import build_app
 from seds.serve.scratch import scratch
 from seds.serve.site import Site

@@ -10,7 +10,7 @@ from typing import Any
 
 from seds.config import Serve
 from seds.legible import legible
-from seds.search import EncodedClip, Gallery
+from seds.search.gallery import EncodedClip, Gallery
 from seds.serve import answers, extraction, films
 from seds.serve.cache import Cache
 from seds.serve.confined import BrokenError, Confined, RefusedError

@@ -12,7 +12,7 @@ from films import film
 from served import SIGNED, Served, write_mpeg4
 
 from seds import video
-from seds.search import Gallery
+from seds.search.gallery import Gallery
 from seds.serve import extraction
 
 MB = 1 << 20

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from served import HOSTILE, Served
 
-from seds.search import Gallery
+from seds.search.gallery import Gallery
 from seds.serve.guard import HEADERS
 
 

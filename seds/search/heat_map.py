@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seds.alignment import Alignment
 from seds.legible import legible
+from seds.search.alignment import Alignment
 
 _LETTERS = 24  # of a word beside its row
 

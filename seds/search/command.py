@@ -27,9 +27,10 @@ def search(
     Scores are those of the trained model, the larger the better; they are comparable within one search only.
     A video that is not of the corpus is first made what the model reads, which takes about as long as in the stages.
     """
-    from seds.search import Gallery, SearchError
-    from seds.search_report import as_json as to_json
-    from seds.search_report import table
+    from seds.search.gallery import Gallery
+    from seds.search.index import SearchError
+    from seds.search.printed import as_json as to_json
+    from seds.search.printed import table
 
     if (text is None) == (video is None):
         raise typer.BadParameter("give either a sentence or --video")
@@ -48,7 +49,7 @@ def search(
             pairs = pairs[: 1 if heatmap else 0]
         alignments = [gallery.explain_clip(sentence, clip, stream) for sentence, clip in pairs]
         if heatmap is not None:
-            from seds.heat_map import write
+            from seds.search.heat_map import write
 
             write(heatmap, alignments[0], title=pairs[0][1].video_id)
     except (SearchError, OSError) as error:

@@ -13,7 +13,8 @@ from seds import inference
 from seds.config import load_params
 from seds.data import Split, load_split
 from seds.model import SEDS, Numerics
-from seds.search import Gallery, SearchError
+from seds.search.gallery import Gallery
+from seds.search.index import SearchError
 
 # Stored tokens are float16: a cosine errs by 1e-4 at most, and scores are cosines times logit_scale, here 14.3.
 ERROR = 14.3e-4

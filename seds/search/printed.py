@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from seds.alignment import Alignment
 from seds.legible import legible
-from seds.search import SentenceHit, VideoHit
+from seds.search.alignment import Alignment
+from seds.search.gallery import SentenceHit, VideoHit
 
 Hit = VideoHit | SentenceHit
 _ID, _TEXT = 40, 100  # characters of an id and of a sentence that a line shows

@@ -12,13 +12,14 @@ from urllib.parse import quote, urlencode
 import numpy as np
 import pandas as pd
 
-from seds import cases, figures, pages, results, retrieval
-from seds.cases import Case
+from seds import pages, results, retrieval
 from seds.config import Report
 from seds.metrics import METRICS
+from seds.report import cases, figures
+from seds.report.cases import Case
+from seds.report.thumbnails import thumbnails
 from seds.results import ResultError
 from seds.retrieval import DIRECTIONS
-from seds.thumbnails import thumbnails
 from seds.video import VideoError
 
 _THUMB = 144  # px

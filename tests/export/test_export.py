@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from seds.cli import app
 from seds.pose.skeleton import JOINT_NAMES
-from seds.search import Gallery
+from seds.search.gallery import Gallery
 from seds.similarity import TEMPERATURE
 
 
@@ -60,8 +60,8 @@ def test_embeddings_are_those_of_the_index(gallery: Gallery) -> None:
 
 
 def test_rows_of_parquet_are_enough_to_score_with(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the formula that seds.export tells, from the files alone."""
-    monkeypatch.setattr("seds.export.BATCH", 5)
+    """By the formula that seds.export.embeddings tells, from the files alone."""
+    monkeypatch.setattr("seds.export.embeddings.BATCH", 5)
     run("embeddings", "toy", "--format", "parquet", "--output", "rows")
     header = json.loads(Path("rows/export.json").read_text())
     videos, words = pd.read_parquet("rows/video_tokens.parquet"), pd.read_parquet("rows/sentence_tokens.parquet")

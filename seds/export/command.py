@@ -34,8 +34,8 @@ def embeddings(
     and end included. All have length 1. With them go ids, texts, the seconds that each token spans, and pooled vectors,
     the mean of each video's and sentence's tokens. export.json tells model, width, and how a score is made of cosines.
     """
-    from seds.export import export_embeddings
-    from seds.index import SearchError, open_index
+    from seds.export.embeddings import export_embeddings
+    from seds.search.index import SearchError, open_index
 
     try:
         files = export_embeddings(open_index(dataset), output or Path("export") / dataset, form)
@@ -55,7 +55,7 @@ def keypoints(
     133 COCO-WholeBody joints in the components BODY, FEET, FACE, LEFT_HAND, RIGHT_HAND; x and y in px, confidence.
     """
     from seds import tables
-    from seds.pose_files import INDEX, ExportError, export_keypoints
+    from seds.export.keypoints import INDEX, ExportError, export_keypoints
     from seds.shards import ShardError, ShardReader
 
     data = Path("data")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seds import curves, figures
-from seds.figures import BOTTOM, LEFT, RIGHT, TOP
+from seds import curves
+from seds.report import figures
+from seds.report.figures import BOTTOM, LEFT, RIGHT, TOP
 from seds.retrieval import rank_both
 
 STREAMS = ("fusion", "pose")

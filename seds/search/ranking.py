@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seds.index import Sequences
+from seds.search.index import Sequences
 from seds.similarity import TEMPERATURE
 
 BLOCK = 4_096  # rows of tokens: at 512 columns 8 MB in float32, which a processor's cache holds

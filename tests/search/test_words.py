@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seds.search.words import split_words
 from seds.text import _tokenizer, count_tokens, token_counts, tokenise
-from seds.words import split_words
 
 
 def decoded(text: str, max_words: int = 32) -> list[tuple[str, str]]:

@@ -12,11 +12,12 @@ import pytest
 from evaluated import change_manifest, change_params, save_model, write_project
 from markup import HOSTILE, Page
 
-from seds import evaluation, report, results, retrieval, tables
+from seds import evaluation, pages, results, retrieval, tables
 from seds.config import ConfigError, Evaluate, Report, load_params
 from seds.curves import histogram, recall
 from seds.data import Split
 from seds.legible import legible
+from seds.report.page import Results, open_results, page
 from seds.results import ResultError, Similarity
 from stages import evaluate
 from stages import report as stage
@@ -36,7 +37,7 @@ def run() -> tuple[str, Page]:
     return html, Page(html)
 
 
-def made(texts: list[str], video_ids: list[str], signers: list[str], sentence_of: np.ndarray) -> report.Results:
+def made(texts: list[str], video_ids: list[str], signers: list[str], sentence_of: np.ndarray) -> Results:
     """Results of two random streams on videos without files, by the functions that stage evaluate calls."""
     generator = np.random.default_rng(0)
     right = sentence_of[:, None] == np.arange(len(texts))
@@ -52,7 +53,7 @@ def made(texts: list[str], video_ids: list[str], signers: list[str], sentence_of
     videos = pd.DataFrame(
         {"video_id": video_ids, "signer": signers, "text": [texts[s] for s in sentence_of], "path": ""}
     )
-    return report.Results(
+    return Results(
         Similarity(streams, video_ids, split.sentence_ids), sentence_of, videos, texts, files["test"],
         files["test_intervals"], files["test_groups"], recall(rankings), histogram(rankings),
     )  # fmt: skip
@@ -149,7 +150,7 @@ def test_seeds_published_ties_and_single_streams_have_their_tables(project: Path
 def test_hostile_texts_are_shown_and_nothing_else() -> None:
     count = len(HOSTILE)
     found = made(HOSTILE, [f"{text} " for text in HOSTILE], HOSTILE, np.arange(count))
-    html = report.page("<b>toy", found, Report(worst=count, best=count, search_url="http://127.0.0.1:8000"))
+    html = page("<b>toy", found, Report(worst=count, best=count, search_url="http://127.0.0.1:8000"))
     seen = Page(html)
     assert "<b>toy" in "".join(seen.texts["h1"])
     assert seen.of("script") == []
@@ -172,10 +173,10 @@ def test_the_size_of_how2sign_makes_a_page_of_bounded_size() -> None:
     sentence_of = np.concatenate([np.arange(sentences), np.arange(videos - sentences)])
     ids = [f"-fZc293MpJk_{i}-1-rgb_front" for i in range(videos)]
     found = made(["a word " * 30] * sentences, ids, [str(i % 11) for i in range(videos)], sentence_of)
-    html = report.page("how2sign", found, Report())
+    html = page("how2sign", found, Report())
     # Each picture of 144 px is 16 kB at most: JPEG of noise.
     noise = np.random.default_rng(0).integers(0, 256, (144, 144, 3)).astype(np.uint8)
-    pictures = 2 * (Report().worst + Report().best) * 2 * Report().frames * len(report.pages.jpeg_url(noise))
+    pictures = 2 * (Report().worst + Report().best) * 2 * Report().frames * len(pages.jpeg_url(noise))
     assert len(html) + pictures < 5_000_000
     assert "400 of 1,964 sentences" in html
 
@@ -183,10 +184,10 @@ def test_the_size_of_how2sign_makes_a_page_of_bounded_size() -> None:
 def test_results_of_another_manifest_or_none_name_the_command(project: Path) -> None:
     manifest = tables.read("data/manifest/toy.parquet", tables.MANIFEST, "")
     with pytest.raises(ResultError, match=r"similarity\.safetensors not found; make it with: dvc repro evaluate@toy"):
-        report.open_results("toy", manifest)
+        open_results("toy", manifest)
     evaluate.main("toy")
     with pytest.raises(ResultError, match=r"'test-cat-0', which data/manifest/toy\.parquet does not list"):
-        report.open_results("toy", manifest.iloc[1:])
+        open_results("toy", manifest.iloc[1:])
     (Path("results/toy") / results.RECALL).unlink()
     with pytest.raises(ResultError, match=r"recall\.json cannot be read .*dvc repro evaluate@toy"):
-        report.open_results("toy", manifest)
+        open_results("toy", manifest)

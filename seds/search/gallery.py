@@ -18,22 +18,20 @@ import numpy as np
 import pandas as pd
 
 from seds import checkpoint
-from seds.alignment import Alignment, align
 from seds.checkpoint import CheckpointError
-from seds.clips import Clip, Extractors, extractors, load_clip, ready_clip
 from seds.config import ConfigError, Params, load_params
-from seds.encoding import Encoded, encode_texts, encode_videos, window_times
 from seds.extract import Extraction
-from seds.first_pass import Ranker
-from seds.index import TEXT, Header, Index, SearchError, model_digest, open_index
 from seds.legible import legible
 from seds.model import SEDS
-from seds.ranking import Query
-from seds.rows import Rows
+from seds.search.alignment import Alignment, align
+from seds.search.clips import Clip, Extractors, extractors, load_clip, ready_clip
+from seds.search.encoding import Encoded, encode_texts, encode_videos, window_times
+from seds.search.first_pass import Ranker
+from seds.search.index import TEXT, Header, Index, SearchError, model_digest, open_index
+from seds.search.ranking import Query
+from seds.search.rows import Rows
+from seds.search.words import split_words
 from seds.video import VideoInfo
-from seds.words import split_words
-
-__all__ = ["Alignment", "EncodedClip", "Gallery", "SearchError", "SentenceHit", "VideoHit"]
 
 # Characters of a query that are read: far more than a sentence has, and few enough that none takes long to split.
 QUERY_LENGTH = 10_000

@@ -17,10 +17,10 @@ from seds.card import extraction
 from seds.config import Dataset, Windows
 from seds.config import Index as Settings
 from seds.data import DataError, check_features, check_windows, load_video
-from seds.encoding import Encoded, encode_texts, encode_videos, window_times
-from seds.index import HEADER, METADATA, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
 from seds.model import SEDS
-from seds.row_writer import RowWriter
+from seds.search.encoding import Encoded, encode_texts, encode_videos, window_times
+from seds.search.index import HEADER, METADATA, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
+from seds.search.row_writer import RowWriter
 from seds.shards import ShardReader
 
 VIDEO_BATCH = 32

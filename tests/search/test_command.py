@@ -9,7 +9,7 @@ from toy_search import write_index, write_project
 from typer.testing import CliRunner, Result
 
 from seds.cli import app
-from seds.search import Gallery
+from seds.search.gallery import Gallery
 
 
 @pytest.fixture(scope="module")

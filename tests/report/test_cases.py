@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seds import cases
+from seds.report import cases
 from seds.retrieval import rank_both
 
 

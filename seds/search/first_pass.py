@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seds.index import Sequences
-from seds.ranking import Query, scores
+from seds.search.index import Sequences
+from seds.search.ranking import Query, scores
 
 
 class Ranker:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import shown
 
-from seds.thumbnails import thumbnails
+from seds.report.thumbnails import thumbnails
 from seds.video import VideoError
 
 

@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from seds import ranking
-from seds.index import Sequences
+from seds.search import ranking
+from seds.search.index import Sequences
 from seds.similarity import Tokens, text_to_video, video_to_text
 
 WIDTH = 8

@@ -15,9 +15,9 @@ from toy_search import write_index, write_model, write_project
 
 from seds.config import load_params
 from seds.data import DataError
-from seds.index import SearchError, open_index
-from seds.indexing import build
-from seds.row_writer import RowWriter
+from seds.search.index import SearchError, open_index
+from seds.search.indexing import build
+from seds.search.row_writer import RowWriter
 
 FILES = ("index.json", "sentences.parquet", "sentences.safetensors", "videos.parquet", "videos.safetensors")
 
@@ -70,7 +70,7 @@ def test_the_same_inputs_make_the_same_bytes(folder: Path) -> None:
 
 def test_one_reader_takes_a_video_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_file(folder / "videos.safetensors")
-    monkeypatch.setattr("seds.indexing.VIDEO_BATCH", 1)
+    monkeypatch.setattr("seds.search.indexing.VIDEO_BATCH", 1)
     write_index(folder.parents[1])
     after = load_file(folder / "videos.safetensors")
     for name, tensor in before.items():

@@ -15,10 +15,10 @@ import numpy as np
 from seds import imported, samples, workers
 from seds.config import Params, Windows
 from seds.extract import Build, Extraction, Extractor, Video
-from seds.index import Header, SearchError
 from seds.legible import legible
 from seds.pose.estimators import estimator
 from seds.rgb.extractor import build_extractor, describe
+from seds.search.index import Header, SearchError
 from seds.video import VideoError, VideoInfo, probe
 
 
