@@ -23,25 +23,33 @@ def write_project(
     **settings: object,
 ) -> SEDS:
     """params.yaml, data/ and models/toy below `root`. settings: of params.yaml's section index."""
+    write_params(root, "toy", index=settings)
+    write_corpus(root / "data", takes)
+    return write_model(root, sizes, numerics)
+
+
+def write_params(root: Path, name: str, **sections: dict[str, object]) -> None:
+    """params.yaml of the one corpus `name`, on the CPU. sections: what of them differs from this project's own."""
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     params["machine"]["device"] = "cpu"
-    params["active"] = ["toy"]
-    params["datasets"] = {"toy": {"corpus": "demo", "profile": "small"}}
-    params["index"] |= settings
+    params["active"] = [name]
+    params["datasets"] = {name: {"corpus": "demo", "profile": "small"}}
+    for section, values in sections.items():
+        params[section] |= values
     root.mkdir(parents=True, exist_ok=True)
     YAML(typ="safe").dump(params, root / "params.yaml")
-    write_corpus(root / "data", takes)
-    return write_model(root, sizes, numerics, seed=0)
 
 
-def write_model(root: Path, sizes: ModelSizes = SIZES, numerics: Numerics = "default", seed: int = 0) -> SEDS:
+def write_model(
+    root: Path, sizes: ModelSizes = SIZES, numerics: Numerics = "default", seed: int = 0, name: str = "toy"
+) -> SEDS:
     model = SEDS(sizes, numerics)
     initialise(model, torch.Generator().manual_seed(seed))
-    checkpoint.save(root / "models" / "toy", model, model.state_dict(), {}, "a toy")
+    checkpoint.save(root / "models" / name, model, model.state_dict(), {}, "a toy")
     return model.eval()
 
 
-def write_index(root: Path) -> None:
+def write_index(root: Path, name: str = "toy") -> None:
     """Run the stage."""
     with chdir(root):
-        index.main("toy")
+        index.main(name)

@@ -21,6 +21,9 @@ from seds.rgb.extractor import build_extractor, describe
 from seds.search.index import Header, SearchError
 from seds.video import VideoError, VideoInfo, probe
 
+# Settings that change results by rounding alone: what a GPU extracted in half precision is searched on a laptop, too.
+_ROUNDING = {"precision", "compiled"}
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -62,7 +65,11 @@ def extractors(header: Header, params: Params) -> Extractors:
         ("pose", header.pose, pose.settings),
         ("rgb", header.rgb, describe(features, params.rgb.window)),
     ):
-        differing = [f"{key} {made.get(key)!r}, now {value!r}" for key, value in now.items() if made.get(key) != value]
+        differing = [
+            f"{key} {made.get(key)!r}, now {value!r}"
+            for key, value in now.items()
+            if key not in _ROUNDING and made.get(key) != value
+        ]
         if differing:
             raise SearchError(
                 f"what the index of {name} holds was extracted otherwise than a new video would be ({stage}: "

@@ -1,0 +1,131 @@
+"""Videos that are only files, rendered ones, through the real detector and network, against what the stages make of
+the same files: as the library takes them and as `seds search --video` is typed.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import chdir
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from corpus import SIZES
+from films import film
+from toy_search import write_index, write_model, write_params
+from typer.testing import CliRunner
+
+from seds.cli import app
+from seds.search import clips
+from seds.search.gallery import Gallery
+from seds.search.index import SearchError
+from stages import manifest, pose, prepare, render, rgb
+
+# A clip's tokens differ from the stored ones by the float16 of these alone: cosines by 1e-4 at most, and scores are
+# cosines times logit_scale, here 14.3.
+TOKEN_ERROR, SCORE_ERROR = 5e-4, 14.3e-4
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A corpus of four rendered videos and sentences, with all that the stages make of it but a trained model."""
+    root = tmp_path_factory.mktemp("clips")
+    write_params(root, "demo", render={"train_sentences": 2, "dev_sentences": 1, "test_sentences": 1})
+    write_model(root, SIZES.model_copy(update={"rgb_features": 256}), name="demo")
+    with chdir(root):
+        render.main()
+        for stage in (prepare, pose, rgb, manifest):
+            stage.main("demo")
+        write_index(root, "demo")
+        yield root
+
+
+@pytest.fixture
+def gallery(root: Path) -> Gallery:
+    return Gallery.open("demo")
+
+
+def file_of(gallery: Gallery, video_id: str) -> Path:
+    video = gallery.video(video_id)
+    assert video is not None
+    return Path(video["path"])
+
+
+def test_a_file_is_compared_as_the_video_of_the_corpus_that_it_is(gallery: Gallery) -> None:
+    assert len(gallery.videos) == 4, "the detector saw hands in all"
+    video_id = gallery.videos["video_id"].iloc[-1]
+    path = file_of(gallery, video_id)
+    stored, fresh = gallery.clip(video_id), gallery.encode_clip(path)
+    assert fresh.video_id == path.name
+    assert fresh.encoded.valid == stored.encoded.valid > 1
+    assert list(fresh.encoded.tokens) == list(gallery.streams)
+    for stream, tokens in fresh.encoded.tokens.items():
+        torch.testing.assert_close(tokens, stored.encoded.tokens[stream], rtol=0, atol=TOKEN_ERROR)
+    np.testing.assert_allclose(fresh.times, stored.times, atol=1e-5)
+    assert fresh.duration_s == pytest.approx(stored.duration_s)
+
+
+def test_the_command_ranks_sentences_for_a_file_as_for_the_stored_video(gallery: Gallery, tmp_path: Path) -> None:
+    video = gallery.videos.iloc[0]
+    clip = tmp_path / "my clip.mp4"
+    clip.write_bytes(file_of(gallery, video["video_id"]).read_bytes())
+    result = CliRunner().invoke(app, ["search", "demo", "--video", str(clip), "--json", "--explain"])
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert (printed["query"], printed["stream"]) == ({"video": str(clip)}, gallery.streams[0])
+
+    stored = gallery.clip(video["video_id"])
+    expected = {hit.sentence_id: hit.score for hit in gallery.search_video(stored)}
+    found = {hit["sentence_id"]: hit["score"] for hit in printed["results"]}
+    assert found == pytest.approx(expected, abs=SCORE_ERROR)
+    assert video["sentence_id"] in found
+    assert len(set(found.values())) == 4, "no score stands for all"
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert [hit["rank"] for hit in printed["results"]] == [1, 2, 3, 4]
+    for hit in printed["results"]:
+        texts = gallery.sentences.set_index("sentence_id")["text"]
+        assert hit["text"] == texts[hit["sentence_id"]]
+        assert len(hit["moments"]) == len(hit["text"].split())
+        assert all(0 <= moment["start_s"] < moment["end_s"] <= video["duration_s"] + 1e-3 for moment in hit["moments"])
+
+
+def test_a_film_without_a_hand_and_a_file_that_is_no_film_are_told(gallery: Gallery, tmp_path: Path) -> None:
+    film(tmp_path / "empty.mp4")
+    with pytest.raises(SearchError, match=r"^empty.mp4: no hand was seen in any of its 12 frames"):
+        gallery.encode_clip(tmp_path / "empty.mp4")
+    (tmp_path / "text.mp4").write_text("a text")
+    with pytest.raises(SearchError, match=r"^text.mp4 is no video that can be read"):
+        gallery.encode_clip(tmp_path / "text.mp4")
+    with pytest.raises(SearchError, match=r"^nowhere.mp4 is no video that can be read"):
+        gallery.encode_clip(tmp_path / "nowhere.mp4")
+
+
+def test_what_a_gpu_extracted_in_half_precision_is_searched_on_a_cpu(gallery: Gallery) -> None:
+    header = gallery.header
+    made = header.model_copy(update={"rgb": header.rgb | {"precision": "float16", "compiled": "true"}})
+    assert made.rgb != header.rgb
+    assert clips.extractors(made, gallery.params).rgb is not None
+    video_id = gallery.videos["video_id"].iloc[1]
+    elsewhere = Gallery(replace(gallery.index, header=made), gallery.model, gallery.params)
+    found = elsewhere.encode_clip(file_of(gallery, video_id)).encoded.tokens["rgb"]
+    torch.testing.assert_close(found, gallery.clip(video_id).encoded.tokens["rgb"], rtol=0, atol=TOKEN_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"stride": 2}, r"\(rgb: stride '4', now '2'\)"), ({"size": 96, "crop": 64}, r"size '128', now '96'; crop '")],
+)
+def test_a_corpus_that_was_extracted_otherwise_is_told(
+    gallery: Gallery, change: dict[str, object], message: str
+) -> None:
+    rgb = gallery.params.rgb
+    now = rgb.model_copy(update={"small": rgb.small.model_copy(update=change)})
+    with pytest.raises(SearchError, match=message + r".*run: dvc repro index@demo"):
+        clips.extractors(gallery.header, gallery.params.model_copy(update={"rgb": now}))
+
+
+def test_of_imported_features_nobody_knows_how_they_were_made(gallery: Gallery) -> None:
+    released = gallery.params.datasets["demo"].model_copy(update={"corpus": "released"})
+    with pytest.raises(SearchError, match="were imported"):
+        clips.extractors(gallery.header, gallery.params.model_copy(update={"datasets": {"demo": released}}))
