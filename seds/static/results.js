@@ -9,9 +9,9 @@ let open = null;
 /** Videos of a sentence. */
 export function showVideos(results, sentence, stream) {
   clear();
-  const best = Math.max(...results.map((r) => r.score), 1e-9);
+  const scale = scaleOf(results);
   for (const result of results) {
-    const item = fresh("video-result", result, best);
+    const item = fresh("video-result", result, scale);
     item.querySelector(".meta").textContent = about(result);
     const thumb = item.querySelector(".thumb");
     thumbnail(thumb, result, `Play result ${result.rank}: ${result.text}`);
@@ -27,9 +27,9 @@ export function showVideos(results, sentence, stream) {
 /** Sentences of a video; `asked` is the player of that video, on top of the list. */
 export function showSentences(results, query, stream, asked) {
   clear();
-  const best = Math.max(...results.map((r) => r.score), 1e-9);
+  const scale = scaleOf(results);
   for (const result of results) {
-    const item = fresh("sentence-result", result, best);
+    const item = fresh("sentence-result", result, scale);
     const meta = item.querySelector(".meta");
     if (result.own) {
       meta.textContent = "the sentence of this video";
@@ -60,11 +60,22 @@ export function clear() {
 export const about = (video) =>
   [video.signer && (/^signer/i.test(video.signer) ? video.signer : `signer ${video.signer}`), video.split, seconds(video.seconds)].filter(Boolean).join(" · ");
 
-function fresh(template, result, best) {
+/** Where scores and 0 lie on a bar, in [0, 100]: its ends are the best and the worst of the list, or 0 beyond them. */
+function scaleOf(results) {
+  const scores = results.map((r) => r.score);
+  const low = Math.min(0, ...scores);
+  const span = Math.max(0, ...scores) - low || 1;
+  return (score) => (100 * (score - low)) / span;
+}
+
+function fresh(template, result, scale) {
   const item = document.getElementById(template).content.cloneNode(true).firstElementChild;
   item.querySelector(".rank").textContent = `${result.rank}.`;
   item.querySelector(".text").textContent = result.text;
-  item.querySelector(".fill").setAttribute("width", Math.max(0, (100 * result.score) / best));
+  const fill = item.querySelector(".fill");
+  fill.setAttribute("x", scale(Math.min(0, result.score)));
+  fill.setAttribute("width", Math.abs(scale(result.score) - scale(0)));
+  fill.classList.toggle("below", result.score < 0);
   const number = item.querySelector(".number");
   number.textContent = result.score.toFixed(2);
   number.title = "similarity";
