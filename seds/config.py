@@ -65,7 +65,7 @@ class Serve(Section):
     queue: int = Field(500, ge=1)  # searches that wait; more get 503
     cache_mb: int = Field(2000, ge=1)  # of pictures and of videos made playable
     clips: int = Field(3, ge=1)  # that arrive or wait; more get 429
-    clips_kept: int = Field(20, ge=1)  # whose results can be looked at again
+    clips_kept: int = Field(20, ge=1)  # that can be looked at and played again
     clip_mb: int = Field(200, ge=1)
     clip_arrive_s: float = Field(120, gt=0)
     clip_s: float = Field(60, gt=0)  # length

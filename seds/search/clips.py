@@ -18,6 +18,7 @@ from seds.extract import Build, Extraction, Extractor, Video
 from seds.legible import legible
 from seds.pose.estimators import estimator
 from seds.rgb.extractor import build_extractor, describe
+from seds.search.frame_times import frame_edges
 from seds.search.index import Header, SearchError
 from seds.video import VideoError, VideoInfo, probe
 
@@ -27,14 +28,20 @@ _ROUNDING = {"precision", "compiled"}
 
 @dataclass(frozen=True)
 class Clip:
-    """A video ready for the model, and what was found out about its file."""
+    """A video ready for the model. edges: float64 [T+1] s, when each of its frames begins and the last one ends."""
 
     video: samples.Video
-    path: Path
-    fps: float
-    duration_s: float
-    width: int  # px, as shown
-    height: int
+    edges: np.ndarray
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What was found in a file; edges as in Clip."""
+
+    info: VideoInfo
+    pose: Extraction
+    rgb: Extraction
+    edges: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,8 @@ def load_clip(path: Path, how: Extractors, rules: Windows, wrist_margin: float |
     if isinstance(outcome, str):
         raise SearchError(f"{name} cannot be read: {outcome}")
     pose, rgb = outcome
-    return ready_clip(path, info, pose, rgb, how, rules, wrist_margin)
+    found = Extracted(info, pose, rgb, frame_edges(path, pose.frames, info.fps))
+    return ready_clip(path, found, how, rules, wrist_margin)
 
 
 def whole(path: Path, info: VideoInfo) -> Video:
@@ -100,25 +108,18 @@ def whole(path: Path, info: VideoInfo) -> Video:
     return Video(path.name, str(path), None, None, info.frames, info.fps, info.width, info.height, sha256="")
 
 
-def ready_clip(
-    path: Path,
-    info: VideoInfo,
-    pose: Extraction,
-    rgb: Extraction,
-    how: Extractors,
-    rules: Windows,
-    wrist_margin: float | None,
-) -> Clip:
+def ready_clip(path: Path, found: Extracted, how: Extractors, rules: Windows, wrist_margin: float | None) -> Clip:
     """The clip of what was extracted from a file. Raises SearchError: no hand in it."""
-    keypoints, features = pose.tensors["keypoints"], rgb.tensors
+    info, keypoints, features = found.info, found.pose.tensors["keypoints"], found.rgb.tensors
     prepared = samples.prepare(
         keypoints, info.width, info.height, features["starts"], how.rgb_window, rules, wrist_margin
     )
     if not len(prepared.raw_frames):
-        name = legible(path.name)
-        raise SearchError(f"{name}: no hand was seen in any of its {pose.frames} frames; there is nothing to compare")
+        raise SearchError(
+            f"{legible(path.name)}: no hand was seen in any of its {len(keypoints)} frames; there is nothing to compare"
+        )
     ready = samples.Video(**vars(prepared), features=features["features"], video_id=path.name, sentence_id="", text="")
-    return Clip(ready, path, info.fps, pose.frames / info.fps, info.width, info.height)
+    return Clip(ready, found.edges)
 
 
 def build_both(how: Extractors) -> tuple[Extractor, Extractor]:

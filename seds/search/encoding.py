@@ -58,7 +58,10 @@ def encode_texts(model: SEDS, texts: Sequence[str]) -> list[Encoded]:
     ]
 
 
-def window_times(video: Video, window: int, fps: float) -> np.ndarray:
-    """What each window spans, float64 [V,2], s from the start of the video's cut: its first frame to its last's end."""
+def window_times(video: Video, window: int, edges: np.ndarray) -> np.ndarray:
+    """What each window spans, float64 [V,2], s from the start of the video's cut: its first frame to its last's end.
+
+    edges: float64 [T+1] s, when each frame of the cut begins and the last one ends.
+    """
     last = np.minimum(video.starts + window - 1, len(video.raw_frames) - 1)
-    return np.stack([video.raw_frames[video.starts], video.raw_frames[last] + 1], axis=1) / fps
+    return np.stack([edges[video.raw_frames[video.starts]], edges[video.raw_frames[last] + 1]], axis=1)

@@ -20,18 +20,16 @@ import pandas as pd
 from seds import checkpoint
 from seds.checkpoint import CheckpointError
 from seds.config import ConfigError, Params, load_params
-from seds.extract import Extraction
 from seds.legible import legible
 from seds.model import SEDS
 from seds.search.alignment import Alignment, align
-from seds.search.clips import Clip, Extractors, extractors, load_clip, ready_clip
+from seds.search.clips import Clip, Extracted, Extractors, extractors, load_clip, ready_clip
 from seds.search.encoding import Encoded, encode_texts, encode_videos, window_times
 from seds.search.first_pass import Ranker
 from seds.search.index import TEXT, Header, Index, SearchError, model_digest, open_index
 from seds.search.ranking import Query
 from seds.search.rows import Rows
 from seds.search.words import split_words
-from seds.video import VideoInfo
 
 # Characters of a query that are read: far more than a sentence has, and few enough that none takes long to split.
 QUERY_LENGTH = 10_000
@@ -192,10 +190,10 @@ class Gallery:
         """
         return self._encode(load_clip(path, self.extractors(), self.header.windows, self.header.wrist_margin))
 
-    def encode_extracted(self, path: Path, info: VideoInfo, pose: Extraction, rgb: Extraction) -> EncodedClip:
+    def encode_extracted(self, path: Path, found: Extracted) -> EncodedClip:
         """A video file of which another process has extracted keypoints and features. Raises SearchError: no hand."""
         rules, margin = self.header.windows, self.header.wrist_margin
-        return self._encode(ready_clip(path, info, pose, rgb, self.extractors(), rules, margin))
+        return self._encode(ready_clip(path, found, self.extractors(), rules, margin))
 
     def extractors(self) -> Extractors:
         """How keypoints and features of a new video are extracted. Raises SearchError as `encode_clip` does."""
@@ -206,8 +204,8 @@ class Gallery:
 
     def _encode(self, clip: Clip) -> EncodedClip:
         (encoded,) = encode_videos(self.model, [clip.video])
-        times = window_times(clip.video, self.header.windows.window, clip.fps)
-        return EncodedClip(clip.path.name, encoded, times, clip.duration_s)
+        times = window_times(clip.video, self.header.windows.window, clip.edges)
+        return EncodedClip(clip.video.video_id, encoded, times, float(clip.edges[-1]))
 
     def _stream(self, name: str | None) -> str:
         if name is not None and name not in self.streams:

@@ -8,7 +8,7 @@ GET  /api/film?video=                 where to play a video: {url, start, end}
 GET  /media?video=  /poster?video=    bytes, by ranges too
 POST /api/clips                       a clip of one's own, the body being the file -> 202 {clip}
 GET  /api/clips/NUMBER?k=&stream=     202 while it is worked on, then its sentences
-GET  /media?clip=                     a clip that browsers do not play as it is, made playable
+GET  /media?clip=                     a clip of one's own, to play
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ def build_app(site: Site) -> FastAPI:
         if (video is None) == (clip is None):
             raise Problem(422, "ask for a video or for a clip")
         if clip is not None:
-            film = site.clips.get(clip).film
-            if film is None:
-                raise Problem(404, "this clip is played as it is")
-            return _file(film, "video/mp4", _REVALIDATED)
-        found = await site.film(video or "")
+            found = site.clips.get(clip).film
+            if found is None:
+                raise Problem(404, "of this clip there is no video to play")
+        else:
+            found = await site.film(video or "")
         return _file(found.path, found.media_type, _REVALIDATED)
 
     @app.api_route("/poster", methods=_METHODS)

@@ -8,7 +8,8 @@ from pathlib import Path
 from safetensors import numpy as tensors
 
 from seds.extract import Extraction
-from seds.search.clips import Extractors, build_both, whole
+from seds.search.clips import Extracted, Extractors, build_both, whole
+from seds.search.frame_times import frame_edges
 from seds.serve.confined import Report, Task
 from seds.video import VideoInfo, probe
 
@@ -35,13 +36,14 @@ def build(how: Extractors) -> Task:
         }
         both = {f"pose/{name}": t for name, t in of_pose.tensors.items()}
         both |= {f"rgb/{name}": t for name, t in of_rgb.tensors.items()}
+        both["edges"] = frame_edges(path, of_pose.frames, info.fps)
         return json.dumps(facts).encode() + b"\n" + tensors.save(both)
 
     return run
 
 
-def read(answer: bytes) -> tuple[VideoInfo, Extraction, Extraction]:
-    """What is known of the video, its keypoints and its features."""
+def read(answer: bytes) -> Extracted:
+    """What a task found."""
     facts, _, body = answer.partition(b"\n")
     known, found = json.loads(facts), tensors.load(body)
 
@@ -49,4 +51,4 @@ def read(answer: bytes) -> tuple[VideoInfo, Extraction, Extraction]:
         own = {name.removeprefix(f"{kind}/"): t for name, t in found.items() if name.startswith(f"{kind}/")}
         return Extraction(own, *known[kind])
 
-    return VideoInfo(*known["info"]), part("pose"), part("rgb")
+    return Extracted(VideoInfo(*known["info"]), part("pose"), part("rgb"), found["edges"])

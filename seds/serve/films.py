@@ -30,6 +30,7 @@ POSTER_PX = 320  # longer side
 FILM_PX = 720  # longer side is at most 16/9 of it
 _POSTER_AT = 0.4  # of the duration: hands rest at both ends
 _SECONDS_UNKNOWN = 5.0
+_TICK = Fraction(1, 90_000)  # s, of films at times of their own
 
 
 def build() -> Task:
@@ -120,9 +121,12 @@ def _poster(
 
 def _film(
     path: str, output: str, start_s: float | None, end_s: float | None, fps: float, seconds: float | None,
-    report: Report,
+    report: Report, edges: list[float] | None = None,
 ) -> None:  # fmt: skip
-    """The cut as H.264 in mp4, at most FILM_PX high, at a constant rate."""
+    """The cut as H.264 in mp4, at most FILM_PX high; its frames begin at the times `edges`, s, else at a constant rate.
+
+    The moments that are played in it count the same way: the index's at the mean rate, a clip's at its own times.
+    """
     rate = Fraction(fps).limit_denominator(10_000)
     expected = max(1.0, fps * (_SECONDS_UNKNOWN if seconds is None else seconds))
     images = video.frames(path, start_s, end_s, fps)
@@ -131,9 +135,16 @@ def _film(
     with av.open(output, "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "23"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        if edges is not None:
+            stream.codec_context.time_base = _TICK
+        before = -1
         for i, image in enumerate(_all(first, images)):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            container.mux(stream.encode(frame.reformat(width, height, "yuv420p", interpolation="AREA")))
+            frame = frame.reformat(width, height, "yuv420p", interpolation="AREA")
+            if edges is not None:
+                before = max(before + 1, round(edges[i] / _TICK))  # two frames at one time are refused by the codec
+                frame.pts, frame.time_base = before, _TICK
+            container.mux(stream.encode(frame))
             if i % 10 == 0:
                 report(min(1.0, i / expected))
         container.mux(stream.encode(None))

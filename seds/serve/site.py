@@ -10,6 +10,7 @@ from typing import Any
 
 from seds.config import Serve
 from seds.legible import legible
+from seds.search.clips import Extracted
 from seds.search.gallery import EncodedClip, Gallery
 from seds.serve import answers, extraction, films
 from seds.serve.cache import Cache
@@ -95,7 +96,7 @@ class Site:
         return await self._pictures_desk.run(partial(self._media.poster, video_id))
 
     def progress(self, clip: OwnClip) -> dict[str, Any]:
-        """How far a clip is. `film`: whether there is a video of it to play, where browsers do not play itself."""
+        """How far a clip is. `film`: whether there is a video of it to play."""
         return {
             "clip": clip.number,
             "state": clip.state,
@@ -150,16 +151,27 @@ class Site:
 
         try:
             answer = self._extractor().run({"path": str(clip.path)}, self.limits.clip_work_s, report)
-            info, pose, rgb = extraction.read(answer)
-            clip.encoded = self.gallery.encode_extracted(clip.path, info, pose, rgb)
-            if films.read(self._vets.run({"do": "kind", "path": str(clip.path)}, _VET_S)) is None:
-                film = self._scratch / f"{clip.path.name}.mp4"
-                task = {"do": "film", "path": str(clip.path), "output": str(film), "start_s": None, "end_s": None}
-                clip.film = film
-                self._films.run(task | {"fps": info.fps, "seconds": clip.encoded.duration_s}, _FILM_S)
+            found = extraction.read(answer)
+            clip.encoded = self.gallery.encode_extracted(clip.path, found)
         except (RefusedError, BrokenError, ValueError) as error:
             reason = legible(str(error).removeprefix(f"{clip.path}: ").removeprefix(f"{clip.path.name}: "))
             raise Problem(422, f"this clip cannot be used: {reason}") from None
+        clip.film = self._playable(clip.path, found)
+
+    def _playable(self, path: Path, found: Extracted) -> Film | None:
+        """The clip itself where browsers play it, else a film of it; None where none can be made."""
+        film = self._scratch / f"{path.name}.mp4"
+        times = {"fps": found.info.fps, "seconds": float(found.edges[-1]), "edges": found.edges.tolist()}
+        task = {"do": "film", "path": str(path), "output": str(film), "start_s": None, "end_s": None, **times}
+        try:
+            kind = films.read(self._vets.run({"do": "kind", "path": str(path)}, _VET_S))
+            if kind in films.MEDIA_TYPES:
+                return Film(path, kind, 0.0, None)
+            self._films.run(task, _FILM_S)
+        except (RefusedError, BrokenError):
+            film.unlink(missing_ok=True)
+            return None
+        return Film(film, "video/mp4", 0.0, None)
 
     def _extractor(self) -> Confined:
         """Made at the first clip: most who search drop none."""

@@ -1,8 +1,8 @@
 """Clips that somebody drops into the page: received within bounds, vetted, extracted one at a time, and forgotten.
 
-A clip's file has a random name in a folder that only this server uses; the name it had is never asked for. The file is
-gone as soon as the clip has been extracted, or refused. What is kept of the latest clips is what the model made of
-them, and a video that browsers play where the clip itself was none.
+A clip's file has a random name in a folder that only this server uses; the name it had is never asked for. What is kept
+of the latest clips is what the model made of them, and one video to play: the file itself where browsers play it, else
+what was made of it. All of a clip that is refused is gone at once, of the others when they are forgotten.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect
 
 from seds.config import Serve
 from seds.serve.confined import MB
+from seds.serve.media import Film
 from seds.serve.problem import Problem, busy
 
 Encoded = TypeVar("Encoded")
@@ -43,7 +44,7 @@ class Clip(Generic[Encoded]):
     done: float = 0.0  # share of the work
     problem: Problem | None = None
     encoded: Encoded | None = None
-    film: Path | None = None  # a video of it that browsers play; None: they play the clip itself
+    film: Film | None = None  # what browsers play of it; None where nothing could be made that they do
     since: float = field(default_factory=time.monotonic)
 
 
@@ -144,7 +145,8 @@ class Clips(Generic[Encoded]):
             clip.state, clip.problem = "failed", Problem(500, "something went wrong here; the server's log says what")
             raise
         finally:
-            clip.path.unlink(missing_ok=True)
+            if clip.state != "ready" or clip.film is None or clip.film.path != clip.path:
+                clip.path.unlink(missing_ok=True)
             self._unfinished -= 1
 
     def _keep(self, clip: Clip[Encoded]) -> None:
@@ -158,9 +160,9 @@ class Clips(Generic[Encoded]):
 
 
 def _forget(clip: Clip[Any]) -> None:
-    for path in (clip.path, clip.film):
-        if path is not None:
-            path.unlink(missing_ok=True)
+    clip.path.unlink(missing_ok=True)
+    if clip.film is not None:
+        clip.film.path.unlink(missing_ok=True)
 
 
 async def _next(body: AsyncIterator[bytes]) -> bytes:

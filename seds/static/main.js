@@ -8,7 +8,6 @@ const find = (id) => document.getElementById(id);
 const [form, box, status, failure, asked, start, rest] = ["search", "q", "status", "error", "asked", "start", "rest"].map(find);
 const MOST = Number(document.body.dataset.resultsMost);
 const PAGE = Math.min(10, MOST);
-const files = new Map(); // the latest clips' own files, to play them: number -> URL
 let current = null; // the request on its way
 let player = null; // of the video asked about
 let shown = PAGE;
@@ -46,7 +45,7 @@ async function show(count = PAGE) {
       showVideos(found, query.q, stream);
       status.textContent = found.length ? `The ${found.length} videos that fit best (${took})` : "Nothing was found: the index holds no video.";
     } else {
-      present(wanted === "clip" ? { clip: query.clip, url: files.get(query.clip), film: body.film } : body.video);
+      present(wanted === "clip" ? { clip: query.clip, film: body.film } : body.video);
       showSentences(found, wanted === "clip" ? { clip: query.clip } : { video: query.video }, stream, player);
       status.textContent = found.length ? `The ${found.length} sentences that fit best (${took})` : "Nothing was found: the index holds no sentence.";
     }
@@ -66,10 +65,7 @@ function present(video) {
   head.append(video.clip ? "Sentences for your clip" : "Sentences for the video ", name);
   asked.append(head);
   if (video.clip) {
-    const film = video.film ? address("/media", { clip: video.clip }) : null;
-    const source = { clip: video.clip, url: video.url ?? film, film };
-    player = new Player(source, "Your clip", null);
-    if (!source.url) player.say("After the page was loaded anew, your clip itself is no longer here; its results are.");
+    player = new Player({ clip: video.clip, film: video.film }, "Your clip", null);
   } else {
     name.textContent = video.name;
     document.title = `${video.name}: sign search`;
@@ -148,11 +144,6 @@ async function take(file) {
   status.textContent = "";
   try {
     const clip = await submit(file);
-    files.set(clip, URL.createObjectURL(file));
-    for (const old of [...files.keys()].slice(0, -5)) {
-      URL.revokeObjectURL(files.get(old));
-      files.delete(old);
-    }
     go({ clip, stream: stream() });
     find("results").focus({ preventScroll: true });
   } catch (error) {

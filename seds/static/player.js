@@ -3,7 +3,7 @@ import { address, ask, seconds } from "./net.js";
 
 let playing = null; // one at a time
 
-/** source: {video: id of the gallery} or {clip: number, url: the file itself, film: made playable}. */
+/** source: {video: id of the gallery} or {clip: number, film: whether there is something of it to play}. */
 export class Player {
   constructor(source, label, closed) {
     const part = document.getElementById("player").content.cloneNode(true);
@@ -37,8 +37,9 @@ export class Player {
   }
 
   async load() {
-    if (!this.source.video) {
-      if (this.source.url) this.video.src = this.source.url;
+    if (this.source.clip) {
+      if (this.source.film) this.video.src = address("/media", { clip: this.source.clip });
+      else this.say("This clip cannot be made playable; its results are here all the same.");
       return;
     }
     try {
@@ -54,11 +55,7 @@ export class Player {
   }
 
   failed() {
-    if (this.source.film && this.video.src !== new URL(this.source.film, location.href).href) {
-      this.video.src = this.source.film;
-    } else if (this.video.src) {
-      this.say("This browser cannot play the video.");
-    }
+    if (this.video.src) this.say("This browser cannot play the video.");
   }
 
   say(words) {

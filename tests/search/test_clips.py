@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from corpus import SIZES
-from films import film
+from films import film, write_uneven
 from toy_search import write_index, write_model, write_params
 from typer.testing import CliRunner
 
@@ -20,6 +20,7 @@ from seds.cli import app
 from seds.search import clips
 from seds.search.gallery import Gallery
 from seds.search.index import SearchError
+from seds.video import frames
 from stages import manifest, pose, prepare, render, rgb
 
 # A clip's tokens differ from the stored ones by the float16 of these alone: cosines by 1e-4 at most, and scores are
@@ -88,6 +89,20 @@ def test_the_command_ranks_sentences_for_a_file_as_for_the_stored_video(gallery:
         assert hit["text"] == texts[hit["sentence_id"]]
         assert len(hit["moments"]) == len(hit["text"].split())
         assert all(0 <= moment["start_s"] < moment["end_s"] <= video["duration_s"] + 1e-3 for moment in hit["moments"])
+
+
+def test_a_clip_whose_rate_varies_has_the_times_of_its_own_frames(gallery: Gallery, tmp_path: Path) -> None:
+    video_id = gallery.videos["video_id"].iloc[2]
+    stored, images = gallery.clip(video_id), list(frames(file_of(gallery, video_id)))
+    fps = gallery.videos["fps"].iloc[2]
+    begins = np.arange(len(images) + 1) / fps
+    begins[12:] += 2  # the camera paused
+    write_uneven(tmp_path / "paused.mp4", images, begins)
+    fresh = gallery.encode_clip(tmp_path / "paused.mp4")
+    # The same hands are seen in either, so a window spans the same frames.
+    first, end = (stored.times * fps).round().astype(int).T
+    np.testing.assert_allclose(fresh.times, np.stack([begins[first], begins[end - 1] + 1 / fps], axis=1), atol=2e-3)
+    assert fresh.duration_s == pytest.approx(begins[-1], abs=0.01)
 
 
 def test_a_film_without_a_hand_and_a_file_that_is_no_film_are_told(gallery: Gallery, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def page(browser, served: Served) -> Iterator["sync_api.Page"]:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
     page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-    page.on("request", lambda r: None if r.url.startswith((served.url, "blob:", "data:")) else wrong.append(r.url))
+    page.on("request", lambda r: None if r.url.startswith((served.url, "data:")) else wrong.append(r.url))
     yield page
     context.close()
     assert wrong == []
@@ -96,6 +96,26 @@ def test_type_see_click_play_and_why(page, served: Served) -> None:
     page.keyboard.press("Escape")
     assert page.locator("video").count() == 0
     assert plain.locator(".thumb").evaluate("button => button === document.activeElement")
+
+
+def test_a_negative_score_has_a_bar_to_the_left_of_nought(page, served: Served) -> None:
+    def lower(route) -> None:
+        answer = route.fetch()
+        found = answer.json()
+        for place, result in enumerate(found["results"]):
+            result["score"] = 6.0 - place
+        route.fulfill(response=answer, json=found)
+
+    page.route("**/api/search*", lower)
+    search(page, served, "a sentence of plain")
+    bars = page.locator(".fill").evaluate_all(
+        "all => all.map(bar => [bar.x.baseVal.value, bar.width.baseVal.value, bar.classList.contains('below')])"
+    )
+    expected = [(min(0, score), abs(score), score < 0) for score in range(6, -4, -1)]  # -3 to 6: nine steps
+    assert bars == [
+        [pytest.approx(100 * (low + 3) / 9, abs=1e-3), pytest.approx(100 * length / 9, abs=1e-3), below]
+        for low, length, below in expected
+    ]
 
 
 def test_a_cut_plays_its_part_of_the_file(page, served: Served) -> None:
@@ -207,8 +227,10 @@ def test_a_clip_of_ones_own(page, served: Served) -> None:
     page.locator(".result").first.get_by_role("button", name="Why this sentence").click()
     page.wait_for_selector(".row")
     page.reload()
-    page.wait_for_selector(".result.sentence")
-    assert "no longer here; its results are" in page.inner_text("#asked .trouble")
+    page.wait_for_selector("#asked video")
+    page.eval_on_selector("#asked video", "video => video.play()")
+    wait_until_time(page, 0.3, "#asked video")
+    assert page.locator("#asked .trouble").is_hidden()
 
 
 def test_a_clip_that_is_none_is_refused_in_words_and_dropping_works(page, served: Served, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from films import film
 from served import write_mpeg4
 
 from seds import video
+from seds.search.frame_times import frame_edges
 from seds.serve import films
 
 TASK = films.build()
@@ -63,6 +64,15 @@ def test_a_film_of_a_folder_is_its_cut_at_its_rate(tmp_path: Path) -> None:
     levels = [frame.mean() for frame in video.frames(output)]
     np.testing.assert_allclose(levels, [shown.grey(i) for i in range(5, 15)], atol=4)
     assert run("kind", path=str(output)) == "video/mp4"
+
+
+def test_a_film_keeps_the_times_that_it_is_told(tmp_path: Path) -> None:
+    source, output = film(tmp_path / "even.mp4", 6, 10), tmp_path / "film.mp4"
+    edges = [0, 0.04, 0.04, 1.5, 1.6, 2.0, 2.1]  # two at one time
+    cut = {"start_s": None, "end_s": None, "fps": 10.0, "seconds": 2.1}
+    run("film", path=str(source), output=str(output), edges=edges, **cut)
+    np.testing.assert_allclose(frame_edges(output, 6, 10.0)[:-1], edges[:-1], atol=1e-4)
+    assert [round(image.mean(), -1) for image in video.frames(output)] == [0, 10, 20, 30, 40, 50]
 
 
 def test_a_film_is_of_a_size_that_codecs_take(tmp_path: Path) -> None:

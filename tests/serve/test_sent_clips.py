@@ -27,7 +27,7 @@ def test_a_clip_gives_the_sentences_that_the_gallery_gives_while_others_wait_or_
 ) -> None:
     clip = write_mpeg4(tmp_path / "signer.mp4", video.frames(served.clip), fps=12)
     grey = film(tmp_path / "grey.mp4").read_bytes()
-    before = files_below(served.root)
+    before, scratch_before = files_below(served.root), served.scratch()
     first = served.post(clip.read_bytes(), Content_Disposition='attachment; filename="../../../../tmp/evil.mp4"')
     assert first.status == 202
     others = [served.post(grey) for _ in range(2)]  # while the first one's extraction starts
@@ -41,7 +41,7 @@ def test_a_clip_gives_the_sentences_that_the_gallery_gives_while_others_wait_or_
     ready = served.finished(first.json["clip"], k=5)
     gallery = Gallery.open("toy", served.root)
     extracted = extraction.read(extraction.build(gallery.extractors())({"path": str(clip)}, lambda _: None))
-    encoded = gallery.encode_extracted(clip, *extracted)
+    encoded = gallery.encode_extracted(clip, extracted)
     expected = gallery.search_video(encoded, 5)
     assert [r["text"] for r in ready.json["results"]] == [hit.text for hit in expected]
     assert [r["score"] for r in ready.json["results"]] == pytest.approx([hit.score for hit in expected], abs=1e-3)
@@ -63,7 +63,16 @@ def test_a_clip_gives_the_sentences_that_the_gallery_gives_while_others_wait_or_
     left = files_below(served.root) - before
     assert {path.suffix for path in left} <= {".mp4"}, left
     assert len(left) == 1, "the film of the first clip alone"
-    assert served.scratch() == [next(iter(left)).name]
+    assert set(served.scratch()) - set(scratch_before) == {next(iter(left)).name}
+
+
+def test_a_clip_that_browsers_play_is_played_as_it_is_whenever_its_results_are_looked_at(served: Served) -> None:
+    whole = served.clip.read_bytes()
+    number = served.post(whole).json["clip"]
+    assert served.finished(number).json["film"]
+    for _ in range(2):
+        played = served.get("/media", {"clip": number})
+        assert (played.status, played.headers["content-type"], played.body) == (200, "video/mp4", whole)
 
 
 def refused(served: Served, body: object, **headers: str) -> tuple[int, str]:
@@ -108,6 +117,7 @@ def test_endless_frames_are_refused_without_being_decoded(served: Served, tmp_pa
 
 
 def test_two_gigabytes_are_refused_whether_declared_or_streamed(served: Served) -> None:
+    before = served.scratch()
     began = time.monotonic()
     with connected(served) as connection:
         connection.sendall(head(served, "Content-Length: 2147483648"))
@@ -121,12 +131,12 @@ def test_two_gigabytes_are_refused_whether_declared_or_streamed(served: Served) 
     # Somebody who does not stop sending may find the connection closed before he reads why.
     with suppress(BrokenPipeError, ConnectionResetError):
         assert served.post(endless()).status == 413
-    wait_for(lambda: served.scratch() == kept(served))
+    wait_for(lambda: served.scratch() == before)
     assert served.get("/api/search", {"q": "still there"}).status == 200
 
 
 def test_a_clip_that_stops_on_its_way_leaves_nothing_and_keeps_nobody_waiting(served: Served) -> None:
-    before = kept(served)
+    before = served.scratch()
     slow = connected(served)
     slow.sendall(head(served, "Content-Length: 1000") + b"x")
     for _ in range(4):  # more than may be on their way at a time
@@ -147,11 +157,6 @@ def test_a_clip_that_never_was(served: Served) -> None:
         assert answer.status == 404
         assert "no longer here" in answer.json["error"]
     assert served.get("/media", {"clip": "abc", "video": "plain"}).status == 422
-
-
-def kept(served: Served) -> list[str]:
-    """The scratch files that stay: films of clips."""
-    return [name for name in served.scratch() if name.endswith(".mp4")]
 
 
 def connected(served: Served) -> socket.socket:

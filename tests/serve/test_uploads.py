@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 
 from seds.config import Serve
 from seds.serve.desk import Desk
+from seds.serve.media import Film
 from seds.serve.problem import Problem
 from seds.serve.uploads import Clip, Clips
 
@@ -40,8 +41,11 @@ def test_clips_are_worked_on_one_at_a_time_in_their_order_and_the_oldest_is_forg
             most = max(most, sum(c.state == "working" for c in clips._clips.values()))
             assert clip.path.read_bytes() == b"video"
             await asyncio.sleep(0.02)
-            clip.film = tmp_path / f"{clip.number}.mp4"
-            clip.film.write_bytes(b"film")
+            if clip.number != at_work[0]:  # the first is played as it is
+                clip.film = Film(tmp_path / f"{clip.number}.mp4", "video/mp4", 0.0, None)
+                clip.film.path.write_bytes(b"film")
+            else:
+                clip.film = Film(clip.path, "video/mp4", 0.0, None)
             clip.encoded = clip.number
 
         clips: Clips[str] = Clips(tmp_path, Serve(clips=2, clips_kept=3), vet, work)
@@ -60,8 +64,8 @@ def test_clips_are_worked_on_one_at_a_time_in_their_order_and_the_oldest_is_forg
             clips.get(taken[1].number)
         while fourth.state != "ready":
             await asyncio.sleep(0.01)
-        kept = {taken[0].number, taken[2].number, fourth.number}
-        assert {path.name for path in tmp_path.iterdir()} == {f"{number}.mp4" for number in kept}
+        kept = {taken[0].path, *(tmp_path / f"{clip.number}.mp4" for clip in (taken[2], fourth))}
+        assert set(tmp_path.iterdir()) == kept
         clips.close()
         assert list(tmp_path.iterdir()) == []
 
