@@ -20,7 +20,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attributes)))
-        if tag not in ("meta", "img", "br"):
+        if tag not in ("meta", "img", "br", "link", "input"):
             self._inside.append(tag)
             self.texts.setdefault(tag, []).append("")
 

@@ -28,6 +28,13 @@ def write_project(
     return write_model(root, sizes, numerics)
 
 
+def write_searchable(root: Path, takes: dict[str, int]) -> Path:
+    """A project and its index; returns `root`."""
+    write_project(root, takes)
+    write_index(root)
+    return root
+
+
 def write_params(root: Path, name: str, **sections: dict[str, object]) -> None:
     """params.yaml of the one corpus `name`, on the CPU. sections: what of them differs from this project's own."""
     params = YAML(typ="safe").load(ROOT / "params.yaml")

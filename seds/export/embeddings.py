@@ -15,6 +15,7 @@ the mean of S, and finds good candidates.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,11 +25,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
-from seds.search.index import HEADER, SENTENCES, VIDEOS, Index, Sequences
+from seds.search.index import HEADER, SENTENCES, TEXT, VIDEOS, Index, Sequences
 from seds.search.row_writer import RowWriter
 
 Format = Literal["safetensors", "parquet"]
 BATCH = 1_000  # videos or sentences in memory at a time
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The videos or the sentences of an index. times: float32 [N,2] s, of the tokens of videos."""
+
+    kind: str
+    table: pd.DataFrame
+    streams: dict[str, Sequences]
+    times: Tensor | None
+
+    @property
+    def first(self) -> Sequences:
+        """The lengths of any stream are those of all."""
+        return next(iter(self.streams.values()))
 
 
 def export_embeddings(index: Index, output: Path, form: Format) -> list[Path]:
@@ -37,47 +53,31 @@ def export_embeddings(index: Index, output: Path, form: Format) -> list[Path]:
     header = output / "export.json"
     header.write_bytes((index.folder / HEADER).read_bytes())
     write = _tensors if form == "safetensors" else _tables
-    sentences = {"text": index.sentence_tokens}
-    return [
-        header,
-        *write(output, VIDEOS, index.videos, index.video_tokens, index.times, index.header.model_dump_json()),
-        *write(output, SENTENCES, index.sentences, sentences, None, index.header.model_dump_json()),
-    ]
+    parts = (
+        Stored(VIDEOS, index.videos, index.video_tokens, index.times),
+        Stored(SENTENCES, index.sentences, {TEXT: index.sentence_tokens}, None),
+    )
+    return [header, *(file for part in parts for file in write(output, part, index.header.model_dump_json()))]
 
 
-def _tensors(
-    output: Path,
-    kind: str,
-    table: pd.DataFrame,
-    streams: dict[str, Sequences],
-    times: Tensor | None,
-    header: str,
-) -> list[Path]:
-    tensors, rows = output / f"{kind}.safetensors", output / f"{kind}.parquet"
-    first = next(iter(streams.values()))
+def _tensors(output: Path, part: Stored, header: str) -> list[Path]:
+    tensors, rows = output / f"{part.kind}.safetensors", output / f"{part.kind}.parquet"
+    first = part.first
     with RowWriter(tensors, {"seds": header}) as file:
         for start, stop, tokens in _parts(first):
-            for stream, stored in streams.items():
+            for stream, stored in part.streams.items():
                 file.append(f"tokens/{stream}", stored.tokens[tokens].numpy())
                 file.append(f"pooled/{stream}", stored.pooled[start:stop].numpy())
-            if times is not None:
-                file.append("times", times[tokens].numpy())
+            if part.times is not None:
+                file.append("times", part.times[tokens].numpy())
             file.append("valid", first.valid[start:stop].numpy())
         file.append("offsets", first.offsets.numpy())
-    table.to_parquet(rows, index=False)
+    part.table.to_parquet(rows, index=False)
     return [tensors, rows]
 
 
-def _tables(
-    output: Path,
-    kind: str,
-    table: pd.DataFrame,
-    streams: dict[str, Sequences],
-    times: Tensor | None,
-    header: str,
-) -> list[Path]:
-    singular = kind.removesuffix("s")
-    first = next(iter(streams.values()))
+def _tables(output: Path, part: Stored, header: str) -> list[Path]:
+    singular, first, table, times = part.kind.removesuffix("s"), part.first, part.table, part.times
 
     def token_rows(start: int, stop: int, tokens: slice) -> pa.Table:
         lengths = first.offsets[start : stop + 1].diff().numpy()
@@ -90,18 +90,18 @@ def _tables(
         }
         if times is not None:
             columns |= {"start_s": pa.array(times[tokens, 0].numpy()), "end_s": pa.array(times[tokens, 1].numpy())}
-        columns |= {stream: _vectors(stored.tokens[tokens]) for stream, stored in streams.items()}
+        columns |= {stream: _vectors(stored.tokens[tokens]) for stream, stored in part.streams.items()}
         return pa.table(columns).replace_schema_metadata({"seds": header})
 
     def rows(start: int, stop: int, tokens: slice) -> pa.Table:
-        part = pa.Table.from_pandas(table.iloc[start:stop], preserve_index=False).replace_schema_metadata(None)
-        for stream, stored in streams.items():
-            part = part.append_column(f"pooled_{stream}", _vectors(stored.pooled[start:stop]))
-        return part.replace_schema_metadata({"seds": header})
+        made = pa.Table.from_pandas(table.iloc[start:stop], preserve_index=False).replace_schema_metadata(None)
+        for stream, stored in part.streams.items():
+            made = made.append_column(f"pooled_{stream}", _vectors(stored.pooled[start:stop]))
+        return made.replace_schema_metadata({"seds": header})
 
     return [
         _written(output / f"{singular}_tokens.parquet", first, token_rows),
-        _written(output / f"{kind}.parquet", first, rows),
+        _written(output / f"{part.kind}.parquet", first, rows),
     ]
 
 

@@ -100,26 +100,23 @@ def page(dataset: str, found: Results, settings: Report) -> str:
             kind: [_story(query, direction, rankings, found, settings) for query in queries]
             for kind, queries in (("worst", worst), ("best", best))
         }
-    return (
-        pages.environment()
-        .get_template("report.html.j2")
-        .render(
-            name=dataset,
-            found=found,
-            streams=streams,
-            directions=DIRECTIONS,
-            metrics=METRICS,
-            chance=100 / len(found.texts),
-            compared=_compared(rankings, streams),
-            curves=[figures.recall_chart(found.recall, direction, streams) for direction in DIRECTIONS],
-            ranks=[figures.rank_chart(found.histogram, direction, streams) for direction in DIRECTIONS],
-            pictures=[figures.picture(s, m, found.sentence_of) for s, m in found.similarity.streams.items()],
-            told=told,
-            colours=figures.COLOURS,
-            places={name: getattr(figures, name) for name in ("LEFT", "RIGHT", "TOP", "BOTTOM")},
-            height=figures.height,
-            search_url=settings.search_url,
-        )
+    template = pages.environment().get_template("report.html.j2")
+    return template.render(
+        name=dataset,
+        found=found,
+        streams=streams,
+        directions=DIRECTIONS,
+        metrics=METRICS,
+        chance=100 / len(found.texts),
+        compared=_compared(rankings, streams),
+        curves=[figures.recall_chart(found.recall, direction, streams) for direction in DIRECTIONS],
+        ranks=[figures.rank_chart(found.histogram, direction, streams) for direction in DIRECTIONS],
+        pictures=[figures.picture(s, m, found.sentence_of) for s, m in found.similarity.streams.items()],
+        told=told,
+        colours=figures.COLOURS,
+        places={name: getattr(figures, name) for name in ("LEFT", "RIGHT", "TOP", "BOTTOM")},
+        height=figures.height,
+        search_url=settings.search_url,
     )
 
 

@@ -63,17 +63,24 @@ def align(words: Words, text: Tensor, video: Tensor, times: np.ndarray) -> Align
 def find_moment(weights: np.ndarray, times: np.ndarray) -> Moment:
     """The moment of weights [V] >= 0 on windows that span `times` [V,2], ascending.
 
-    Of all runs of windows, the one with the largest sum of (weight - mean weight). Windows overlap, each far longer
-    than the way to the next, so the run's time goes from the middle of its first to the middle of its last, and half a
-    way to the neighbours beyond.
+    Of all runs of windows, the one with the largest sum of (weight - mean weight); its time is that of their cells.
     """
     total = weights.sum()
     if total <= 0:
         return Moment(float(times[0, 0]), float(times[-1, 1]), 0.0)
     first, last = best_run(weights - weights.mean())
-    middles = times.mean(1)
-    edges = np.concatenate([times[:1, 0], (middles[1:] + middles[:-1]) / 2, times[-1:, 1]])
+    edges = cell_edges(times)
     return Moment(float(edges[first]), float(edges[last + 1]), float(weights[first : last + 1].sum() / total))
+
+
+def cell_edges(times: np.ndarray) -> np.ndarray:
+    """Parts of the time, one a window, that touch and do not overlap: float64 [V+1] s, their bounds.
+
+    Windows overlap, each far longer than the way to the next. So a window's cell reaches from its middle half way to
+    the middles of its neighbours; the first begins with its window and the last ends so.
+    """
+    middles = times.mean(1)
+    return np.concatenate([times[:1, 0], (middles[1:] + middles[:-1]) / 2, times[-1:, 1]])
 
 
 def best_run(values: np.ndarray) -> tuple[int, int]:

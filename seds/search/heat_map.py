@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from seds.legible import legible
-from seds.search.alignment import Alignment
+from seds.search.alignment import Alignment, cell_edges
 
 _LETTERS = 24  # of a word beside its row
 
@@ -19,14 +19,12 @@ def write(path: Path, alignment: Alignment, title: str = "") -> None:
     from matplotlib.patches import Rectangle
 
     words, windows = alignment.weights.shape
-    middles = alignment.times.mean(1)
-    edges = np.concatenate([alignment.times[:1, 0], (middles[1:] + middles[:-1]) / 2, alignment.times[-1:, 1]])
     largest = alignment.weights.max(axis=1, keepdims=True)
     figure = Figure(figsize=(10, 1.2 + 0.32 * words), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     shown = np.divide(alignment.weights, largest, out=np.zeros((words, windows)), where=largest > 0)
-    axes.pcolormesh(edges, np.arange(words + 1), shown, cmap="Blues", vmin=0, vmax=1)
+    axes.pcolormesh(cell_edges(alignment.times), np.arange(words + 1), shown, cmap="Blues", vmin=0, vmax=1)
     for row, moment in enumerate(alignment.moments):
         width = moment.end_s - moment.start_s
         axes.add_patch(Rectangle((moment.start_s, row), width, 1, fill=False, edgecolor="#b00020", linewidth=1.5))

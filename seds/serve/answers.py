@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from seds.legible import legible
+from seds.search.alignment import Alignment, cell_edges
 
 if TYPE_CHECKING:
-    from seds.search.alignment import Alignment
     from seds.search.gallery import SentenceHit, VideoHit
 
 SENTENCE_CHARS = 2000  # shown of a sentence
@@ -45,10 +45,10 @@ def sentence_hit(hit: SentenceHit, videos: list[dict[str, Any]], own: bool) -> d
 
 
 def why(alignment: Alignment, seconds: float) -> dict[str, Any]:
-    """Words, windows and their weights; times in s from the start of the video's cut."""
+    """Words and their weights on windows, of which `edges` bound the cells; s from the start of the video's cut."""
     return {
         "words": [legible(word, 60) for word in alignment.words],
-        "times": [[round(float(t), 3) for t in span] for span in alignment.times],
+        "edges": [round(float(t), 3) for t in cell_edges(alignment.times)],
         "weights": [[round(float(w), 4) for w in row] for row in alignment.weights],
         "moments": [
             {"start": float(m.start_s), "end": float(m.end_s), "score": float(m.score)} for m in alignment.moments

@@ -82,14 +82,7 @@ def build_app(site: Site) -> FastAPI:
 
     @app.api_route("/media", methods=_METHODS)
     async def _(video: str | None = None, clip: str | None = None) -> Response:
-        if (video is None) == (clip is None):
-            raise Problem(422, "ask for a video or for a clip")
-        if clip is not None:
-            found = site.clips.get(clip).film
-            if found is None:
-                raise Problem(404, "of this clip there is no video to play")
-        else:
-            found = await site.film(video or "")
+        found = await site.film(video, clip)
         return _file(found.path, found.media_type, _REVALIDATED)
 
     @app.api_route("/poster", methods=_METHODS)

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from seds.legible import legible
+from seds.pages import environment
 
 if TYPE_CHECKING:
     from seds.serve.site import Site
@@ -38,12 +36,9 @@ def static_files() -> dict[str, StaticFile]:
 
 def render(site: Site) -> str:
     """The page, HTML. Every text of the corpus is made legible and escaped."""
-    environment = Environment(
-        loader=PackageLoader("seds"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["legible"] = legible
     header = site.gallery.header
-    return environment.get_template("serve.html.j2").render(
+    template = environment().get_template("serve.html.j2")
+    return template.render(
         header=header,
         streams={name: STREAMS.get(name, name) for name in site.gallery.streams},
         random_rgb="rgb" in site.gallery.streams and header.rgb.get("weights", "").startswith("random"),

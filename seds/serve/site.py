@@ -74,22 +74,24 @@ class Site:
 
     async def why(self, text: str, video: str | None, clip: str | None, stream: str | None) -> dict[str, Any]:
         """When each word is in a video of the gallery or in a clip. Raises Problem, SearchError."""
-        text = self._sentence(text)
-        if (video is None) == (clip is None):
-            raise Problem(422, "ask for a video or for a clip")
-        if clip is not None:
-            encoded = self.clips.get(clip).encoded
-            if encoded is None:
+        text, asked = self._sentence(text), self._asked(video, clip)
+        if isinstance(asked, Clip):
+            if asked.encoded is None:
                 raise Problem(409, "this clip is still being worked on")
+            encoded = asked.encoded
         else:
-            self._media.row(video or "")  # the words of its refusal fit the page
-            encoded = self.gallery.clip(video or "")
+            encoded = self.gallery.clip(asked)
         alignment = await self._searches.run(partial(self.gallery.explain_clip, text, encoded, stream))
         return answers.why(alignment, encoded.duration_s)
 
-    async def film(self, video_id: str) -> Film:
-        """Raises Problem."""
-        return await self._films_desk.run(partial(self._media.film, video_id))
+    async def film(self, video: str | None, clip: str | None = None) -> Film:
+        """What to play of a video of the gallery or of a clip. Raises Problem."""
+        asked = self._asked(video, clip)
+        if not isinstance(asked, Clip):
+            return await self._films_desk.run(partial(self._media.film, asked))
+        if asked.film is None:
+            raise Problem(404, "of this clip there is no video to play")
+        return asked.film
 
     async def poster(self, video_id: str) -> Path:
         """Raises Problem."""
@@ -112,6 +114,15 @@ class Site:
             first = [answers.video(self._media.row(video)) for video in hit.video_ids[: answers.SENTENCE_VIDEOS]]
             results.append(answers.sentence_hit(hit, first, own=hit.sentence_id == own))
         return results
+
+    def _asked(self, video: str | None, clip: str | None) -> str | OwnClip:
+        """The id of a video of the gallery, or a clip. Raises Problem."""
+        if clip is not None and video is None:
+            return self.clips.get(clip)
+        if video is not None and clip is None:
+            self._media.row(video)
+            return video
+        raise Problem(422, "ask for a video or for a clip")
 
     def _sentence(self, text: str) -> str:
         """Raises Problem for a text that nobody would type."""

@@ -6,7 +6,6 @@ const SVG = "http://www.w3.org/2000/svg";
 export function heatMap(found, player) {
   const element = document.getElementById("why").content.cloneNode(true).firstElementChild;
   const rows = element.querySelector(".rows");
-  const edges = cellEdges(found.times, found.seconds);
   const most = Math.max(1e-9, ...found.weights.flat());
   const heads = [];
   found.words.forEach((word, i) => {
@@ -32,7 +31,7 @@ export function heatMap(found, player) {
     button.addEventListener("click", () => play(start, end));
     const strip = document.createElement("div");
     strip.className = "strip";
-    strip.append(drawing(found.weights[i], edges, most, found.seconds, score > 0 ? [start, end] : null, word));
+    strip.append(drawing(found.weights[i], found.edges, most, found.seconds, score > 0 ? [start, end] : null, word));
     // For a mouse alone: the word's button and the player do as much for all.
     strip.addEventListener("click", (event) => {
       const box = strip.getBoundingClientRect();
@@ -60,13 +59,6 @@ export function heatMap(found, player) {
     axis.append(mark);
   }
   return element;
-}
-
-/** Windows overlap; a cell goes half way to the middles of its neighbours. */
-function cellEdges(times, end) {
-  const middles = times.map(([a, b]) => (a + b) / 2);
-  const between = middles.slice(1).map((m, i) => (m + middles[i]) / 2);
-  return [Math.max(0, times[0]?.[0] ?? 0), ...between, Math.min(end, times.at(-1)?.[1] ?? end)];
 }
 
 function drawing(weights, edges, most, end, moment, word) {

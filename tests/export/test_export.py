@@ -9,29 +9,19 @@ import pyarrow.parquet as pq
 import pytest
 import shown
 import torch
+from commands import seds
 from pose_format import Pose
 from safetensors.torch import load_file
-from toy_search import write_index, write_project
-from typer.testing import CliRunner, Result
+from toy_search import write_searchable
 
-from seds.cli import app
 from seds.pose.skeleton import JOINT_NAMES
 from seds.search.gallery import Gallery
 from seds.similarity import TEMPERATURE
 
 
-def run(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, ["export", *arguments])
-    assert result.exit_code == code, result.output
-    return result
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("made")
-    write_project(root, {"train": 1, "test": 2})
-    write_index(root)
-    return root
+    return write_searchable(tmp_path_factory.mktemp("made"), {"train": 1, "test": 2})
 
 
 @pytest.fixture
@@ -41,7 +31,7 @@ def gallery(made: Path, monkeypatch: pytest.MonkeyPatch) -> Gallery:
 
 
 def test_embeddings_are_those_of_the_index(gallery: Gallery) -> None:
-    assert "export/toy/videos.safetensors" in run("toy").stdout
+    assert "export/toy/videos.safetensors" in seds("export", "toy").stdout
     tensors = load_file("export/toy/videos.safetensors")
     table = pd.read_parquet("export/toy/videos.parquet")
     assert table["video_id"].tolist() == gallery.videos["video_id"].tolist()
@@ -62,7 +52,7 @@ def test_embeddings_are_those_of_the_index(gallery: Gallery) -> None:
 def test_rows_of_parquet_are_enough_to_score_with(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the formula that seds.export.embeddings tells, from the files alone."""
     monkeypatch.setattr("seds.export.embeddings.BATCH", 5)
-    run("embeddings", "toy", "--format", "parquet", "--output", "rows")
+    seds("export", "embeddings", "toy", "--format", "parquet", "--output", "rows")
     header = json.loads(Path("rows/export.json").read_text())
     videos, words = pd.read_parquet("rows/video_tokens.parquet"), pd.read_parquet("rows/sentence_tokens.parquet")
     assert pq.ParquetFile("rows/video_tokens.parquet").num_row_groups > 1
@@ -92,7 +82,7 @@ def test_keypoints_are_read_back_as_they_were(tmp_path: Path, monkeypatch: pytes
     rows = [shown.row("../a b", "a.mp4"), shown.row("-x", "b.mp4", fps=12.5, width=321), shown.row("lost", "c.mp4")]
     shown.write_corpus(tmp_path, rows, {"../a b": joints, "-x": shown.keypoints(5), "lost": "no file"})
     monkeypatch.chdir(tmp_path)
-    assert "out: 2 .pose files" in run("keypoints", "demo", "--output", "out").stdout
+    assert "out: 2 .pose files" in seds("export", "keypoints", "demo", "--output", "out").stdout
     listed = pd.read_parquet("out/videos.parquet").set_index("video_id")
     assert set(listed.index) == {"../a b", "-x"}
     assert sorted(path.name for path in Path("out").iterdir()) == sorted([*listed["file"], "videos.parquet"])
@@ -114,8 +104,8 @@ def test_keypoints_are_read_back_as_they_were(tmp_path: Path, monkeypatch: pytes
 def test_what_cannot_be_exported_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown.write_corpus(tmp_path, [shown.row("a", "a.mp4")], {"a": "no file"})
     monkeypatch.chdir(tmp_path)
-    assert "dvc repro index@demo" in run("demo", code=1).stderr
-    assert "no video has keypoints" in run("keypoints", "demo", "--output", "out", code=1).stderr
-    assert "dvc repro prepare@other" in run("keypoints", "other", "--output", "out", code=1).stderr
-    assert "model" in run("checkpoint", "nowhere", "--output", "x.bin", code=1).stderr
-    assert "checkpoint" in run("--help").stdout
+    assert "dvc repro index@demo" in seds("export", "demo", code=1).stderr
+    assert "no video has keypoints" in seds("export", "keypoints", "demo", "--output", "out", code=1).stderr
+    assert "dvc repro prepare@other" in seds("export", "keypoints", "other", "--output", "out", code=1).stderr
+    assert "model" in seds("export", "checkpoint", "nowhere", "--output", "x.bin", code=1).stderr
+    assert "checkpoint" in seds("export", "--help").stdout

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import seds
 from corpus import SIZES
 from films import film, write_uneven
 from toy_search import write_index, write_model, write_params
-from typer.testing import CliRunner
 
-from seds.cli import app
 from seds.search import clips
 from seds.search.gallery import Gallery
 from seds.search.index import SearchError
@@ -71,9 +70,7 @@ def test_the_command_ranks_sentences_for_a_file_as_for_the_stored_video(gallery:
     video = gallery.videos.iloc[0]
     clip = tmp_path / "my clip.mp4"
     clip.write_bytes(file_of(gallery, video["video_id"]).read_bytes())
-    result = CliRunner().invoke(app, ["search", "demo", "--video", str(clip), "--json", "--explain"])
-    assert result.exit_code == 0, result.output
-    printed = json.loads(result.stdout)
+    printed = json.loads(seds("search", "demo", "--video", str(clip), "--json", "--explain").stdout)
     assert (printed["query"], printed["stream"]) == ({"video": str(clip)}, gallery.streams[0])
 
     stored = gallery.clip(video["video_id"])

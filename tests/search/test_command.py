@@ -4,20 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from commands import seds
 from PIL import Image
-from toy_search import write_index, write_project
-from typer.testing import CliRunner, Result
+from toy_search import write_searchable
 
-from seds.cli import app
 from seds.search.gallery import Gallery
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("made")
-    write_project(root, {"train": 1, "test": 2})
-    write_index(root)
-    return root
+    return write_searchable(tmp_path_factory.mktemp("made"), {"train": 1, "test": 2})
 
 
 @pytest.fixture
@@ -26,14 +22,8 @@ def project(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def run(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, ["search", *arguments])
-    assert result.exit_code == code, result.output
-    return result
-
-
 def test_a_sentence_gives_a_table_of_videos(project: Path) -> None:
-    lines = run("toy", "a cat", "-k", "3").stdout.splitlines()
+    lines = seds("search", "toy", "a cat", "-k", "3").stdout.splitlines()
     hits = Gallery.open("toy").search_text("a cat", 3)
     assert lines[0].split() == ["score", "video", "time", "in", "file", "split", "text"]
     assert len(lines) == 4
@@ -44,7 +34,7 @@ def test_a_sentence_gives_a_table_of_videos(project: Path) -> None:
 
 
 def test_json_says_the_same_and_moments_when_asked(project: Path) -> None:
-    found = json.loads(run("toy", "a cat", "-k", "2", "--json", "--explain", "--stream", "pose").stdout)
+    found = json.loads(seds("search", "toy", "a cat", "-k", "2", "--json", "--explain", "--stream", "pose").stdout)
     hits = Gallery.open("toy").search_text("a cat", 2, "pose")
     assert (found["query"], found["stream"]) == ({"text": "a cat"}, "pose")
     assert [result["video_id"] for result in found["results"]] == [hit.video_id for hit in hits]
@@ -52,11 +42,11 @@ def test_json_says_the_same_and_moments_when_asked(project: Path) -> None:
         assert [moment["word"] for moment in result["moments"]] == ["a", "cat"]
         for moment in result["moments"]:
             assert 0 <= moment["start_s"] < moment["end_s"] <= result["duration_s"] + 1e-3
-    assert "moments" not in json.loads(run("toy", "a cat", "--json").stdout)["results"][0]
+    assert "moments" not in json.loads(seds("search", "toy", "a cat", "--json").stdout)["results"][0]
 
 
 def test_a_video_of_the_gallery_gives_sentences(project: Path) -> None:
-    lines = run("toy", "--video", "test-dog-0", "-k", "2", "--explain").stdout.splitlines()
+    lines = seds("search", "toy", "--video", "test-dog-0", "-k", "2", "--explain").stdout.splitlines()
     gallery = Gallery.open("toy")
     hits = gallery.search_video(gallery.clip("test-dog-0"), 2)
     assert lines[0].split() == ["score", "sentence", "videos", "text"]
@@ -68,7 +58,7 @@ def test_a_video_of_the_gallery_gives_sentences(project: Path) -> None:
 
 
 def test_a_heat_map_is_a_picture(project: Path) -> None:
-    run("toy", "a $cat$ at_night", "--heatmap", "maps/one.png")
+    seds("search", "toy", "a $cat$ at_night", "--heatmap", "maps/one.png")
     with Image.open(project / "maps/one.png") as image:
         assert image.format == "PNG"
         assert image.size[0] == 1200
@@ -85,9 +75,9 @@ def test_a_heat_map_is_a_picture(project: Path) -> None:
     ],
 )
 def test_what_cannot_be_searched_is_told(project: Path, arguments: tuple[str, ...], message: str) -> None:
-    assert message in run(*arguments, code=1).stderr
+    assert message in seds("search", *arguments, code=1).stderr
 
 
 @pytest.mark.parametrize("arguments", [("toy",), ("toy", "a", "--video", "b"), ("toy", "a", "-k", "0")])
 def test_senseless_arguments_are_refused(project: Path, arguments: tuple[str, ...]) -> None:
-    run(*arguments, code=2)
+    seds("search", *arguments, code=2)

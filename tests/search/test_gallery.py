@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from corpus import SIZES, WORDS
-from toy_search import write_index, write_model, write_project
+from toy_search import write_index, write_model, write_project, write_searchable
 
 from seds import inference
 from seds.config import load_params
@@ -29,10 +29,7 @@ def project(root: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> t
 
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    root = tmp_path_factory.mktemp("gallery")
-    write_project(root, {"train": 2, "dev": 1, "test": 3})
-    write_index(root)
-    return Gallery.open("toy", root)
+    return Gallery.open("toy", write_searchable(tmp_path_factory.mktemp("gallery"), {"train": 2, "dev": 1, "test": 3}))
 
 
 def test_split(model: SEDS) -> Split:

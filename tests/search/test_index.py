@@ -11,7 +11,7 @@ import torch
 from corpus import SIZES
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch
-from toy_search import write_index, write_model, write_project
+from toy_search import write_index, write_model, write_project, write_searchable
 
 from seds.config import load_params
 from seds.data import DataError
@@ -24,10 +24,7 @@ FILES = ("index.json", "sentences.parquet", "sentences.safetensors", "videos.par
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("made")
-    write_project(root, {"train": 1, "dev": 2})
-    write_index(root)
-    return root
+    return write_searchable(tmp_path_factory.mktemp("made"), {"train": 1, "dev": 2})
 
 
 @pytest.fixture

@@ -232,6 +232,15 @@ def test_a_clip_of_ones_own(page, served: Served) -> None:
     wait_until_time(page, 0.3, "#asked video")
     assert page.locator("#asked .trouble").is_hidden()
 
+    def without_film(route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"film": False})
+
+    page.route("**/api/clips/*", without_film)
+    page.reload()
+    page.wait_for_selector(".result.sentence")
+    assert "cannot be made playable; its results are here" in page.inner_text("#asked .trouble")
+
 
 def test_a_clip_that_is_none_is_refused_in_words_and_dropping_works(page, served: Served, tmp_path: Path) -> None:
     page.goto(served.url)

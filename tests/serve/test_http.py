@@ -5,11 +5,12 @@ import math
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
-from html.parser import HTMLParser
 
 import pytest
+from markup import Page
 from served import HOSTILE, Served
 
+from seds.search.alignment import cell_edges
 from seds.search.gallery import Gallery
 from seds.serve.guard import HEADERS
 
@@ -42,7 +43,7 @@ def test_a_video_of_any_id_gives_its_sentences_and_why(served: Served, gallery: 
     why = served.get("/api/why", {"q": "a small cat", "video": video}).json
     alignment = gallery.explain("a small cat", video)
     assert why["words"] == ["a", "small", "cat"]
-    assert len(why["times"]) == len(alignment.times)
+    assert why["edges"] == pytest.approx(cell_edges(alignment.times), abs=1e-3)
     assert sum(map(sum, why["weights"])) == pytest.approx(alignment.weights.sum(), abs=0.01)
     assert [m["start"] for m in why["moments"]] == pytest.approx([m.start_s for m in alignment.moments])
     assert why["seconds"] == pytest.approx(2.4)
@@ -238,36 +239,18 @@ def test_a_get_with_a_body_is_not_read(served: Served) -> None:
     assert served.ask("GET", "/api/search?q=a", b"x" * 100, {}).status == 413
 
 
-class Texts(HTMLParser):
-    """The elements of a page and all its text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_the_page_needs_nothing_from_elsewhere_and_escapes_the_corpus(served: Served) -> None:
     answer = served.get("/")
-    page = Texts(answer.body.decode())
+    page = Page(answer.body.decode())
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert [attributes for tag, attributes in page.elements if tag == "script"] == [
-        {"type": "module", "src": "/static/main.js"}
-    ]
+    assert page.of("script") == [{"type": "module", "src": "/static/main.js"}]
     for tag, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
         for name in ("src", "href", "action"):
             assert str(attributes.get(name, "/")).startswith(("/", "#"))
             assert not str(attributes.get(name, "/")).startswith("//")
-    assert "random weights" in page.text, "an honest word on the RGB features"
-    assert "16 videos of 16 sentences" in page.text
+    assert "random weights" in page.texts["strong"][0], "an honest word on the RGB features"
+    assert "16 videos of 16 sentences" in page.texts["p"][0]
     for name in ("main", "net", "player", "results", "why", "clip"):
         script = served.get(f"/static/{name}.js")
         assert script.headers["content-type"].startswith("text/javascript")
