@@ -47,6 +47,7 @@ def run(dataset: str, params: Params, device: str) -> None:
             live = held.enter_context(
                 Live(f"metrics/{dataset}/train", dvcyaml=False, save_dvc_exp=False, monitor_system=False)
             )
+            curves = training_log.Curves(live)
         kept = distributed.first(kept if first else None)
         notice = held.enter_context(noticing())
         for seed in seeds:
@@ -57,7 +58,7 @@ def run(dataset: str, params: Params, device: str) -> None:
                     f"{dataset}: {len(train.sentence_ids):,} sentences, {parameters:,} parameters (profile {name}), "
                     f"lr {lr:g}, seed {seed}, {processes} process{'es' * (processes > 1)}"
                 )
-            log = training_log.writer(live, None if seed == seeds[0] else seed) if first else lambda values: None
+            log = curves.of(seed, first=seed == seeds[0]) if first else lambda values: None
             keeper = Keeper(kept / str(seed), params.machine.checkpoint_minutes, notice)
             fits.append(training.fit(model, train, dev, params.train, profile, lr, seed, log, keeper))
         if not first:

@@ -100,10 +100,14 @@ def test_an_experiment_on_lr_repeats_training_and_what_follows(clone: Path) -> N
     for stream in STREAMS["both"]:
         for direction in DIRECTIONS:
             assert f"{stream}.{direction}.R@1" in changes
-    curves = [f"results/demo/{name}.json" for name in ("recall", "rank_histogram")]
-    drawn = json.loads(run(clone, "dvc", "plots", "diff", "HEAD", "--json", "--targets", *curves))["data"]
-    for name in curves:
+    facets = {f"results/demo/{name}.json": "stream" for name in ("recall", "rank_histogram")}
+    shown = {"loss": "panel", "recall": "stream", "ranks": "stream", "optimiser": "panel", "machine": "panel"}
+    facets |= {f"metrics/demo/train/plots/custom/{name}.json": field for name, field in shown.items()}
+    drawn = json.loads(run(clone, "dvc", "plots", "diff", "HEAD", "--json"))["data"]
+    assert drawn.keys() == facets.keys()
+    for name, field in facets.items():
         (plot,) = drawn[name]
         assert set(plot["revisions"]) == {"HEAD", "workspace"}
-        assert plot["content"]["facet"]["column"]["field"] == "stream", "drawn by a template of ours"
+        facet = plot["content"]["facet"]
+        assert facet.get("column", facet)["field"] == field, "drawn by a template of ours"
     assert json.loads(run(clone, "dvc", "params", "diff", "--json"))["params.yaml"]["lr"]["new"] == 1e-4

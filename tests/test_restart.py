@@ -83,11 +83,11 @@ def kill_after(child: int, project: Path, writings: int, seconds: float) -> bool
 
 
 def outputs(project: Path) -> dict[str, bytes]:
-    """What training leaves, but for what depends on the clock: two curves, and two lines of the model cards."""
+    """What training leaves, but for what depends on the clock: a table of curves, and two lines of the model cards."""
     found = {}
     for folder in ("models", "metrics"):
         for path in sorted((project / folder).rglob("*")):
-            if path.is_file() and "machine" not in path.parts:
+            if path.is_file() and path.name != "machine.json":
                 lines = path.read_bytes().splitlines(keepends=True)
                 found[str(path.relative_to(project))] = b"".join(s for s in lines if not s.startswith(b"- trained in"))
     return found

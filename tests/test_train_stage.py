@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from corpus import SIZES
 from projects import write_project
 from safetensors.torch import load_file
 
+from seds.metrics import METRICS
 from seds.model import SEDS, initialise
+from seds.retrieval import DIRECTIONS
 from stages import evaluate, train
 
 STEADY = SIZES.model_copy(update={"gcn_dropout": 0.0, "gcn_out_dropout": 0.0, "fusion_dropout": 0.0})
@@ -44,11 +47,42 @@ def test_training_under_torchrun_equals_training_alone(tmp_path: Path, monkeypat
     )
     assert (apart <= 1e-5).float().mean() > 0.999
     assert apart.norm() < 0.02 * moved.norm()
-    last_losses = [
-        float((tmp_path / name / "metrics/toy/train/plots/metrics/loss/total.tsv").read_text().split()[-1])
-        for name in ("alone", "together")
-    ]
-    assert last_losses[0] == pytest.approx(last_losses[1], rel=1e-5)
+    losses, other = ([row["value"] for row in curve(tmp_path / name, "loss")] for name in ("alone", "together"))
+    assert losses[0] == pytest.approx(other[0], rel=1e-5)  # the total
+    assert losses == pytest.approx(other, rel=1e-4)
+
+
+def curve(project: Path, figure: str) -> list[dict]:
+    return json.loads((project / f"metrics/toy/train/plots/custom/{figure}.json").read_text())
+
+
+def test_seeds_give_mean_and_deviation_of_what_each_gives_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = {}
+    for seeds in ([3], [4], [3, 4]):
+        name = "-".join(map(str, seeds))
+        write_project(tmp_path / name, seeds=seeds)
+        monkeypatch.chdir(tmp_path / name)
+        train.main("toy")
+        metrics[name] = json.loads(Path("metrics/toy/train/metrics.json").read_text())
+    first, second, both = metrics.values()
+    assert "seeds" not in first
+    assert both["seeds"].pop("count") == 2
+    for split, found in both["seeds"].items():
+        places = [(s, d, m) for s in first[split] for d in DIRECTIONS for m in METRICS]
+        for stream, direction, metric in places:
+            values = [alone[split][stream][direction][metric] for alone in (first, second)]
+            for kind, expected in (("mean", statistics.mean(values)), ("std", statistics.stdev(values))):
+                assert found[kind][stream][direction][metric] == pytest.approx(expected, abs=1e-3), (split, metric)
+        assert any(found["std"][stream][direction]["MRR"] for stream, direction, _ in places)
+    assert both["seeds"].keys() == {"dev", "learnt"}
+    assert {name: both[name] for name in first if name != "step"} == {n: v for n, v in first.items() if n != "step"}
+    models = ("4/models/toy", "3-4/models/toy/seeds/4")
+    weights, others = ((tmp_path / model / "seds.safetensors").read_bytes() for model in models)
+    assert weights == others
+    for figure in ("loss", "recall", "ranks", "optimiser"):
+        assert curve(tmp_path / "3-4", figure) == curve(tmp_path / "3", figure) + curve(tmp_path / "4", figure)
 
 
 @pytest.mark.parametrize("stream", ["pose", "rgb"])
@@ -57,9 +91,8 @@ def test_of_a_stream_alone_nothing_else_is_shown(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path / "toy")
     train.main("toy")
     evaluate.main("toy")
-    curves = Path("metrics/toy/train/plots/metrics")
-    assert {path.stem for path in (curves / "loss").iterdir()} == {"total", stream}
-    assert {path.name for path in (curves / "dev").iterdir()} == {stream}
+    assert {row["panel"] for row in curve(Path(), "loss")} == {"total", stream}
+    assert {row["stream"] for row in curve(Path(), "recall")} == {stream}
     assert {"fusion", "pose", "rgb"} & set(json.loads(Path("metrics/toy/test.json").read_text())) == {stream}
     card = Path("models/toy/README.md").read_text()
     assert f"| {stream} | T2V |" in card
