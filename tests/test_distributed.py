@@ -12,6 +12,7 @@ from batches import random_batch, widened_batch
 from corpus import DATASET, RULES, SIZES, write_corpus
 from recorded import SMALL, without_dropout
 from safetensors.torch import load_file, save_file
+from torch._dynamo.utils import counters
 from torch.nn.parallel import DistributedDataParallel
 
 from seds import distributed, microbatch, training
@@ -78,9 +79,11 @@ class WideSplit(Split):
         return WideSplit(super().subset(sentences).videos, self.sizes)
 
 
-def trained(root: Path, micro_batch: int | None) -> dict[str, torch.Tensor]:
+def trained(root: Path, micro_batch: int | None, compiled: bool = False) -> dict[str, torch.Tensor]:
     """Weights after two epochs of batches of three, three and two sentences, and the losses."""
-    profile = TrainProfile(model=SIZES, lr=1e-3, lr_clip=1.0, epochs=2, batch=3, micro_batch=micro_batch)
+    profile = TrainProfile(
+        model=SIZES, lr=1e-3, lr_clip=1.0, epochs=2, batch=3, micro_batch=micro_batch, compile=compiled
+    )
     settings = Train(losses=LOSSES, small=profile, published=profile)
     train, dev = (
         WideSplit(load_split("toy", split, DATASET, RULES, SIZES, "default", root).videos, SIZES)
@@ -113,6 +116,9 @@ def worker(rank: int, folder: str, corpus: str) -> None:
     save_file(tensors, f"{folder}/gathered-{rank}.safetensors")
 
     save_file(trained(Path(corpus), 1), f"{folder}/trained-{rank}.safetensors")
+    assert not counters["stats"]["unique_graphs"]
+    save_file(trained(Path(corpus), 1, compiled=True), f"{folder}/compiled-{rank}.safetensors")
+    assert counters["stats"]["unique_graphs"], "nothing was compiled"
     dist.destroy_process_group()
 
 
@@ -146,10 +152,11 @@ def test_two_processes_equal_one(written: Path, alone: dict, name: str, micro_ba
         assert_same(load_file(written / f"{name}-{micro_batch}-{rank}.safetensors"), alone[name])
 
 
-def test_training_in_two_processes_gives_the_weights_of_one(written: Path, corpus: Path) -> None:
+def test_training_in_two_processes_gives_the_weights_of_one_compiled_or_not(written: Path, corpus: Path) -> None:
     expected = trained(corpus, None)
     for rank in range(PROCESSES):
-        assert_same(load_file(written / f"trained-{rank}.safetensors"), expected)
+        for kind in ("trained", "compiled"):
+            assert_same(load_file(written / f"{kind}-{rank}.safetensors"), expected)
 
 
 def test_rows_are_gathered_in_order_and_their_gradients_added(written: Path) -> None:
