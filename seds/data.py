@@ -14,6 +14,7 @@ import numpy as np
 from seds import samples, tables, text
 from seds.batches import collate, count_words
 from seds.config import Dataset, ModelSizes, Windows
+from seds.mapped import MappedReader
 from seds.model import Batch, Numerics
 from seds.prepared import open_videos
 from seds.retrieval import sentence_columns
@@ -128,7 +129,7 @@ def load_split(
     if usable.empty:
         why = rows["reason"].value_counts().to_dict() if len(rows) else "the manifest lists none"
         raise DataError(f"{name}: no usable video in split {split!r} ({why}); see data/manifest/{name}.parquet")
-    pose, rgb = ShardReader(root / "pose" / name, "pose"), ShardReader(root / "rgb" / name, "rgb")
+    pose, rgb = MappedReader(root / "pose" / name, "pose"), MappedReader(root / "rgb" / name, "rgb")
     scratch = root.parent / "work" / "prepared"
     videos = open_videos(usable, pose, rgb, rules, dataset.wrist_margin, scratch, workers)
     for i in np.flatnonzero(videos.widths != sizes.rgb_features)[:1]:

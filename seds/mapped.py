@@ -1,7 +1,7 @@
 """Tensors of safetensors files where they lie: views of the mapped file.
 
-Nothing is read before it is used, the processes of a machine share what was read, and of a tensor of which a few rows
-are wanted the others stay where they are; safetensors' own reader copies it whole. Views are read-only.
+Nothing is read before it is used, the processes of a machine share what was read, and of a tensor of which a part is
+wanted the rest stays where it is; safetensors' own reader copies it whole. Views are read-only.
 
 The format (huggingface.co/docs/safetensors): 8 bytes for the length of the header, little endian; the header, JSON of
 {name: {dtype, shape, data_offsets}}, offsets counted from its end, and `__metadata__`; the tensors, without gaps.
@@ -11,13 +11,21 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from seds.shards import ShardError, ShardReader, read_shard_metadata
+
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
+# Shards of a reader that stay mapped: few, as what is mapped counts as a process's memory, but one for each thread that
+# prepares, which would else read a header anew for every video.
+_OPEN = max(4, os.cpu_count() or 1)
 
 
 class MappedError(ValueError):
@@ -88,3 +96,28 @@ def open_map(path: Path, known: State) -> mmap.mmap:
 def view(file: mmap.mmap, tensor: Tensor) -> np.ndarray:
     """A tensor of a mapped file, read-only; the map stays open as long as it."""
     return np.ndarray(tensor.shape, tensor.dtype, file, tensor.offset)
+
+
+class MappedReader(ShardReader):
+    """A reader of shards whose arrays are views: for who looks at a part of them, or but once."""
+
+    def __init__(self, folder: str | Path, kind: str) -> None:
+        super().__init__(folder, kind)
+        self._mapped = lru_cache(_OPEN)(self._map)
+
+    def read(self, video_id: str, fields: Sequence[str]) -> tuple[np.ndarray, ...]:
+        """The named arrays of a video, read-only. Raises ShardError."""
+        name = self._shard_of.get(video_id)
+        if name is None:
+            return super().read(video_id, fields)  # which says so
+        file, tensors = self._mapped(name)
+        try:
+            return tuple(view(file, tensors[f"{field}/{video_id}"]) for field in fields)
+        except KeyError as error:
+            raise ShardError(f"{self.folder / name}: {video_id!r}: no tensor {error}") from None
+
+    def _map(self, name: str) -> tuple[mmap.mmap, dict[str, Tensor]]:
+        path = self.folder / name
+        read_shard_metadata(path, self.kind)  # refuses what is no shard of this kind
+        known = state(path)
+        return open_map(path, known), read_header(path)[0]

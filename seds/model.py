@@ -215,8 +215,8 @@ class SEDS(nn.Module):
     def compile_blocks(self) -> None:
         """Let torch compile the towers' blocks, most of the arithmetic, at their first use; the names stay.
 
-        One block's code serves all of a tower's shape. The rest is left alone: on a CPU, where this was measured, fusion
-        and losses were no quicker compiled, or not worth the minutes it takes; on a GPU it has not been tried.
+        One block's code serves all of a tower's shape. The rest is left alone: on a CPU, where it was measured, fusion
+        and losses were no quicker compiled, or not worth the minutes it takes; on a GPU nothing was measured.
         """
         for module in self.modules():
             if isinstance(module, Block):

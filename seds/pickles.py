@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import pickle
 import pickletools
 import re
@@ -50,7 +51,8 @@ class PickleError(ValueError):
 def load(path: str | Path) -> Any:
     """The data in a pickle file. Raises PickleError, and OSError where the file cannot be opened."""
     with open(path, "rb") as file:
-        return loads(file.read(MAX_BYTES + 1), path)
+        size = os.fstat(file.fileno()).st_size  # so that a small file does not take a buffer of the limit's size
+        return loads(file.read(min(size, MAX_BYTES) + 1), path)
 
 
 def loads(data: bytes, name: str | Path) -> Any:

@@ -16,7 +16,8 @@ def main(dataset: str) -> None:
     folder, device = Path("models") / dataset, params.device()
     main_seed = str(checkpoint.read_config(folder)["provenance"].get("seed", ""))
     model = checkpoint.load(folder).to(device)
-    test = load_split(dataset, "test", params.dataset(dataset), params.manifest, model.sizes, model.numerics)
+    corpus, workers = params.dataset(dataset), params.machine.workers
+    test = load_split(dataset, "test", corpus, params.manifest, model.sizes, model.numerics, workers=workers)
     found = evaluation.measure(model, test)
     seeds = {main_seed: found.metrics}
     for other in sorted(folder.glob("seeds/*/")):

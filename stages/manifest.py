@@ -13,6 +13,7 @@ from pathlib import Path
 
 from seds import manifest, tables
 from seds.config import load_params
+from seds.mapped import MappedReader
 from seds.pose import accuracy
 from seds.shards import ShardReader
 
@@ -21,7 +22,7 @@ def main(dataset: str) -> None:
     params = load_params()
     data = Path("data")
     videos = tables.read(data / "videos" / f"{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}")
-    pose = ShardReader(data / "pose" / dataset, "pose")
+    pose = MappedReader(data / "pose" / dataset, "pose")
     rgb = ShardReader(data / "rgb" / dataset, "rgb")
     with ThreadPoolExecutor(1) as aside:  # both read all keypoints, and numpy lets go of the interpreter
         quality = aside.submit(accuracy.by_split, videos, pose, data / "raw" / dataset / "joints.safetensors")

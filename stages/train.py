@@ -34,7 +34,15 @@ def run(dataset: str, params: Params, device: str) -> None:
     lr = profile.lr if params.lr is None else params.lr
     seeds = params.train.seeds or (params.seed,)
     train, dev = (
-        load_split(dataset, split, corpus, params.manifest, profile.model, params.train.numerics)
+        load_split(
+            dataset,
+            split,
+            corpus,
+            params.manifest,
+            profile.model,
+            params.train.numerics,
+            workers=params.machine.workers,
+        )
         for split in ("train", "dev")
     )
     processes, first = distributed.world_size(), distributed.rank() == 0

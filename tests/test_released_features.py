@@ -190,19 +190,22 @@ def test_nothing_is_overwritten_and_an_interrupted_import_leaves_nothing_that_lo
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
-    """Three times the videos, the same peak but for their rows."""
+    """Four times the videos, the same peak but for their rows.
+
+    Twice, as Python lays out its table of interned strings anew from time to time, here for the parts of paths: 4 MB or
+    more. The first run is for what libraries keep.
+    """
     peaks = []
-    for count in (10, 60, 180):  # libraries keep what they make in a first run
-        made = MadeRelease(tmp_path / str(count), "phoenix14t")
+    for run, count in enumerate((10, 20, 80, 80)):
+        made = MadeRelease(tmp_path / str(run), "phoenix14t")
         made.add("train", "0", "0", 200)
         for i in range(1, count):
             made.captions["train"][str(i)] = {**made.captions["train"]["0"], "video_name": str(i)}
             shutil.copy(made.keypoints("0"), made.keypoints(str(i)))
             shutil.copy(made.features("0", "train"), made.features(str(i), "train"))
         tracemalloc.start()
-        done = made.run(tmp_path / f"out{count}", shard_videos=10)
+        done = made.run(tmp_path / f"out{run}", shard_videos=10)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert (done.rgb["status"] == "ok").sum() == count
-    # Python lays out its table of interned strings anew from time to time, here for the parts of paths: 4 to 8 MB.
-    assert peaks[2] < peaks[1] + 24e6, f"{peaks}; the tensors of 120 more videos would be 48 MB"
+    assert min(peaks[2:]) < peaks[1] + 1e6, f"{peaks}; the tensors of 60 more videos would be 24 MB"
