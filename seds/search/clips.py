@@ -98,9 +98,7 @@ def load_clip(path: Path, how: Extractors, rules: Windows, wrist_margin: float |
         raise SearchError(f"{name} cannot be read: {outcome.how}")
     if isinstance(outcome, str):
         raise SearchError(f"{name} cannot be read: {outcome}")
-    pose, rgb = outcome
-    found = Extracted(info, pose, rgb, frame_edges(path, pose.frames, info.fps))
-    return ready_clip(path, found, how, rules, wrist_margin)
+    return ready_clip(path, outcome, how, rules, wrist_margin)
 
 
 def whole(path: Path, info: VideoInfo) -> Video:
@@ -128,14 +126,16 @@ def build_both(how: Extractors) -> tuple[Extractor, Extractor]:
 
 
 class _Told:
-    """Video -> (pose, rgb), or what is wrong with it."""
+    """Video -> what was found in it, or what is wrong with it."""
 
     def __init__(self, how: Extractors) -> None:
         self._pose, self._rgb = build_both(how)
 
-    def __call__(self, video: Video) -> tuple[Extraction, Extraction] | str:
+    def __call__(self, video: Video) -> Extracted | str:
+        info = VideoInfo(video.frames, video.fps, video.width, video.height)
         try:
-            return self._pose(video), self._rgb(video)
+            pose, rgb = self._pose(video), self._rgb(video)
+            return Extracted(info, pose, rgb, frame_edges(video.path, pose.frames, video.fps))
         except (ValueError, OSError, MemoryError) as error:
             return _reason(error, Path(video.path))
 
