@@ -19,6 +19,7 @@ import pandas as pd
 from seds import imported, listing, tables
 from seds.boxes import Box, format_box, parse_box
 from seds.config import Dataset
+from seds.cuts import duration_s
 from seds.datasets import reader, texts
 from seds.headers import File, read_headers
 
@@ -125,7 +126,8 @@ def summary(videos: pd.DataFrame) -> str:
 def counts(videos: pd.DataFrame) -> str:
     """Videos, sentences, signers and hours of each split of a VIDEOS table, and the signers in both train and test."""
     ok = videos[videos["status"] == "ok"]
-    hours = (ok["frames"] / ok["fps"]).groupby(ok["split"]).sum() / 3600
+    seconds = pd.Series([duration_s(video) for video in ok.itertuples()], ok.index, dtype=float)
+    hours = seconds.groupby(ok["split"]).sum() / 3600
     lines = [f"{'split':<6}{'videos':>8}{'readable':>10}{'sentences':>11}{'signers':>9}{'hours':>8}"]
     signers = {split: set(rows["signer"]) - {""} for split, rows in videos.groupby("split")}
     for split in tables.SPLITS:

@@ -32,7 +32,7 @@ def write_project(root: Path) -> None:
     write_corpus(root / "data", {"test": 2})
     shown.write_video(root / "data/raw/toy/long.mp4")
     change_manifest(
-        root, signer=["A", "B"] * 8, path="data/raw/toy/long.mp4", start_s=0.5, end_s=1.5, frames=10, fps=10.0
+        root, signer=["A", "B"] * 8, path="data/raw/toy/long.mp4", start_s=0.5, end_s=1.5, frames=shown.FRAMES, fps=10.0
     )
     save_model(root / "models" / "toy", 7)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from seds import tables
 from seds.card import extraction
 from seds.config import Dataset, Windows
 from seds.config import Index as Settings
+from seds.cuts import duration_s
 from seds.data import DataError, check_features, check_windows, load_video
 from seds.model import SEDS
 from seds.search.encoding import Encoded, encode_texts, encode_videos, window_times
@@ -116,11 +116,11 @@ def _write_videos(
                 edges = even_edges(int(video.raw_frames[-1]) + 1, row.fps)
                 for stream, tokens in encoded.tokens.items():
                     _append(file, f"/{stream}", tokens, encoded.valid)
-                file.append("times", _times(window_times(video, rules.window, edges), duration(row), encoded))
+                file.append("times", _times(window_times(video, rules.window, edges), duration_s(row), encoded))
                 offsets.append(encoded)
                 windows.append(len(video.starts))
             bar.update(len(part))
-    table = rows.assign(duration_s=[duration(row) for row in rows.itertuples()], windows=windows)
+    table = rows.assign(duration_s=[duration_s(row) for row in rows.itertuples()], windows=windows)
     tables.write(table[list(tables.INDEX_VIDEOS.columns)], tables.INDEX_VIDEOS, folder / f"{VIDEOS}.parquet")
     return offsets.end
 
@@ -135,14 +135,6 @@ def _write_sentences(model: SEDS, sentences: pd.DataFrame, folder: Path, build: 
                 offsets.append(encoded)
     tables.write(sentences, tables.INDEX_SENTENCES, folder / f"{SENTENCES}.parquet")
     return offsets.end
-
-
-def duration(row: Any) -> float:
-    """Seconds of a row of the manifest: of its cut where it is one. Its frames are those of the whole file."""
-    whole = row.frames / row.fps
-    start = 0.0 if pd.isna(row.start_s) else row.start_s
-    end = whole if pd.isna(row.end_s) else min(row.end_s, whole)
-    return max(0.0, end - start)
 
 
 def _times(windows: np.ndarray, length: float, encoded: Encoded) -> np.ndarray:

@@ -67,6 +67,12 @@ def test_summary_counts_splits_and_names_what_is_left_out(root):
     assert "    gone: data/raw/demo/videos/gone.mp4: no such file" in lines
 
 
+def test_hours_are_those_of_the_cuts_and_not_of_their_files(root):
+    videos = prepare.prepare("demo", DEMO, root)
+    videos = videos.assign(frames=72_000, fps=10.0, start_s=900.0, end_s=2700.0)  # half an hour of two
+    assert summary(videos).splitlines()[1].split() == ["train", "1", "1", "1", "1", "0.50"]
+
+
 def test_an_unrendered_demo_says_what_to_run(tmp_path):
     with pytest.raises(tables.TableError, match=r"annotations\.parquet not found; make it with: dvc repro render"):
         prepare.prepare("demo", DEMO, tmp_path)

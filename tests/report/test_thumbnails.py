@@ -19,10 +19,14 @@ def row(path: str, **values: Any) -> Any:
 def test_frames_are_those_of_the_cut_evenly_spread(tmp_path: Path) -> None:
     path = tmp_path / "video.mp4"
     shown.write_video(path)
-    made = thumbnails(row(str(path), start_s=0.5, end_s=1.5, frames=10), 3, 80)
+    made = thumbnails(row(str(path), start_s=0.5, end_s=1.5), 3, 80)
     assert [image.shape for image in made] == [(60, 80, 3)] * 3
     for image, frame in zip(made, (5 + 1, 5 + 5, 5 + 8), strict=True):
         assert abs(float(image.mean()) - shown.grey(frame)) < 4
+    to_end = thumbnails(row(str(path), start_s=1.0), 2, 80)
+    assert [round((image.mean() - shown.grey(0)) / 10) for image in to_end] == [12, 17]
+    fewer = thumbnails(row(str(path), end_s=1.0, fps=20.0, frames=40), 2, 80)  # at twice the real rate
+    assert [round((image.mean() - shown.grey(0)) / 10) for image in fewer] == [5], "those that there are"
     assert len(thumbnails(row(str(path), frames=2), 5, 80)) == 2, "no frame twice"
     assert thumbnails(row(str(path)), 1, 1000)[0].shape == (120, 160, 3), "none is enlarged"
 
