@@ -25,6 +25,7 @@ from seds.boxes import Box
 from seds.compat import fill_import_gaps
 from seds.config import Precision
 from seds.devices import Batches, autocast, find_batch, upload
+from seds.memory import return_large_blocks
 from seds.pose.mmpose_weights import config_path, load_weights
 from seds.pose.signer import SignerExtractor
 from seds.precision import widened
@@ -79,6 +80,7 @@ class Wholebody:
         if self._device.type == "cpu":
             torch.set_num_threads(1)  # one thread a worker
             torch.set_flush_denormal(True)  # activations near zero cost a CPU up to ten times the others
+            return_large_blocks()
         settings = Config.fromfile(config_path(config))
         settings.model.backbone.init_cfg = None  # names weights to download, which the checkpoint replaces
         if "_scope_" in settings.model.backbone:
