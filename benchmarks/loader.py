@@ -1,6 +1,6 @@
 """How fast batches are made, against SPEC 3-5 applied frame by frame, and how long a training step waits for them.
 
-    python benchmarks/loader.py [--videos 1000] [--batch 8] [--steps 3]
+    python benchmarks/loader.py [--videos 1000] [--steps 2] [--part 16]
 
 Makes a corpus of PHOENIX-2014T's lengths: 16 to 475 frames, 16 + a gamma variate of mean 99 and deviation 45, so a mean
 of 115; both hands seen in most frames, RGB windows of 1024 features at every frame, sentences of about 14 words.
@@ -9,18 +9,26 @@ of 115; both hands seen in most frames, RGB windows of 1024 features at every fr
     ours        an epoch of batches of 128: joints, windows, RGB features, words swapped and tokenised, all padded
     per frame   tests/per_frame.py, the procedure that tests hold ours against bit for bit, padded alike. Of joints
                 and windows alone: neither RGB features nor texts, which ours has in its time
-    waiting     of a training step of the published preset, with batches made ahead by a thread as in training: the
-                time from asking for a batch to having it. The preset's batch is 128; --batch is what a laptop holds
+    making      a batch of the published preset, 128 videos, with nothing else going on
+    waiting     for such a batch while a thread makes it ahead, as training does: the time from asking for it to
+                having it, before each of --steps steps
+
+A step of the preset takes minutes on a CPU, so of each batch --part videos alone are trained on, in the preset's
+micro-batches and precision. All but the optimiser's update grows at least with the number of videos, so the step is
+given as the time of the part times 128 / part, plus the update. The loader has less time to work ahead than it would.
 
 One process, one thread for the first three, which take turns; the best of each counts. Ratios are of processor time,
-which does not care who else is at work.
+which depends on who else is at work only as far as memory and caches are shared: batches wait for memory more than
+single frames do.
 
-Found on two CPU cores that others were busy on too (1000 videos; the step with 400), a second of the processor:
-    prepared        720 videos
-    ours           7804 samples
-    per frame       112 samples, so ours is 69 times as fast; 63 times in the other run
-    waiting      44.6, 0.1 and 43.9 ms before three steps of 8 videos; these took 177 s on such cores, and take 9 s
-                 on quiet ones (benchmarks/training_step.py): 0.02 % of that run, 0.3 % of a step of 9 s
+Found on two CPU cores that others used too, a second of the processor; in brackets with six at work (400 videos):
+    prepared        720 videos                                   (527)
+    ours           7804 samples                                  (5759, 3365, 3468 in three runs)
+    per frame       112 samples, so ours is 69 times as fast, 63 in another run     (122, 117, 126: 47, 29, 28 times)
+    making          27 to 76 ms of the processor for a batch of 128, with the six others
+    waiting         88 ms of the clock before a step of 279 s, with the six others, as all that follows
+    step            177 s of the processor, from 16 videos in 22 s
+    share           0.04 %: loading takes a hundredth of the 5 % that it may
 """
 
 from __future__ import annotations
@@ -29,8 +37,9 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +49,10 @@ from torch import nn
 
 from seds import optim, shards, tables
 from seds.batches import feed
-from seds.config import Dataset, ModelSizes, Windows, load_params
+from seds.config import Dataset, Train, TrainProfile, Windows, load_params
 from seds.data import Split, load_split
-from seds.model import SEDS, initialise
+from seds.devices import autocast
+from seds.model import SEDS, Batch, initialise
 from seds.pose.skeleton import BODY, JOINTS, LEFT_HAND, RIGHT_HAND
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -140,53 +150,78 @@ def compare(split: Split, root: Path) -> None:
     print(f"ratio      {best['ours'][1] / best['per frame'][1]:9.0f}")
 
 
-def waiting(split: Split, sizes: ModelSizes, batch: int, steps: int) -> None:
-    settings = load_params().train
-    model = SEDS(sizes).train()
+def waiting(split: Split, profile: TrainProfile, settings: Train, steps: int, part: int) -> None:
+    """part: videos of each batch that are trained on."""
+    device = torch.device("cpu")
+    model = SEDS(profile.model).train()
+    model.recompute = profile.checkpointing
     initialise(model, torch.Generator().manual_seed(0))
-    groups = optim.parameter_groups(model.clip_parameters(), model.other_parameters(), 1e-4, 0.1, settings.weight_decay)
+    groups = optim.parameter_groups(
+        model.clip_parameters(), model.other_parameters(), profile.lr, profile.lr_clip, settings.weight_decay
+    )
     optimiser = optim.BertAdam(groups)
-    waited, worked = [], []
-    batches = split.training_batches(batch, settings.swap, np.random.default_rng(0))
-    with closing(feed(batches, torch.device("cpu"))) as made:
+
+    def batches() -> Iterator[tuple[np.ndarray, Batch]]:
+        return split.training_batches(profile.batch, settings.swap, np.random.default_rng(0))
+
+    def gradients(batch: Batch) -> None:
+        optimiser.zero_grad()
+        with autocast(device, profile.precision):
+            loss = model(batch.rows(slice(part)), settings.losses, profile.micro_batch)["total"]
+        loss.backward()
+
+    def update() -> None:
+        nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+        optimiser.step()
+
+    alone = batches()
+    making = [seconds(lambda: next(alone))[1] for _ in range(ROUNDS)]
+    print(f"making     {', '.join(f'{1000 * one:.0f}' for one in making)} ms of the processor a batch", flush=True)
+    fastest = float("inf")
+    with closing(feed(batches(), device)) as made:
         for _ in range(steps):
             start = time.perf_counter()
-            _, own = next(made)
-            middle = time.perf_counter()
-            optimiser.zero_grad()
-            model(own, settings.losses)["total"].backward()
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-            optimiser.step()
-            waited.append(middle - start)
-            worked.append(time.perf_counter() - middle)
-    print(f"waiting    {', '.join(f'{1000 * seconds:.1f}' for seconds in waited)} ms for batches of {batch}")
-    print(f"step       {', '.join(f'{seconds:.1f}' for seconds in worked)} s")
-    print(f"share      {sum(waited) / (sum(waited) + sum(worked)):.3%} of the training")
+            _, batch = next(made)
+            waited = time.perf_counter() - start
+            own, rest = seconds(partial(gradients, batch)), seconds(update)
+            wall, processor = own * profile.batch / part + rest
+            fastest = min(fastest, processor)
+            print(f"waiting    {1000 * waited:.1f} ms of the clock before a step of {wall:.0f} s", flush=True)
+            print(f"step       {processor:.0f} s of the processor, from {part} videos in {own[1]:.0f} s", flush=True)
+    print(f"share      {max(making) / fastest:.4%} of a step's processor time makes its batch")
+
+
+def seconds(run: Callable[[], object]) -> np.ndarray:
+    """What it takes, of the clock and of the processor, all threads together."""
+    wall, processor = time.perf_counter(), time.process_time()
+    run()
+    return np.array([time.perf_counter() - wall, time.process_time() - processor])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=8, help="of the training steps")
-    parser.add_argument("--steps", type=int, default=3, help="0 = none")
+    parser.add_argument("--steps", type=int, default=2, help="of training; 0 = none")
+    parser.add_argument("--part", type=int, default=16, help="videos of each batch that are trained on")
     options = parser.parse_args()
-    sizes, threads = load_params().train.published.model, torch.get_num_threads()
+    settings, threads = load_params().train, torch.get_num_threads()
+    profile = settings.published
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "data"
         make_corpus(root, options.videos)
         torch.set_num_threads(1)
 
         def prepare() -> int:
-            return len(load_split(NAME, "train", DATASET, RULES, sizes, "default", root, workers=1).videos)
+            return len(load_split(NAME, "train", DATASET, RULES, profile.model, "default", root, workers=1).videos)
 
         wall, processor = timed(prepare)
         print(f"prepared   {wall:9.0f} videos/s,  {processor:7.0f} a second of the processor")
-        split = load_split(NAME, "train", DATASET, RULES, sizes, "default", root)
+        split = load_split(NAME, "train", DATASET, RULES, profile.model, "default", root)
         print(f"{len(split.videos)} videos of {split.frames.mean():.0f} retained frames (at most {split.frames.max()})")
         compare(split, root)
         torch.set_num_threads(threads)
         if options.steps:
-            waiting(split, sizes, options.batch, options.steps)
+            waiting(split, profile, settings, options.steps, options.part)
 
 
 if __name__ == "__main__":
