@@ -2,7 +2,7 @@
 
 That is the weights, the optimiser's moments, the schedule, the weights of the best epoch, and what was measured. Of
 random numbers nothing is kept: those of an epoch are drawn from (seed, epoch), those of a step from (seed, step,
-process), see seds.training.
+process), see seds.loop.
 """
 
 from __future__ import annotations
