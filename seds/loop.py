@@ -6,6 +6,7 @@ import math
 import resource
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,16 @@ from seds.run_state import EpochSoFar, RunState, Values
 LEARNT_SENTENCES = 1000  # of the training split, ranked among themselves to see how well it is learnt
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. lr: peak learning rate of pose encoder and fusion, of which the towers have a share."""
+
+    settings: Train
+    profile: TrainProfile
+    lr: float
+    seed: int
+
+
 class Loop:
     """One run: its state, and the ways to take it further. All processes call it alike.
 
@@ -36,24 +47,15 @@ class Loop:
     so that a run that is taken up again needs to remember no generator.
     """
 
-    def __init__(
-        self,
-        model: SEDS,
-        train: Split,
-        dev: Split,
-        settings: Train,
-        profile: TrainProfile,
-        lr: float,
-        seed: int,
-        keeper: Keeper | None,
-    ) -> None:
+    def __init__(self, model: SEDS, train: Split, dev: Split, recipe: Recipe, keeper: Keeper | None) -> None:
         """Takes up the run where `keeper` has it. Arguments as of seds.training.fit."""
-        self.train, self.dev, self.settings, self.profile, self.seed = train, dev, settings, profile, seed
+        settings, profile = recipe.settings, recipe.profile
+        self.train, self.dev, self.settings, self.profile, self.seed = train, dev, settings, profile, recipe.seed
         self.model, self.device, self.keeper = model, model.logit_scale.device, keeper
         self.steps = train.steps(profile.batch)
         self.total_steps = self.steps * profile.epochs
         groups = optim.parameter_groups(
-            model.clip_parameters(), model.other_parameters(), lr, profile.lr_clip, settings.weight_decay
+            model.clip_parameters(), model.other_parameters(), recipe.lr, profile.lr_clip, settings.weight_decay
         )
         self.optimiser = optim.BertAdam(groups, clip_norm=settings.clip_norm)
         self.schedule = LambdaLR(

@@ -17,14 +17,14 @@ from seds.config import Train, TrainProfile
 from seds.data import Split
 from seds.initialisation import initialise, load_clip
 from seds.keeper import Keeper
-from seds.loop import LEARNT_SENTENCES, Loop, measure
+from seds.loop import LEARNT_SENTENCES, Loop, Recipe, measure
 from seds.losses import check_streams
 from seds.model import SEDS
 from seds.release import load_signbert
 from seds.retrieval import Metrics
 from seds.run_state import Values
 
-__all__ = ["Fit", "Metrics", "TrainingError", "Values", "build", "fit", "measure"]
+__all__ = ["Fit", "Metrics", "Recipe", "TrainingError", "Values", "build", "fit", "measure"]
 
 
 @dataclass(frozen=True)
@@ -83,25 +83,23 @@ def fit(
     model: SEDS,
     train: Split,
     dev: Split,
-    settings: Train,
-    profile: TrainProfile,
-    lr: float,
-    seed: int,
+    recipe: Recipe,
     log: Callable[[Values], None],
     keeper: Keeper | None = None,
 ) -> Fit:
-    """Train for `profile.epochs`; after each, measure on dev and `log` the values.
+    """Train for the epochs of the recipe's profile; after each, measure on dev and `log` the values.
 
     The epoch with the best R@1 of the main stream, averaged over both directions, is kept; of equals the one with the
-    lower mean rank. lr: peak learning rate of pose encoder and fusion. keeper: keeps the run while it lasts, so that
-    one that was ended at any step, called again alike, has the same outcome; epochs measured before are logged again.
+    lower mean rank. keeper: keeps the run while it lasts, so that one that was ended at any step, called again alike,
+    has the same outcome; epochs measured before are logged again.
     Raises TrainingError when a loss or gradient is no longer a number.
 
     In several processes (seds.distributed) all are called alike and share the rows of the same batches. Each measures
     on dev, as it would only wait for another that did, and all return the same; logging and saving are for one.
     """
+    profile = recipe.profile
     check_shares(len(train.sentence_ids), profile.batch, distributed.world_size())
-    loop = Loop(model, train, dev, settings, profile, lr, seed, keeper)
+    loop = Loop(model, train, dev, recipe, keeper)
     state, main = loop.state, model.streams[0]
     for values in state.history:
         log(values)

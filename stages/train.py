@@ -68,7 +68,7 @@ def run(dataset: str, params: Params, device: str) -> None:
                 )
             log = curves.of(seed, first=seed == seeds[0]) if first else lambda values: None
             keeper = Keeper(kept / str(seed), params.machine.checkpoint_minutes, notice)
-            fits.append(training.fit(model, train, dev, params.train, profile, lr, seed, log, keeper))
+            fits.append(training.fit(model, train, dev, training.Recipe(params.train, profile, lr, seed), log, keeper))
         if not first:
             return
         # Curves end at the last epoch; the summary that `dvc metrics` shows is of the epoch that was kept.

@@ -39,7 +39,7 @@ def fit(
     model = training.build(train, settings, chosen, 1, "cpu")
     if spoil is not None:
         spoil(model)
-    return training.fit(model, train, dev, settings, chosen, chosen.lr, 1, lambda values: None, keeper)
+    return training.fit(model, train, dev, training.Recipe(settings, chosen, chosen.lr, 1), lambda values: None, keeper)
 
 
 def spoilt(split: Split, video_id: str, value: float) -> Split:

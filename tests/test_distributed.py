@@ -91,7 +91,7 @@ def trained(root: Path, micro_batch: int | None, compiled: bool = False) -> dict
     )
     model = without_dropout(training.build(train, settings, profile, 1, "cpu").double())
     logged: list[training.Values] = []
-    fit = training.fit(model, train, dev, settings, profile, profile.lr, 1, logged.append)
+    fit = training.fit(model, train, dev, training.Recipe(settings, profile, profile.lr, 1), logged.append)
     losses = [torch.tensor(values["loss"]["total"], dtype=torch.float64) for values in logged]
     return fit.state | {f"loss {epoch}": loss for epoch, loss in enumerate(losses)}
 

@@ -71,7 +71,7 @@ def test_from_the_release_to_a_trained_epoch(tmp_path, monkeypatch, corpus):
     train, dev = (load_split("tiny", s, dataset, settings.manifest, sizes, "default") for s in ("train", "dev"))
     model = training.build(train, settings.train, profile, 0, "cpu")
     logged: list = []
-    fit = training.fit(model, train, dev, settings.train, profile, 1e-3, 0, logged.append)
+    fit = training.fit(model, train, dev, training.Recipe(settings.train, profile, 1e-3, 0), logged.append)
     assert (fit.epoch, len(logged)) == (1, 1)
     assert np.isfinite(logged[0]["loss"]["total"])
 

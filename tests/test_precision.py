@@ -67,7 +67,7 @@ def test_a_corpus_is_learnt_in_half_precision_as_in_single(tmp_path: Path) -> No
         torch.manual_seed(0)
         model = training.build(train, settings, profile, 1, "cpu")
         logged: list[training.Values] = []
-        fit = training.fit(model, train, dev, settings, profile, profile.lr, 1, logged.append)
+        fit = training.fit(model, train, dev, training.Recipe(settings, profile, profile.lr, 1), logged.append)
         curves.append([values["loss"]["total"] for values in logged])
         assert {t.dtype for t in fit.state.values() if t.is_floating_point()} == {torch.float32}
     half, single = curves

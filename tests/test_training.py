@@ -31,7 +31,7 @@ def run(splits: tuple[Split, Split], profile: TrainProfile = PROFILE) -> tuple[t
     torch.manual_seed(0)  # dropout
     model = training.build(train, SETTINGS, profile, 1, "cpu")
     logged: list[training.Values] = []
-    return training.fit(model, train, dev, SETTINGS, profile, profile.lr, 1, logged.append), logged
+    return training.fit(model, train, dev, training.Recipe(SETTINGS, profile, profile.lr, 1), logged.append), logged
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_training_sentences_are_ranked_as_often_as_asked(splits: tuple[Split, Sp
     profile = PROFILE.model_copy(update={"epochs": 5})
     model = training.build(splits[0], settings, profile, 1, "cpu")
     logged: list[training.Values] = []
-    training.fit(model, *splits, settings, profile, profile.lr, 1, logged.append)
+    training.fit(model, *splits, training.Recipe(settings, profile, profile.lr, 1), logged.append)
     assert ["learnt" in values for values in logged] == [False, True, False, True, False]
     assert set(logged[1]["learnt"]) == set(logged[1]["dev"]) == set(model.streams)
 
@@ -99,7 +99,7 @@ def test_compiled_blocks_give_the_same_losses_and_names(splits: tuple[Split, Spl
         model = training.build(train, SETTINGS, profile.model_copy(update={"compile": compiled}), 1, "cpu")
         without_dropout(model)
         logged: list[training.Values] = []
-        fit = training.fit(model, train, dev, SETTINGS, profile, profile.lr, 1, logged.append)
+        fit = training.fit(model, train, dev, training.Recipe(SETTINGS, profile, profile.lr, 1), logged.append)
         found.append((fit, [values["loss"]["total"] for values in logged], list(model.state_dict())))
         assert (counters["stats"]["unique_graphs"] > 0) == compiled
     (plain, losses, names), (quick, same_losses, same_names) = found
@@ -135,7 +135,7 @@ def test_a_loss_that_is_no_number_stops_with_advice(splits: tuple[Split, Split])
     model = training.build(train, SETTINGS, PROFILE, 1, "cpu")
     model.rgb_mean.fill_(torch.nan)
     with pytest.raises(training.TrainingError, match=r"became nan in epoch 1, step 1, .* Try a lower learning rate"):
-        training.fit(model, train, dev, SETTINGS, PROFILE, PROFILE.lr, 1, lambda values: None)
+        training.fit(model, train, dev, training.Recipe(SETTINGS, PROFILE, PROFILE.lr, 1), lambda values: None)
 
 
 def test_a_model_folder_that_does_not_fit_is_refused(splits: tuple[Split, Split], tmp_path: Path) -> None:
