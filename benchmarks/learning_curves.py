@@ -3,10 +3,12 @@
     dvc exp run -n matching    -S 'active=[how2sign]' -S 'train.seeds=[42,43,44]' -S train.learnt_every=2
     dvc exp run -n no-matching -S 'active=[how2sign]' -S 'train.seeds=[42,43,44]' -S train.learnt_every=2 \
         -S train.losses.match_weight=0
-    python benchmarks/learning_curves.py how2sign matching no-matching --output docs/how2sign_learning.png
+    python benchmarks/learning_curves.py how2sign matching "without matching=no-matching" \
+        --output docs/how2sign_learning.png
 
-A run is a revision or the name of an experiment; its curves come from DVC. A colour is a stream, a dash a run; the line
-is the mean of the seeds and the band reaches from the lowest to the highest. The last values are printed as well.
+A run is a revision or the name of an experiment, with a label before it if that is not to be its name; its curves come
+from DVC. A colour is a stream, a dash a run; the line is the mean of the seeds and the band reaches from the lowest to
+the highest. The last values are printed as well.
 """
 
 import argparse
@@ -24,12 +26,13 @@ DIRECTIONS = ("T2V", "V2T")
 
 
 def curves(dataset: str, run: str) -> pd.DataFrame:
-    """run, seed, epoch, stream, direction ("T2V on dev"), metric, value."""
+    """run, seed, epoch, stream, direction ("T2V on dev"), metric, value. run: "label=revision" or a revision alone."""
+    label, revision = run.split("=", 1) if "=" in run else (run, run)
     path = f"metrics/{dataset}/train/plots/custom/recall.json"
-    table = pd.DataFrame(json.loads(DVCFileSystem(rev=run).read_text(path)))
-    table = table[table["metric"] == "R@1"].assign(run=run)
+    table = pd.DataFrame(json.loads(DVCFileSystem(rev=revision).read_text(path)))
+    table = table[table["metric"] == "R@1"].assign(run=label)
     if not table["direction"].str.endswith("train").any():
-        raise SystemExit(f"{run} did not rank the training sentences while it ran: -S train.learnt_every=2")
+        raise SystemExit(f"{revision} did not rank the training sentences while it ran: -S train.learnt_every=2")
     return table
 
 
@@ -60,7 +63,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
-    parser.add_argument("runs", nargs="+")
+    parser.add_argument("runs", nargs="+", metavar="[LABEL=]REVISION")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     table = pd.concat([curves(arguments.dataset, run) for run in arguments.runs], ignore_index=True)

@@ -21,14 +21,14 @@ One process, one thread for the first three, which take turns; the best of each 
 which depends on who else is at work only as far as memory and caches are shared: batches wait for memory more than
 single frames do.
 
-Found on two CPU cores that others used too, a second of the processor; in brackets with six at work (400 videos):
-    prepared        720 videos                                   (527)
-    ours           7804 samples                                  (5759, 3365, 3468 in three runs)
-    per frame       112 samples, so ours is 69 times as fast, 63 in another run     (122, 117, 126: 47, 29, 28 times)
-    making          27 to 76 ms of the processor for a batch of 128, with the six others
-    waiting         88 ms of the clock before a step of 279 s, with the six others, as all that follows
-    step            177 s of the processor, from 16 videos in 22 s
-    share           0.04 %: loading takes a hundredth of the 5 % that it may
+Found on two CPU cores of which another process used one, 400 videos, a second of the processor:
+    prepared        695 videos
+    ours           8306 samples
+    per frame       141 samples, so ours is 59 times as fast; earlier 63 and 69, 28 to 47 with six others at work
+    making          17 to 37 ms of the processor for a batch of 128
+    waiting         20 ms of the clock before a step of 358 s
+    step            208 s of the processor, from 16 videos in 26 s
+    share           0.02 %: a two-hundredth of the 5 % that loading may take
 """
 
 from __future__ import annotations

@@ -16,17 +16,17 @@ model that looks is told from one that knows the grammar. `s` is a moment's medi
 Found with the demo's model of params.yaml, 60 test videos, 201 content words:
 
                      right   interval        odd      s
-    fusion           45.3%   39.7%-51.3%   45.8%   0.84
-      other word's    8.8%   6.4%-11.3%     5.8%
-    pose             64.2%   58.7%-69.3%   66.3%   1.04
-      other word's    6.5%   4.7%-8.1%      8.0%
-    rgb              22.9%   17.6%-28.4%   22.9%   0.64
-      other word's   16.7%   13.7%-19.4%   14.7%
+    fusion           41.3%   36.1%-46.9%   43.4%   0.88
+      other word's    9.6%   7.4%-11.8%     8.0%
+    pose             66.2%   60.3%-72.1%   61.4%   1.08
+      other word's    6.7%   4.8%-8.7%      7.0%
+    rgb              20.9%   15.8%-26.4%   19.3%   0.64
+      other word's   15.7%   12.7%-18.8%   14.3%
     usual place      58.7%   52.2%-65.3%    0.0%
     any time         13.9%   13.4%-14.4%   13.2%
 
-Pose knows when a word is signed, and by looking: it is as often right where the usual place is wrong. RGB, whose I3D is
-untrained in the demo, knows it hardly, and fusion inherits from both.
+Pose knows when a word is signed, and by looking: it is right nearly as often where the usual place is wrong. RGB,
+whose I3D is untrained in the demo, knows it hardly, and fusion inherits from both.
 """
 
 import argparse
