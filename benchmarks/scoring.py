@@ -17,6 +17,7 @@ Found at 642 x 642, full, three streams, with two threads and little else at wor
 fast (CPU 55.1 s against 465.5); with one thread beside other work 8.4 times. The largest difference, unscaled, is
 8.9e-8. Of a pair of blocks, 6.6 ms, the matrix product takes 5.7, at the rate of a large one. A process that only
 compares 2,400 x 2,400 peaks at 1,088 MB. At PHOENIX-like lengths, likewise: 21.2 s against 237.0, 11.2 times.
+Scaling, full: 100 x 100 take 2.0 s, of which the fusion is a large part, 200: 4.9, 400: 12.8, 800: 41.8 s and 918 MB.
 """
 
 import argparse
