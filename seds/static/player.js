@@ -1,7 +1,7 @@
 // A video that plays its cut of a file, and moments of the cut. Times here are seconds from the start of the cut.
 import { address, ask, seconds } from "./net.js";
 
-let playing = null; // one at a time
+let current = null; // the player that plays, or will once it has loaded: one at a time
 
 /** source: {video: id of the gallery} or {clip: number, film: whether there is something of it to play}. */
 export class Player {
@@ -26,8 +26,8 @@ export class Player {
     if (closed) close.addEventListener("click", closed);
     else close.remove();
     this.video.addEventListener("play", () => {
-      if (playing && playing !== this) playing.video.pause();
-      playing = this;
+      if (this.video.paused) return; // another was asked for before this event came
+      this.take();
       if (this.end !== null && this.video.currentTime >= this.end - 0.05) this.video.currentTime = this.start;
       this.watch();
     });
@@ -63,20 +63,21 @@ export class Player {
     this.trouble.hidden = false;
   }
 
-  async play() {
-    await this.ready;
-    this.stopAt = null;
-    await this.go(0);
+  /** Be the one that plays. */
+  take() {
+    if (current && current !== this) current.video.pause();
+    current = this;
   }
 
-  /** Play from one time to another. */
+  play() {
+    return this.moment(0, null);
+  }
+
+  /** Play from one time to another, or to the end. Whatever is asked for while this one loads goes before it. */
   async moment(start, end) {
+    this.take();
+    const asked = (this.asked = {});
     await this.ready;
-    this.stopAt = end;
-    await this.go(start);
-  }
-
-  async go(time) {
     if (!this.video.src) return;
     if (this.video.readyState < 1) {
       await new Promise((resolve) => {
@@ -84,7 +85,9 @@ export class Player {
         this.video.addEventListener("error", resolve, { once: true });
       });
     }
-    this.video.currentTime = this.start + time;
+    if (current !== this || this.asked !== asked) return;
+    this.stopAt = end;
+    this.video.currentTime = this.start + start;
     await this.video.play().catch(() => {}); // it was closed, or cannot be played, which `error` tells
   }
 
@@ -111,7 +114,7 @@ export class Player {
     this.video.pause();
     this.video.removeAttribute("src");
     this.video.load();
-    if (playing === this) playing = null;
+    if (current === this) current = null;
     this.element.remove();
   }
 }

@@ -17,6 +17,12 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 PATIENCE_MS = 60_000  # machines may be busy
+# Where videos stood when they began to play, were paused or set: a state may have come and gone before one looks.
+RECORD_EVENTS = """
+  window.happened = {play: [], pause: [], seeking: []};
+  for (const [kind, times] of Object.entries(happened))
+    document.addEventListener(kind, (event) => times.push(event.target.currentTime), {capture: true});
+"""
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")]
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -41,6 +47,7 @@ def page(browser, served: Served) -> Iterator["sync_api.Page"]:
     page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
     page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
     page.on("request", lambda r: None if r.url.startswith((served.url, "data:")) else wrong.append(r.url))
+    page.add_init_script(RECORD_EVENTS)
     yield page
     context.close()
     assert wrong == []
@@ -58,13 +65,32 @@ def result(page, text: str):
     return page.locator(".result").filter(has=page.get_by_text(text, exact=True))
 
 
-def time_of(page, selector: str = "video") -> float:
-    return page.eval_on_selector(selector, "video => video.currentTime")
-
-
 def wait_until_time(page, least: float, selector: str = ".result video") -> None:
     page.wait_for_function(
         "([s, t]) => document.querySelector(s)?.currentTime > t", arg=[selector, least], timeout=PATIENCE_MS
+    )
+
+
+def happened(page, kind: str) -> list[float]:
+    """s of the file, at each event."""
+    return page.evaluate("kind => window.happened[kind]", kind)
+
+
+def wait_for_one_more(page, kind: str, before: list[float]) -> float:
+    """Its time in the file."""
+    page.wait_for_function("([kind, n]) => window.happened[kind].length > n", arg=[kind, len(before)])
+    return happened(page, kind)[len(before)]
+
+
+def pause(page, selector: str = ".result video") -> None:
+    """Whether or not it had come to its end."""
+    page.eval_on_selector(
+        selector,
+        """video => new Promise(resolve => {
+          if (video.paused) return resolve();
+          video.addEventListener("pause", resolve, {once: true});
+          video.pause();
+        })""",
     )
 
 
@@ -86,12 +112,12 @@ def test_type_see_click_play_and_why(page, served: Served) -> None:
     page.wait_for_selector(".row")
     words = page.locator(".row button")
     assert words.locator("bdi").all_inner_texts() == ["a", "sentence", "of", "plain"]
-    start = float(words.nth(1).locator("small").inner_text().split("–")[0])
+    pause(page)
+    pauses = happened(page, "pause")
     words.nth(1).click()
-    wait_until_time(page, start)
-    page.wait_for_function("() => document.querySelector('.result video').paused")  # at the moment's end
+    paused = wait_for_one_more(page, "pause", pauses)
     end = float(words.nth(1).locator("small").inner_text().split("–")[1].split()[0])
-    assert end - 0.1 < time_of(page) < end + 0.4
+    assert end - 0.1 < paused < end + 0.4
     assert "percent of its weight" in page.locator(".strip svg").nth(1).get_attribute("aria-label")
     page.keyboard.press("Escape")
     assert page.locator("video").count() == 0
@@ -122,12 +148,11 @@ def test_a_cut_plays_its_part_of_the_file(page, served: Served) -> None:
     search(page, served, "cut")
     page.click("#more")
     result(page, "a sentence of cut-b").locator(".thumb").click()
-    wait_until_time(page, 4.8)
-    page.wait_for_function("() => document.querySelector('video').paused")
-    assert 7.1 <= time_of(page) < 7.6
+    assert wait_for_one_more(page, "play", []) >= 4.8
+    assert 7.1 <= wait_for_one_more(page, "pause", []) < 7.6
+    seeks = happened(page, "seeking")
     page.eval_on_selector("video", "video => video.play()")
-    page.wait_for_function("() => document.querySelector('video').currentTime < 7")
-    assert time_of(page) >= 4.8, "it begins again at the start of the cut"
+    assert wait_for_one_more(page, "seeking", seeks) == pytest.approx(4.8), "it begins again at the start of the cut"
 
 
 @pytest.mark.parametrize("video", ["folder", "mpeg4"])
@@ -173,6 +198,21 @@ def test_from_video_to_sentence_and_back_again(page, served: Served) -> None:
     page.wait_for_url("**stream=pose")
     page.go_back()
     page.wait_for_function("() => document.querySelector('[name=stream]').checked")
+
+
+def test_what_was_asked_for_last_plays(page, served: Served) -> None:
+    page.goto(f"{served.url}?video=plain")
+    page.wait_for_function("() => document.querySelector('#asked video')?.readyState > 0")
+    held: list[sync_api.Route] = []
+    page.route("**/api/film*", lambda route: held.append(route))
+    page.locator(".result .thumb").first.click()
+    page.wait_for_selector(".result video")
+    page.eval_on_selector("#asked video", "video => video.play()")
+    wait_until_time(page, 0.1, "#asked video")
+    held[0].continue_()
+    page.wait_for_function("() => document.querySelector('.result video').readyState > 1")
+    assert page.eval_on_selector(".result video", "video => video.paused"), "it was asked for earlier and loaded later"
+    assert len(happened(page, "play")) == 1
 
 
 def test_the_keyboard_is_enough(page, served: Served) -> None:
