@@ -81,6 +81,14 @@ class ShardReader:
         except SafetensorError as error:
             raise ShardError(f"{self.folder / name}: {video_id!r}: {error}") from None
 
+    def find(self, video_id: str, field: str) -> np.ndarray | None:
+        """An array that not every video has; None of one without it. Raises ShardError."""
+        name = self._shard_of.get(video_id)
+        if name is None or f"{field}/{video_id}" not in self._shard(name).keys():  # noqa: SIM118
+            return None
+        (found,) = self.read(video_id, (field,))
+        return found
+
     def _shard(self, name: str) -> safe_open:
         with self._lock:
             shard = self._open.pop(name, None) or _open(self.folder / name, self.kind)

@@ -7,6 +7,7 @@ Frames stream: whatever a video's length, one is decoded at a time.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +16,9 @@ import numpy as np
 
 from seds import frame_folder, video_file
 from seds.frame_folder import frame_files
-from seds.video_file import VideoError, VideoInfo
+from seds.video_file import TimedFrame, VideoError, VideoInfo
 
-__all__ = ["VideoError", "VideoInfo", "content_hash", "frame_files", "frames", "probe"]
+__all__ = ["TimedFrame", "VideoError", "VideoInfo", "content_hash", "frame_files", "frames", "probe", "timed_frames"]
 
 
 def probe(path: str | Path, fps: float | None = None) -> VideoInfo:
@@ -36,9 +37,17 @@ def frames(
     Yields uint8 [H,W,3] RGB, all of one size. `fps` is needed for a cut of a folder. Raises VideoError, at the first
     frame that cannot be had, if not before.
     """
+    for frame in timed_frames(path, start_s, end_s, fps):
+        yield frame.image
+
+
+def timed_frames(
+    path: str | Path, start_s: float | None = None, end_s: float | None = None, fps: float | None = None
+) -> Iterator[TimedFrame]:
+    """Likewise, each with when it is shown: a file says it, of most formats, and a folder of frames does not."""
     if Path(path).is_dir():
-        return frame_folder.frames(path, start_s, end_s, fps)
-    return video_file.frames(path, start_s, end_s)
+        return (TimedFrame(image, math.nan, math.nan) for image in frame_folder.frames(path, start_s, end_s, fps))
+    return video_file.timed_frames(path, start_s, end_s)
 
 
 def content_hash(path: str | Path) -> str:

@@ -10,12 +10,13 @@ Only local files are opened: a playlist or a text that names other files or host
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import SupportsBytes, cast
+from typing import NamedTuple, SupportsBytes, cast
 
 import av
 import numpy as np
@@ -50,6 +51,14 @@ class VideoInfo:
     height: int
 
 
+class TimedFrame(NamedTuple):
+    """A frame, uint8 [H,W,3] RGB, and when it is shown, s since the video's first; NaN where nothing tells."""
+
+    image: np.ndarray
+    begin: float
+    end: float
+
+
 def probe(path: str | Path) -> VideoInfo:
     """What the headers say, and the size of the first frame, which is decoded.
 
@@ -72,11 +81,11 @@ def probe(path: str | Path) -> VideoInfo:
     return VideoInfo(promised, fps, width, height)
 
 
-def frames(path: str | Path, start_s: float | None = None, end_s: float | None = None) -> Iterator[np.ndarray]:
+def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | None = None) -> Iterator[TimedFrame]:
     """The frames shown at start_s <= t < end_s (seconds from the first; None = from the start, to the end).
 
-    Yields uint8 [H,W,3] RGB. Raises VideoError: nothing to decode, a decoder's error, a frame of another size than the
-    first, or clearly fewer frames than the file's headers promise for that time, as in a truncated download.
+    Raises VideoError: nothing to decode, a decoder's error, a frame of another size than the first, or clearly fewer
+    frames than the file's headers promise for that time, as in a truncated download.
     """
     cut = start_s is not None or end_s is not None
     start, end = start_s or 0.0, float("inf") if end_s is None else end_s
@@ -86,13 +95,14 @@ def frames(path: str | Path, start_s: float | None = None, end_s: float | None =
         origin = _seconds(stream, stream.start_time or 0)
         try:
             for frame in _decode_from(start, origin, container, stream):
+                begin = until_next = math.nan
                 if frame.time is not None:
-                    time = round(frame.time - origin, 6)  # so that neighbouring cuts share no frame and lose none
-                    if start_s is not None and time < start:
+                    begin = round(frame.time - origin, 6)  # so that neighbouring cuts share no frame and lose none
+                    if start_s is not None and begin < start:
                         continue
-                    if time >= end:
+                    if begin >= end:
                         break
-                    until = time + _seconds(stream, frame.duration)
+                    until = until_next = begin + _seconds(stream, frame.duration)
                 elif cut:
                     raise VideoError(f"{path}: its frames carry no timestamps, so {start:g} s cannot be found in it")
                 if shape is None:
@@ -103,7 +113,7 @@ def frames(path: str | Path, start_s: float | None = None, end_s: float | None =
                         f"{path}: frame {got} is {size_text(image.shape)}, the first was {size_text(shape)}"
                     )
                 got, shape = got + 1, image.shape
-                yield image
+                yield TimedFrame(image, begin, until_next)
         except _DamagedError as error:
             raise VideoError(f"{path}: {error}, after {got} of {promised or 'an unknown number of'} frames") from None
         if promised is None:

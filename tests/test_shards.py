@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from seds import shards, tables
+from seds.mapped import MappedReader
 
 
 @pytest.fixture
@@ -37,6 +38,15 @@ def test_a_video_or_field_that_is_not_there_is_named(folder: Path) -> None:
         reader.read("b", ("keypoints",))
     with pytest.raises(shards.ShardError, match=r"'a'.*features"):
         reader.read("a", ("features",))
+
+
+def test_a_field_that_not_every_video_has_may_be_missing(folder: Path) -> None:
+    for reader in (shards.ShardReader(folder, "pose"), MappedReader(folder, "pose")):
+        assert reader.find("a", "frame_times") is None
+        assert reader.find("b", "keypoints") is None
+        found = reader.find("a", "keypoints")
+        assert found is not None
+        assert found.shape == (2, 133, 3)
 
 
 def test_a_truncated_shard_is_a_clear_error(folder: Path) -> None:

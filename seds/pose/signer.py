@@ -16,9 +16,10 @@ import numpy as np
 
 from seds.boxes import Box, clip_box, padded, pixels
 from seds.extract import Extraction, Video
+from seds.frame_times import FIELD, FrameTimes
 from seds.pose.people import PersonDetector, signer_area
 from seds.pose.quiet import quiet
-from seds.video import frames
+from seds.video import TimedFrame, timed_frames
 
 
 class Estimate(Protocol):
@@ -38,7 +39,8 @@ class Estimate(Protocol):
 
 
 class SignerExtractor:
-    """Video -> "keypoints" float32 [T,133,3]: x, y in px of the whole frame, confidence.
+    """Video -> "keypoints" float32 [T,133,3]: x, y in px of the whole frame, confidence. Of a video whose frame rate
+    varies, also when each frame is shown (seds.frame_times).
 
     The frames are handed on as they are decoded; the estimator reads ahead.
 
@@ -51,7 +53,8 @@ class SignerExtractor:
             self._people = PersonDetector()
 
     def __call__(self, video: Video) -> Extraction:
-        images = _images(video)
+        times = FrameTimes()
+        images = times.watched(_frames(video))
         first = next(images)
         height, width = first.shape[:2]
         box = clip_box(video.bbox, width, height)
@@ -63,8 +66,12 @@ class SignerExtractor:
         if narrower is not None:
             if video.bbox is None:
                 _log.warning("%s: several people in view and no bbox; the keypoints are the largest's", video.video_id)
-            keypoints = self._estimate(_images(video), narrower)
-        return Extraction({"keypoints": keypoints}, frames=len(keypoints), rows=len(keypoints))
+            keypoints = self._estimate((frame.image for frame in _frames(video)), narrower)
+        tensors = {"keypoints": keypoints}
+        uneven = times.uneven(video.fps, video.start_s)
+        if uneven is not None:
+            tensors[FIELD] = uneven
+        return Extraction(tensors, frames=len(keypoints), rows=len(keypoints))
 
     def _watched(
         self, images: Iterable[np.ndarray], view: Box, every: int, looks: list[list[Box]]
@@ -78,8 +85,8 @@ class SignerExtractor:
             yield image
 
 
-def _images(video: Video) -> Iterator[np.ndarray]:
-    return frames(video.path, video.start_s, video.end_s, video.fps)
+def _frames(video: Video) -> Iterator[TimedFrame]:
+    return timed_frames(video.path, video.start_s, video.end_s, video.fps)
 
 
 def _shifted(box: Box, x: float, y: float) -> Box:

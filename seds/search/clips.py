@@ -15,10 +15,10 @@ import numpy as np
 from seds import imported, samples, workers
 from seds.config import Params, Windows
 from seds.extract import Build, Extraction, Extractor, Video
+from seds.frame_times import FIELD, frame_edges
 from seds.legible import legible
 from seds.pose.estimators import estimator
 from seds.rgb.extractor import build_extractor, describe
-from seds.search.frame_times import frame_edges
 from seds.search.index import Header, SearchError
 from seds.video import VideoError, VideoInfo, probe
 
@@ -36,12 +36,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class Extracted:
-    """What was found in a file; edges as in Clip."""
+    """What was found in a file."""
 
     info: VideoInfo
     pose: Extraction
     rgb: Extraction
-    edges: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def ready_clip(path: Path, found: Extracted, how: Extractors, rules: Windows, wr
             f"{legible(path.name)}: no hand was seen in any of its {len(keypoints)} frames; there is nothing to compare"
         )
     ready = samples.Video(**vars(prepared), features=features["features"], video_id=path.name, sentence_id="", text="")
-    return Clip(ready, found.edges)
+    return Clip(ready, frame_edges(found.pose.tensors.get(FIELD), len(keypoints), info.fps))
 
 
 def build_both(how: Extractors) -> tuple[Extractor, Extractor]:
@@ -135,7 +134,7 @@ class _Told:
         info = VideoInfo(video.frames, video.fps, video.width, video.height)
         try:
             pose, rgb = self._pose(video), self._rgb(video)
-            return Extracted(info, pose, rgb, frame_edges(video.path, pose.frames, video.fps))
+            return Extracted(info, pose, rgb)
         except (ValueError, OSError, MemoryError) as error:
             return _reason(error, Path(video.path))
 

@@ -17,9 +17,9 @@ from seds.config import Dataset, Windows
 from seds.config import Index as Settings
 from seds.cuts import duration_s
 from seds.data import DataError, check_features, check_windows, load_video
+from seds.frame_times import FIELD, frame_edges
 from seds.model import SEDS
 from seds.search.encoding import Encoded, encode_texts, encode_videos, window_times
-from seds.search.frame_times import even_edges
 from seds.search.index import HEADER, METADATA, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
 from seds.search.row_writer import RowWriter
 from seds.shards import ShardReader
@@ -112,8 +112,7 @@ def _write_videos(
             for video in videos:
                 check_features(pose.folder.name, video, model.sizes)
             for row, video, encoded in zip(part, videos, encode_videos(model, videos), strict=True):
-                # Frames' own times are not among what was extracted: of a rate that varies, this is the mean.
-                edges = even_edges(int(video.raw_frames[-1]) + 1, row.fps)
+                edges = frame_edges(pose.find(row.video_id, FIELD), int(video.raw_frames[-1]) + 1, row.fps)
                 for stream, tokens in encoded.tokens.items():
                     _append(file, f"/{stream}", tokens, encoded.valid)
                 file.append("times", _times(window_times(video, rules.window, edges), duration_s(row), encoded))

@@ -9,7 +9,6 @@ from safetensors import numpy as tensors
 
 from seds.extract import Extraction
 from seds.search.clips import Extracted, Extractors, build_both, whole
-from seds.search.frame_times import frame_edges
 from seds.serve.confined import Report, Task
 from seds.video import VideoInfo, probe
 
@@ -36,7 +35,6 @@ def build(how: Extractors) -> Task:
         }
         both = {f"pose/{name}": t for name, t in of_pose.tensors.items()}
         both |= {f"rgb/{name}": t for name, t in of_rgb.tensors.items()}
-        both["edges"] = frame_edges(path, of_pose.frames, info.fps)
         return json.dumps(facts).encode() + b"\n" + tensors.save(both)
 
     return run
@@ -51,4 +49,4 @@ def read(answer: bytes) -> Extracted:
         own = {name.removeprefix(f"{kind}/"): t for name, t in found.items() if name.startswith(f"{kind}/")}
         return Extraction(own, *known[kind])
 
-    return Extracted(VideoInfo(*known["info"]), part("pose"), part("rgb"), found["edges"])
+    return Extracted(VideoInfo(*known["info"]), part("pose"), part("rgb"))

@@ -5,13 +5,14 @@ make one that it plays, take a picture.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 from PIL import Image
 
 from seds import video
@@ -30,7 +31,7 @@ POSTER_PX = 320  # longer side
 FILM_PX = 720  # longer side is at most 16/9 of it
 _POSTER_AT = 0.4  # of the duration: hands rest at both ends
 _SECONDS_UNKNOWN = 5.0
-_TICK = Fraction(1, 90_000)  # s, of films at times of their own
+_TICK = Fraction(1, 90_000)  # s, of the films' clock
 
 
 def build() -> Task:
@@ -121,38 +122,31 @@ def _poster(
 
 def _film(
     path: str, output: str, start_s: float | None, end_s: float | None, fps: float, seconds: float | None,
-    report: Report, edges: list[float] | None = None,
+    report: Report,
 ) -> None:  # fmt: skip
-    """The cut as H.264 in mp4, at most FILM_PX high; its frames begin at the times `edges`, s, else at a constant rate.
-
-    The moments that are played in it count the same way: the index's at the mean rate, a clip's at its own times.
+    """The cut as H.264 in mp4, at most FILM_PX high; its frames are shown when they are in the file, so that moments
+    fit, and the first from the start. Where nothing tells when, and in a folder, their rate is `fps`.
     """
     rate = Fraction(fps).limit_denominator(10_000)
     expected = max(1.0, fps * (_SECONDS_UNKNOWN if seconds is None else seconds))
-    images = video.frames(path, start_s, end_s, fps)
-    first = next(images)
-    width, height = _even(first.shape[1], first.shape[0])
+    frames = video.timed_frames(path, start_s, end_s, fps)
+    first = next(frames)
+    width, height = _even(first.image.shape[1], first.image.shape[0])
     with av.open(output, "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "23"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        if edges is not None:
-            stream.codec_context.time_base = _TICK
+        stream.codec_context.time_base = _TICK
         before = -1
-        for i, image in enumerate(_all(first, images)):
+        for i, (image, begin, _) in enumerate(chain([first], frames)):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame = frame.reformat(width, height, "yuv420p", interpolation="AREA")
-            if edges is not None:
-                before = max(before + 1, round(edges[i] / _TICK))  # two frames at one time are refused by the codec
-                frame.pts, frame.time_base = before, _TICK
+            due = i / fps if i == 0 or math.isnan(begin) else begin - (start_s or 0.0)
+            before = max(before + 1, round(due / _TICK))  # two frames at one time are refused by the codec
+            frame.pts, frame.time_base = before, _TICK
             container.mux(stream.encode(frame))
             if i % 10 == 0:
                 report(min(1.0, i / expected))
         container.mux(stream.encode(None))
-
-
-def _all(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    yield first
-    yield from rest
 
 
 def _even(width: int, height: int) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from seds.serve.problem import Problem
 
 _POSTER_S, _FILM_S = 30.0, 300.0  # longest that making one may take
 Find = Callable[[str], dict[str, Any] | None]
-_VERSION = 1  # of how pictures and films are made; a change makes them anew
+_VERSION = 2  # of how pictures and films are made; a change makes them anew
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any
 
 from seds.config import Serve
 from seds.legible import legible
-from seds.search.clips import Extracted
 from seds.search.gallery import EncodedClip, Gallery
 from seds.serve import answers, extraction, films
 from seds.serve.cache import Cache
@@ -19,6 +18,7 @@ from seds.serve.desk import Desk
 from seds.serve.media import Film, Media
 from seds.serve.problem import Problem
 from seds.serve.uploads import Clip, Clips
+from seds.video import VideoInfo
 from seds.workers import cores
 
 _VET_S = 30.0  # longest that reading a clip's packets may take
@@ -167,13 +167,15 @@ class Site:
         except (RefusedError, BrokenError, ValueError) as error:
             reason = legible(str(error).removeprefix(f"{clip.path}: ").removeprefix(f"{clip.path.name}: "))
             raise Problem(422, f"this clip cannot be used: {reason}") from None
-        clip.film = self._playable(clip.path, found)
+        clip.film = self._playable(clip.path, found.info)
 
-    def _playable(self, path: Path, found: Extracted) -> Film | None:
+    def _playable(self, path: Path, info: VideoInfo) -> Film | None:
         """The clip itself where browsers play it, else a film of it; None where none can be made."""
         film = self._scratch / f"{path.name}.mp4"
-        times = {"fps": found.info.fps, "seconds": float(found.edges[-1]), "edges": found.edges.tolist()}
-        task = {"do": "film", "path": str(path), "output": str(film), "start_s": None, "end_s": None, **times}
+        task = {
+            "do": "film", "path": str(path), "output": str(film), "start_s": None, "end_s": None,
+            "fps": info.fps, "seconds": info.frames / info.fps,
+        }  # fmt: skip
         try:
             kind = films.read(self._vets.run({"do": "kind", "path": str(path)}, _VET_S))
             if kind in films.MEDIA_TYPES:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from films import write_uneven
 
 from seds.boxes import Box
 from seds.config import load_params
@@ -15,6 +16,7 @@ from seds.pose import accuracy
 from seds.pose.mediapipe_holistic import Holistic
 from seds.pose.people import PersonDetector, nearest, signer_area
 from seds.pose.signer import SignerExtractor
+from seds.video import frames, probe
 
 LEFT, RIGHT = (10.0, 20.0, 40.0, 90.0), (60.0, 25.0, 90.0, 95.0)
 FRAME = (0.0, 0.0, 100.0, 100.0)
@@ -81,8 +83,6 @@ def extractor() -> SignerExtractor:
 
 
 def test_both_people_are_seen(pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor) -> None:
-    from seds.video import frames
-
     image = next(frames(pair[0].path))
     left, right = sorted(PersonDetector()(image))
     assert left[0] < pair[1][0, 0, 0] < left[2], "the nose"
@@ -116,6 +116,20 @@ def test_without_a_box_one_person_is_kept_and_said_so(
     assert "pair: several people in view and no bbox" in caplog.text
     distances = [np.abs(found[:, 0, :2] - truth[:, 0, :2]).max() for truth in (left, right)]
     assert min(distances) < 20 < 150 < max(distances)
+
+
+def test_of_a_rate_that_varies_the_times_are_kept(
+    pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor, tmp_path: Path
+) -> None:
+    """Also where the video is read twice, for the second person in view."""
+    video, *_ = pair
+    begins = np.arange(video.frames) / video.fps
+    begins[9:] += 2  # the camera paused
+    paused = write_uneven(tmp_path / "paused.mp4", list(frames(video.path)), begins)
+    extraction = extractor(replace(video, path=str(paused), fps=probe(paused).fps))
+    np.testing.assert_allclose(extraction.tensors["frame_times"][:-1], begins, atol=2e-3)
+    assert len(extraction.tensors["keypoints"]) == video.frames
+    assert list(extractor(video).tensors) == ["keypoints"]
 
 
 def test_a_box_outside_the_frame_is_that_videos_error(

@@ -18,6 +18,7 @@ from seds.data import DataError
 from seds.search.index import SearchError, open_index
 from seds.search.indexing import build
 from seds.search.row_writer import RowWriter
+from seds.shards import write_shard
 
 FILES = ("index.json", "sentences.parquet", "sentences.safetensors", "videos.parquet", "videos.safetensors")
 
@@ -57,6 +58,29 @@ def test_an_index_holds_each_usable_video_and_each_sentence_once(folder: Path) -
         assert times[0].tolist() == pytest.approx([0, video.duration_s])
         assert (times[1:, 1] - times[1:, 0]).tolist() == pytest.approx([16 / 25] * video.windows, abs=1e-5)
         assert float(times.max()) <= video.duration_s + 1e-6
+
+
+def test_windows_of_a_video_whose_rate_varies_have_the_times_of_its_frames(folder: Path) -> None:
+    pose = Path("data/pose/toy/0.safetensors")
+    tensors = load_file(pose)
+    index = open_index("toy", Path())
+    even, video_id = load_file(folder / "videos.safetensors"), index.videos["video_id"].iloc[1]
+    edges = np.arange(len(tensors[f"keypoints/{video_id}"]) + 1) / 25
+    edges[5:] += 0.4  # the camera paused; the first window has begun
+    fields: dict[str, dict[str, np.ndarray]] = {name.split("/", 1)[1]: {} for name in tensors}
+    for name, values in tensors.items():
+        field, owner = name.split("/", 1)
+        fields[owner][field] = values
+    fields[video_id]["frame_times"] = edges
+    write_shard(pose, "pose", fields, {})
+    write_index(Path())
+    own = load_file(folder / "videos.safetensors")
+    first, end = even["offsets"][1] + 1, even["offsets"][2]
+    shown = even["times"][first:end]
+    np.testing.assert_allclose(own["times"][first:end], shown + 0.4 * (shown >= 5 / 25), atol=1e-6)
+    assert shown[0, 0] < 5 / 25 < shown[0, 1]
+    np.testing.assert_array_equal(own["times"][:first], even["times"][:first])
+    np.testing.assert_array_equal(own["times"][end:], even["times"][end:])
 
 
 def test_the_same_inputs_make_the_same_bytes(folder: Path) -> None:

@@ -7,11 +7,10 @@ import cv2
 import numpy as np
 import pytest
 import shown
-from films import film
+from films import film, write_uneven
 from served import write_mpeg4
 
 from seds import video
-from seds.search.frame_times import frame_edges
 from seds.serve import films
 
 TASK = films.build()
@@ -66,13 +65,16 @@ def test_a_film_of_a_folder_is_its_cut_at_its_rate(tmp_path: Path) -> None:
     assert run("kind", path=str(output)) == "video/mp4"
 
 
-def test_a_film_keeps_the_times_that_it_is_told(tmp_path: Path) -> None:
-    source, output = film(tmp_path / "even.mp4", 6, 10), tmp_path / "film.mp4"
-    edges = [0, 0.04, 0.04, 1.5, 1.6, 2.0, 2.1]  # two at one time
-    cut = {"start_s": None, "end_s": None, "fps": 10.0, "seconds": 2.1}
-    run("film", path=str(source), output=str(output), edges=edges, **cut)
-    np.testing.assert_allclose(frame_edges(output, 6, 10.0)[:-1], edges[:-1], atol=1e-4)
-    assert [round(image.mean(), -1) for image in video.frames(output)] == [0, 10, 20, 30, 40, 50]
+def test_a_film_keeps_the_times_of_its_frames(tmp_path: Path) -> None:
+    begins = [0, 0.04, 0.08, 1.5, 1.6, 2.0]
+    images = [np.full((48, 64, 3), 40 * i, np.uint8) for i in range(len(begins))]
+    source = write_uneven(tmp_path / "paused.mp4", images, begins)
+    fps = video.probe(source).fps
+    for start, end, expected in ((None, None, begins), (0.06, 1.9, [0, 1.44, 1.54])):  # the first from the start
+        output = tmp_path / "film.mp4"
+        run("film", path=str(source), output=str(output), start_s=start, end_s=end, fps=fps, seconds=2.1)
+        np.testing.assert_allclose([frame.begin for frame in video.timed_frames(output)], expected, atol=1e-4)
+    assert [round(image.mean() / 40) for image in video.frames(output)] == [2, 3, 4]
 
 
 def test_a_film_is_of_a_size_that_codecs_take(tmp_path: Path) -> None:

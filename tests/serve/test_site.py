@@ -7,9 +7,6 @@ from films import film
 from served import write_mpeg4
 
 from seds import video
-from seds.extract import Extraction
-from seds.search.clips import Extracted
-from seds.search.frame_times import frame_edges
 from seds.serve import films
 from seds.serve.confined import Confined
 from seds.serve.media import Film
@@ -21,9 +18,8 @@ def playable(path: Path, scratch: Path, file_mb: int) -> Film | None:
     site = Site.__new__(Site)  # of which only these are used
     site._scratch, site._vets = scratch, Confined(films.build, 500)
     site._films = Confined(films.build, 500, file_mb)
-    info, nothing = video.probe(path), Extraction({}, 0, 0)
     try:
-        return site._playable(path, Extracted(info, nothing, nothing, frame_edges(path, info.frames, info.fps)))
+        return site._playable(path, video.probe(path))
     finally:
         site._vets.close()
         site._films.close()
