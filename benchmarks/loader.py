@@ -47,13 +47,14 @@ import pandas as pd
 import torch
 from torch import nn
 
-from seds import optim, shards, tables
+from seds import shards, tables
 from seds.batches import feed
 from seds.config import Dataset, Train, TrainProfile, Windows, load_params
 from seds.data import Split, load_split
 from seds.devices import autocast
 from seds.model import SEDS, Batch, initialise
 from seds.pose.skeleton import BODY, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.training import optim
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import per_frame

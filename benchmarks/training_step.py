@@ -21,9 +21,9 @@ import torch
 from peak_memory import MB, random_batch
 from torch import Tensor, nn
 
-from seds import optim
 from seds.config import Losses, load_params
 from seds.model import SEDS, Batch, initialise
+from seds.training import optim
 
 
 def timed(run: Callable[[], Tensor]) -> tuple[float, float]:

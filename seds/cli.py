@@ -42,7 +42,7 @@ def import_features(
     from seds.captions import RELEASES, ReleaseError
     from seds.pickles import PickleError
     from seds.prepare import summary
-    from seds.released_features import import_release
+    from seds.release.features import import_release
 
     place = output or Path("data/raw") / name
     try:
@@ -103,9 +103,9 @@ def show(
     the worst videos first, and beside it the measures of every video as Parquet.
     """
     from seds.config import ConfigError, load_params
-    from seds.quality_page import write_page
     from seds.shards import ShardError
-    from seds.show import ShowError, open_corpus, write_sheet
+    from seds.show.contact_sheet import ShowError, open_corpus, write_sheet
+    from seds.show.quality_page import write_page
     from seds.tables import TableError
     from seds.video import VideoError
 
@@ -169,8 +169,8 @@ def import_checkpoint(
     ] = None,
 ) -> None:
     """Turn a checkpoint of the published SEDS release into a model folder. Nothing that the file holds is run."""
-    from seds.release import ReleaseError
-    from seds.released_model import import_checkpoint as convert
+    from seds.release.model import import_checkpoint as convert
+    from seds.release.tensors import ReleaseError
     from seds.weightfiles import WeightFileError
 
     try:
@@ -191,8 +191,8 @@ def export_checkpoint(
 ) -> None:
     """Turn a model folder into a checkpoint with the published release's names, shapes and types."""
     from seds.checkpoint import CheckpointError
-    from seds.release import ReleaseError
-    from seds.released_model import export_checkpoint as convert
+    from seds.release.model import export_checkpoint as convert
+    from seds.release.tensors import ReleaseError
 
     try:
         state, rounded = convert(folder, output, half=dtype == "released")

@@ -14,10 +14,10 @@ import numpy as np
 from seds import samples, tables, text
 from seds.batches import collate, count_words
 from seds.config import Dataset, ModelSizes, Windows
+from seds.evaluation.retrieval import sentence_columns
 from seds.mapped import MappedReader
 from seds.model import Batch, Numerics
 from seds.prepared import open_videos
-from seds.retrieval import sentence_columns
 from seds.samples import Video
 from seds.shards import ShardReader
 

@@ -6,9 +6,11 @@ Of a dataset trained with several seeds, each one's model is measured; ranks and
 import sys
 from pathlib import Path
 
-from seds import card, checkpoint, curves, evaluation, results, tables
+from seds import card, checkpoint, tables
 from seds.config import load_params
 from seds.data import load_split
+from seds.evaluation import curves, results
+from seds.evaluation.measure import measure, metric_files
 
 
 def main(dataset: str) -> None:
@@ -18,14 +20,14 @@ def main(dataset: str) -> None:
     model = checkpoint.load(folder).to(device)
     corpus, workers = params.dataset(dataset), params.machine.workers
     test = load_split(dataset, "test", corpus, params.manifest, model.sizes, model.numerics, workers=workers)
-    found = evaluation.measure(model, test)
+    found = measure(model, test)
     seeds = {main_seed: found.metrics}
     for other in sorted(folder.glob("seeds/*/")):
-        seeds[other.name] = evaluation.measure(checkpoint.load(other).to(device), test).metrics
+        seeds[other.name] = measure(checkpoint.load(other).to(device), test).metrics
     manifest = tables.read(f"data/manifest/{dataset}.parquet", tables.MANIFEST, f"dvc repro manifest@{dataset}")
     signers = manifest.set_index("video_id").loc[test.video_ids, "signer"].tolist()
 
-    for name, values in evaluation.metric_files(found, seeds, test, signers, params.evaluate).items():
+    for name, values in metric_files(found, seeds, test, signers, params.evaluate).items():
         results.write_json(Path("metrics") / dataset / f"{name}.json", values)
     place = Path("results") / dataset
     ranks = results.ranks_table(found.rankings, test.video_ids, test.sentence_ids)

@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-from seds import results, tables
+from seds import tables
 from seds.config import load_params
+from seds.evaluation import results
 from seds.report.page import open_results, page
 
 

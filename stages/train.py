@@ -12,13 +12,15 @@ from pathlib import Path
 from dvclive import Live
 from tqdm import tqdm
 
-from seds import card, checkpoint, distributed, run_folder, training, training_log
+from seds import card, checkpoint, distributed
 from seds.config import Params, load_params
 from seds.data import load_split
 from seds.engine.locks import lock
-from seds.keeper import Keeper, noticing
-from seds.metrics import over_seeds
+from seds.evaluation.metrics import over_seeds
 from seds.shards import ShardReader
+from seds.training import fitting, run_folder
+from seds.training.keeper import Keeper, noticing
+from seds.training.log import Curves, summary
 
 
 def main(dataset: str) -> None:
@@ -50,16 +52,16 @@ def run(dataset: str, params: Params, device: str) -> None:
     with ExitStack() as held:
         if first:
             held.enter_context(lock(run_folder.SCRATCH / f"{dataset}.lock", f"train of {dataset}"))
-            kept = run_folder.run_folder(dataset, run_folder.identity(params, dataset, lr, training.fit))
+            kept = run_folder.run_folder(dataset, run_folder.identity(params, dataset, lr, fitting.fit))
             run_folder.other_runs(kept, tqdm.write)
             live = held.enter_context(
                 Live(f"metrics/{dataset}/train", dvcyaml=False, save_dvc_exp=False, monitor_system=False)
             )
-            curves = training_log.Curves(live)
+            curves = Curves(live)
         kept = distributed.first(kept if first else None)
         notice = held.enter_context(noticing())
         for seed in seeds:
-            model = training.build(train, params.train, profile, seed, device)
+            model = fitting.build(train, params.train, profile, seed, device)
             parameters = sum(p.numel() for p in model.parameters())
             if first:
                 print(
@@ -68,11 +70,11 @@ def run(dataset: str, params: Params, device: str) -> None:
                 )
             log = curves.of(seed, first=seed == seeds[0]) if first else lambda values: None
             keeper = Keeper(kept / str(seed), params.machine.checkpoint_minutes, notice)
-            fits.append(training.fit(model, train, dev, training.Recipe(params.train, profile, lr, seed), log, keeper))
+            fits.append(fitting.fit(model, train, dev, fitting.Recipe(params.train, profile, lr, seed), log, keeper))
         if not first:
             return
         # Curves end at the last epoch; the summary that `dvc metrics` shows is of the epoch that was kept.
-        live.summary = training_log.summary(fits)
+        live.summary = summary(fits)
         live.make_summary()
         for seed, fit in zip(seeds, fits, strict=True):
             folder = Path("models") / dataset

@@ -7,7 +7,7 @@ import numpy as np
 
 from seds.captions import HELD_OUT, RELEASES
 from seds.pose.skeleton import LEFT_HAND, RIGHT_HAND
-from seds.released_features import import_release
+from seds.release.features import import_release
 
 IMAGE = {"phoenix14t": "images{:04d}.png", "csl_daily": "{:06d}.jpg", "how2sign": "clip-1-rgb_front_{:05d}.jpg"}
 

@@ -15,10 +15,11 @@ from safetensors.torch import load_file, save_file
 from torch._dynamo.utils import counters
 from torch.nn.parallel import DistributedDataParallel
 
-from seds import distributed, microbatch, training
+from seds import distributed, microbatch
 from seds.config import Losses, Train, TrainProfile
 from seds.data import Split, load_split
 from seds.model import SEDS, Batch, initialise
+from seds.training import fitting
 
 PROCESSES = 2
 FRAMES, WORDS = (16, 40, 9, 25, 33), (5, 12, 3, 9, 32)  # five videos: one process has two, the other three
@@ -89,9 +90,9 @@ def trained(root: Path, micro_batch: int | None, compiled: bool = False) -> dict
         WideSplit(load_split("toy", split, DATASET, RULES, SIZES, "default", root).videos, SIZES)
         for split in ("train", "dev")
     )
-    model = without_dropout(training.build(train, settings, profile, 1, "cpu").double())
-    logged: list[training.Values] = []
-    fit = training.fit(model, train, dev, training.Recipe(settings, profile, profile.lr, 1), logged.append)
+    model = without_dropout(fitting.build(train, settings, profile, 1, "cpu").double())
+    logged: list[fitting.Values] = []
+    fit = fitting.fit(model, train, dev, fitting.Recipe(settings, profile, profile.lr, 1), logged.append)
     losses = [torch.tensor(values["loss"]["total"], dtype=torch.float64) for values in logged]
     return fit.state | {f"loss {epoch}": loss for epoch, loss in enumerate(losses)}
 

@@ -17,7 +17,7 @@ READS_ONLY = {"seds/config.py", "seds/sections.py", "seds/tables.py", "seds/list
 
 # Who extracts which video, when and on which machine changes no byte of the shards (tests/engine): an edit of it must
 # not repeat days of extraction where the scratch folder is gone. What makes the shards, assemble.py, is listed.
-SCHEDULING = {"seds/workers.py"} | {
+SCHEDULING = {"seds/cuts.py", "seds/workers.py"} | {
     f"seds/engine/{name}.py"
     for name in (
         "attempt", "code_version", "command", "crews", "locks", "outcomes", "parts", "progress", "ray_crew", "run",
@@ -28,8 +28,12 @@ MAY_OMIT = dict.fromkeys(("render", "prepare", "manifest"), READS_ONLY)
 MAY_OMIT |= dict.fromkeys(("pose", "rgb"), READS_ONLY | SCHEDULING)
 # Of these, whoever reads a corpus uses what keeps its prepared files whole and apart (seds.prepared).
 MAY_OMIT |= dict.fromkeys(("train", "evaluate", "index"), SCHEDULING)
-# Where and when an interrupted training is kept changes no weight (tests/test_restart.py).
-MAY_OMIT["train"] = MAY_OMIT["train"] | {"seds/keeper.py", "seds/run_folder.py", "seds/snapshots.py"}
+# Where and when an interrupted training is kept changes no weight (tests/training/test_restart.py).
+MAY_OMIT["train"] = MAY_OMIT["train"] | {
+    "seds/training/keeper.py",
+    "seds/training/run_folder.py",
+    "seds/training/snapshots.py",
+}
 
 
 def definition(stage: str) -> dict:

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from seds.evaluation.retrieval import DIRECTIONS
 from seds.model import STREAMS
-from seds.retrieval import DIRECTIONS
 
 ROOT = Path(__file__).parents[1]
 STAGES_OF_DEMO = tuple(

@@ -9,12 +9,12 @@ from corpus import DATASET, RULES, SIZES, write_corpus
 from recorded import SMALL
 from torch import Tensor
 
-from seds import optim, training
 from seds.config import Losses, Train, TrainProfile
 from seds.data import load_split
 from seds.fusion import GlossFusion
 from seds.model import SEDS, initialise
 from seds.towers import Block
+from seds.training import fitting, optim
 
 ONE = SIZES.model_copy(update={"streams": "pose"})
 
@@ -65,9 +65,9 @@ def test_a_corpus_is_learnt_in_half_precision_as_in_single(tmp_path: Path) -> No
         profile = TrainProfile(model=ONE, lr=3e-3, lr_clip=1.0, epochs=16, batch=8, precision=precision)
         settings = Train(losses=Losses(), small=profile, published=profile, swap=0.0)
         torch.manual_seed(0)
-        model = training.build(train, settings, profile, 1, "cpu")
-        logged: list[training.Values] = []
-        fit = training.fit(model, train, dev, training.Recipe(settings, profile, profile.lr, 1), logged.append)
+        model = fitting.build(train, settings, profile, 1, "cpu")
+        logged: list[fitting.Values] = []
+        fit = fitting.fit(model, train, dev, fitting.Recipe(settings, profile, profile.lr, 1), logged.append)
         curves.append([values["loss"]["total"] for values in logged])
         assert {t.dtype for t in fit.state.values() if t.is_floating_point()} == {torch.float32}
     half, single = curves

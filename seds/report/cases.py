@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seds.retrieval import Ranking
+from seds.evaluation.retrieval import Ranking
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def height(percent: float) -> float:
 
 
 def recall_chart(rows: Sequence[dict[str, Any]], direction: str, streams: Sequence[str]) -> Chart:
-    """rows: of seds.curves.recall. K runs logarithmically to the number of candidates."""
+    """rows: of seds.evaluation.curves.recall. K runs logarithmically to the number of candidates."""
     own = [row for row in rows if row["direction"] == direction]
     last = max(int(row["K"]) for row in own)
 
@@ -85,7 +85,7 @@ def recall_chart(rows: Sequence[dict[str, Any]], direction: str, streams: Sequen
 
 
 def rank_chart(rows: Sequence[dict[str, Any]], direction: str, streams: Sequence[str]) -> Chart:
-    """rows: of seds.curves.histogram. A group of bars a range of ranks, a bar a stream."""
+    """rows: of seds.evaluation.curves.histogram. A group of bars a range of ranks, a bar a stream."""
     own = [row for row in rows if row["direction"] == direction]
     names = list(dict.fromkeys(row["ranks"] for row in own))
     slot = (RIGHT - LEFT) / len(names)

@@ -12,14 +12,15 @@ from urllib.parse import quote, urlencode
 import numpy as np
 import pandas as pd
 
-from seds import pages, results, retrieval
+from seds import pages
 from seds.config import Report
-from seds.metrics import METRICS
+from seds.evaluation import results, retrieval
+from seds.evaluation.metrics import METRICS
+from seds.evaluation.results import ResultError
+from seds.evaluation.retrieval import DIRECTIONS
 from seds.report import cases, figures
 from seds.report.cases import Case
 from seds.report.thumbnails import thumbnails
-from seds.results import ResultError
-from seds.retrieval import DIRECTIONS
 from seds.video import VideoError
 
 _THUMB = 144  # px

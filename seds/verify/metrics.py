@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seds import published_ranks, retrieval
-from seds.metrics import summarise
+from seds.evaluation import published_ranks, retrieval
+from seds.evaluation.metrics import summarise
 from seds.verify.comparison import Note, Result, absolute, same
 
 PERCENT = 1e-4  # limit: V2T passes through float32 percentages

@@ -11,8 +11,8 @@ import torch
 
 from seds.config import ModelSizes
 from seds.model import SEDS
-from seds.optim import BertAdam, parameter_groups, warmup_cosine
-from seds.release_names import OURS_ALONE, TABLES, UNUSED, is_half, published_name
+from seds.release.names import OURS_ALONE, TABLES, UNUSED, is_half, published_name
+from seds.training.optim import BertAdam, parameter_groups, warmup_cosine
 from seds.verify.comparison import Note, Result, absolute, elementwise, relative, same
 
 SCHEDULE = "warmup_cosine"

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from seds.config import ModelSizes
 from seds.fusion import GlossFusion
 from seds.model import SEDS
-from seds.release import load_published, sizes_of
+from seds.release.tensors import load_published, sizes_of
 
 # Field of ModelSizes -> its name in a recording's config.
 CONFIG_NAMES = {

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seds import curves
+from seds.evaluation import curves
+from seds.evaluation.retrieval import rank_both
 from seds.report import figures
 from seds.report.figures import BOTTOM, LEFT, RIGHT, TOP
-from seds.retrieval import rank_both
 
 STREAMS = ("fusion", "pose")
 

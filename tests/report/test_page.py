@@ -12,13 +12,15 @@ import pytest
 from evaluated import change_manifest, change_params, save_model, write_project
 from markup import HOSTILE, Page
 
-from seds import evaluation, pages, results, retrieval, tables
+from seds import pages, tables
 from seds.config import ConfigError, Evaluate, Report, load_params
-from seds.curves import histogram, recall
 from seds.data import Split
+from seds.evaluation import results, retrieval
+from seds.evaluation.curves import histogram, recall
+from seds.evaluation.measure import Evaluation, metric_files
+from seds.evaluation.results import ResultError, Similarity
 from seds.legible import legible
 from seds.report.page import Results, open_results, page
-from seds.results import ResultError, Similarity
 from stages import evaluate
 from stages import report as stage
 
@@ -48,8 +50,8 @@ def made(texts: list[str], video_ids: list[str], signers: list[str], sentence_of
     split = Split.__new__(Split)  # of which only these are read
     split.texts, split.sentence_of = texts, sentence_of
     split.sentence_ids, split.videos = list(map(str, range(len(texts)))), video_ids
-    found = evaluation.Evaluation(streams, rankings, metrics)
-    files = evaluation.metric_files(found, {"0": metrics}, split, signers, Evaluate(bootstrap=20))
+    found = Evaluation(streams, rankings, metrics)
+    files = metric_files(found, {"0": metrics}, split, signers, Evaluate(bootstrap=20))
     videos = pd.DataFrame(
         {"video_id": video_ids, "signer": signers, "text": [texts[s] for s in sentence_of], "path": ""}
     )

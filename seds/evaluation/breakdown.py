@@ -1,0 +1,88 @@
+"""For whom and for what retrieval works: metrics by signer and by length of the sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from seds.evaluation.metrics import rounded, summarise
+from seds.evaluation.retrieval import Ranking
+from seds.legible import legible
+
+BINS = 4  # of sentence length, at most
+BIN_SENTENCES = 10  # in a bin, at least, unless there are fewer in all
+SIGNERS = 16  # named, those with most videos
+OTHERS = "(others)"
+SHOWN = ("R@1", "R@5", "R@10", "MedR", "MRR")
+
+Parts = dict[str, dict[str, np.ndarray]]  # {name: {direction: int64 [queries]}}, queries of a part in rising order
+
+
+def by_length(texts: Sequence[str], sentence_of: np.ndarray) -> Parts:
+    """Sentences by their number of words (what blanks part), in bins of about equal size named such as "04-06".
+
+    At most BINS bins of at least BIN_SENTENCES, where there are so many; sentences of one length share a bin. The
+    names are the lengths that occur, with as many digits as the longest, so that they sort by length. V2T queries go
+    with their sentence.
+    """
+    words = np.array([len(text.split()) for text in texts])
+    enough = max(BIN_SENTENCES, len(words) / BINS)
+    bins: list[list[int]] = [[]]
+    held = 0
+    for length, count in zip(*np.unique(words, return_counts=True), strict=True):
+        if held >= enough:
+            bins.append([])
+            held = 0
+        bins[-1].append(int(length))
+        held += count
+    if held < BIN_SENTENCES and len(bins) > 1:
+        last = bins.pop()
+        bins[-1] += last
+    digits = len(str(words.max()))
+    parts: Parts = {}
+    for lengths in bins:
+        ends = [f"{end:0{digits}d}" for end in dict.fromkeys((lengths[0], lengths[-1]))]
+        own = np.isin(words, lengths)
+        parts["-".join(ends)] = {"t2v": np.flatnonzero(own), "v2t": np.flatnonzero(own[sentence_of])}
+    return parts
+
+
+def by_signer(signers: Sequence[str], sentence_of: np.ndarray) -> Parts:
+    """Videos by who signs them, most videos first; a sentence counts for everyone who signs it.
+
+    signers: of each video; "" where unknown, which is in no part. Beyond SIGNERS names the rest is OTHERS. Names are
+    made legible, and numbered where that made two alike.
+    """
+    of = np.array(signers, dtype=object)
+    names, counts = np.unique(of[of != ""], return_counts=True)
+    names = names[np.argsort(-counts, kind="stable")]
+    known: dict[str, list[str]] = {}
+    for name in names[: SIGNERS if len(names) > SIGNERS else None]:
+        shown = legible(name, 40)
+        known[f"{shown} ({len(known)})" if shown in known else shown] = [name]
+    if len(names) > SIGNERS:
+        known[OTHERS] = list(names[SIGNERS:])
+    parts: Parts = {}
+    for shown, own in known.items():
+        videos = np.flatnonzero(np.isin(of, own))
+        parts[shown] = {"t2v": np.unique(sentence_of[videos]), "v2t": videos}
+    return parts
+
+
+def metrics_of(
+    parts: Parts, rankings: Mapping[str, Mapping[str, Ranking]]
+) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """{part: {stream: {direction: SHOWN and the number of queries}}}; candidates are those of the whole set."""
+    return {
+        name: {
+            stream: {direction: _row(both[direction].rank[queries]) for direction, queries in part.items()}
+            for stream, both in rankings.items()
+        }
+        for name, part in parts.items()
+    }
+
+
+def _row(rank: np.ndarray) -> dict[str, float]:
+    summary = summarise(rank)
+    return {"queries": len(rank)} | rounded({name: summary[name] for name in SHOWN})

@@ -1,0 +1,97 @@
+"""The files of results/<dataset>/: every query's rank, and the similarities that it comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from seds.evaluation.retrieval import Ranking
+
+SCHEMA = "seds-similarity-1"
+_HEADER = "seds"
+RANKS, SIMILARITY, RECALL, HISTOGRAM = "ranks.parquet", "similarity.safetensors", "recall.json", "rank_histogram.json"
+
+
+class ResultError(ValueError):
+    """A file of results that is missing, damaged or of another kind; the message names it and what to run."""
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """streams: {stream: float32 [videos, sentences]}; video_ids and sentence_ids name rows and columns."""
+
+    streams: dict[str, np.ndarray]
+    video_ids: list[str]
+    sentence_ids: list[str]
+
+
+def write_similarity(path: Path, similarity: Similarity) -> None:
+    """safetensors, a tensor a stream; the ids are JSON in the header, under "seds"."""
+    header = {"schema": SCHEMA, "videos": similarity.video_ids, "sentences": similarity.sentence_ids}
+    _write(path, save(similarity.streams, {_HEADER: json.dumps(header)}))
+
+
+def read_similarity(path: Path) -> Similarity:
+    """Raises ResultError."""
+    again = f"make it with: dvc repro evaluate@{path.parent.name}"
+    if not path.is_file():
+        raise ResultError(f"{path} not found; {again}")
+    try:
+        with safe_open(path, "numpy") as file:
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+            streams = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 it is no mapping
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise ResultError(f"{path} cannot be read ({error}); {again}") from None
+    if header.get("schema") != SCHEMA:
+        raise ResultError(f"{path} has the schema {header.get('schema')!r}, not {SCHEMA!r}; {again}")
+    return Similarity(streams, header["videos"], header["sentences"])
+
+
+def ranks_table(
+    rankings: Mapping[str, Mapping[str, Ranking]], video_ids: Sequence[str], sentence_ids: Sequence[str]
+) -> pd.DataFrame:
+    """One row a stream, direction and query (tables.RANKS). T2V queries and all candidates are sentences."""
+    sentences = np.asarray(sentence_ids, dtype=object)
+    parts = []
+    for stream, directions in rankings.items():
+        for direction, ranking in directions.items():
+            queries = np.arange(len(ranking.rank))
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "direction": direction,
+                        "stream": stream,
+                        "query": sentences if direction == "t2v" else np.asarray(video_ids, dtype=object),
+                        "rank": ranking.rank,
+                        "score": ranking.scores[queries, ranking.right],
+                        "best": sentences[ranking.best],
+                        "best_score": ranking.scores[queries, ranking.best],
+                        "candidates": len(sentences),
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def write_json(path: Path, values: Any) -> None:
+    _write(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write_text(path: Path, text: str) -> None:
+    _write(path, text.encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all. What was there may be a link into DVC's cache, so it is replaced, not written to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(data)
+    partial.replace(path)

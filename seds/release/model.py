@@ -1,0 +1,79 @@
+"""Between a released `*_best_model.bin` and a model folder, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from seds import checkpoint
+from seds.initialisation import initialise
+from seds.model import SEDS
+from seds.release.names import UNUSED, is_half
+from seds.release.tensors import ReleaseError, load_published, published_state, sizes_of, unused_tensors
+from seds.weightfiles import file_sha256, read_state
+
+UNUSED_FILE = "unused.safetensors"  # what the release saves and nothing reads, kept for the way back
+
+
+def import_checkpoint(path: Path, output: Path, allow: Collection[str] = ()) -> SEDS:
+    """Make a model folder, numerics `published`, of a released checkpoint. Sizes are read off the tensors' shapes.
+
+    allow: released names that may be missing, mis-shaped (both start as in training) or unknown. Raises ReleaseError
+    when the tensors do not fit or `output` is not empty, WeightFileError when the file cannot be read.
+    """
+    if output.is_dir() and any(output.iterdir()):
+        raise ReleaseError(f"{output} is not empty; name another folder, or remove it first")
+    state = read_state(path)
+    model = SEDS(sizes_of({name: tensor.shape for name, tensor in state.items()}), "published")
+    initialise(model, torch.Generator().manual_seed(0))
+    accepted = load_published(model, state, allow)
+    provenance = {
+        "source": "a checkpoint of the published SEDS release",
+        "file": path.name,
+        "sha256": file_sha256(path),
+        "accepted": accepted,
+    }
+    checkpoint.save(output, model, model.state_dict(), provenance, released_card(model, provenance))
+    save_file({name: state[name].contiguous() for name in UNUSED if name in state}, output / UNUSED_FILE)
+    return model
+
+
+def export_checkpoint(folder: Path, output: Path, half: bool = True) -> tuple[dict[str, Tensor], list[str]]:
+    """Write a model folder as a released checkpoint; returns what was written and the names that rounding changed.
+
+    half: the towers' projections in float16, as the release saves them; else all in float32. Raises CheckpointError on
+    a folder that is no model's, ReleaseError on a model that the released layout cannot hold.
+    """
+    model = checkpoint.load(folder)
+    state = published_state(model, half)
+    unused = unused_tensors(half)
+    if (folder / UNUSED_FILE).is_file():
+        for name, tensor in load_file(folder / UNUSED_FILE).items():
+            unused[name] = tensor.half() if half and is_half(name) else tensor.float()
+    exact = published_state(model, half=False)
+    rounded = [name for name, tensor in exact.items() if not torch.equal(state[name].to(tensor.dtype), tensor)]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    state |= unused
+    torch.save(state, output)
+    return state, rounded
+
+
+def released_card(model: SEDS, provenance: dict[str, Any]) -> str:
+    """Markdown for people: where the weights come from, and what is not known of them."""
+    accepted = ", ".join(f"`{name}`" for name in provenance["accepted"]) or "none"
+    return f"""# SEDS, imported from the published release
+
+Sign-language retrieval, text to video and video to text (SEDS, ACM MM 2024).
+
+- {sum(p.numel() for p in model.parameters()):,} parameters, numerics `{model.numerics}`
+- imported from `{provenance["file"]}`, sha256 `{provenance["sha256"]}`
+- tensors missing, unknown or of another shape, accepted by name: {accepted}
+- The file does not say which corpus, keypoints and RGB features it was trained on. Released models read the release's
+  own keypoints and features (`seds import features`); with others their metrics mean little.
+- No metrics are known here: `dvc repro evaluate` measures them.
+"""

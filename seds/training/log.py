@@ -1,0 +1,112 @@
+"""What training leaves for `dvc plots` and `dvc metrics`: curves of all seeds, a table a figure, and one summary.
+
+A figure of DVC is one file, so that what belongs together is written together, by DVCLive: a row for each seed, epoch
+and value, which the templates in .dvc/plots spread over panels. Curves of several seeds are drawn as mean and range.
+What depends on the clock and the machine, speed and memory, is a curve only: the summary is the same whenever the run
+is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from dvclive import Live
+
+from seds.evaluation.metrics import over_seeds
+from seds.evaluation.retrieval import Metrics
+from seds.training.fitting import Fit
+from seds.training.run_state import Values
+
+RECALLS = ("R@1", "R@5", "R@10")
+RANKS = ("MedR", "MeanR")
+Row = dict[str, str | int | float]
+
+
+class Curves:
+    """The curves of a run of one or several seeds, as they grow: metrics/<dataset>/train/plots/custom/<figure>.json."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._rows: defaultdict[str, list[Row]] = defaultdict(list)
+
+    def of(self, seed: int, first: bool) -> Callable[[Values], None]:
+        """Writes an epoch of the seed's run, which begins. In the summary that lasts as long as training does, a seed
+        that is not the first has its values below seeds/<seed>/.
+        """
+        self._live.step = 0
+        prefix = "" if first else f"seeds/{seed}/"
+
+        def write(values: Values) -> None:
+            own: Row = {"seed": seed, "epoch": self._live.step + 1}
+            for figure, added in rows(values).items():
+                self._rows[figure] += [own | row for row in added]
+                self._live.log_plot(figure, self._rows[figure], x="epoch", y="value")
+            for name, value in flat(values, prefix):
+                self._live.log_metric(name, value, plot=False)
+            self._live.next_step()
+
+        return write
+
+
+def rows(values: Values) -> dict[str, list[Row]]:
+    """What each figure shows of an epoch: values with their panel and its place, or with stream, direction and metric.
+    Recall of training sentences is there in epochs that measure it. Raises KeyError where the values lack something.
+    """
+    lr, norm, machine = values["lr"], values["gradient_norm"], values["machine"]
+    return {
+        "loss": _by_panel(values["loss"]),
+        "recall": _by_stream(values["dev"], "dev", RECALLS) + _by_stream(values.get("learnt", {}), "train", RECALLS),
+        "ranks": _by_stream(values["dev"], "dev", RANKS),
+        "optimiser": _by_panel(
+            {
+                "learning rate: pose encoder, fusion": lr["encoder_and_fusion"],
+                "learning rate: towers": lr["towers"],
+                "scale of the similarities": values["scale"],
+                "gradient norm: mean of an epoch": norm["mean"],
+                "gradient norm: largest of an epoch": norm["max"],
+            }
+        ),
+        "machine": _by_panel(
+            {"videos a second": machine["samples_per_s"], "peak memory (GB)": machine["peak_memory_gb"]}
+        ),
+    }
+
+
+def _by_panel(values: Mapping[str, float]) -> list[Row]:
+    return [{"panel": name, "place": place, "value": value} for place, (name, value) in enumerate(values.items())]
+
+
+def _by_stream(streams: Metrics, split: str, names: Sequence[str]) -> list[Row]:
+    return [
+        {"stream": stream, "direction": f"{direction.upper()} on {split}", "metric": name, "value": metrics[name]}
+        for stream, directions in streams.items()
+        for direction, metrics in directions.items()
+        for name in names
+    ]
+
+
+def flat(values: Values, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """("dev/fusion/t2v/R@1", 50.0), ... of nested metrics."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}/")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def summary(fits: Sequence[Fit]) -> dict[str, Any]:
+    """The first seed's epoch that was kept; of several seeds also mean and standard deviation."""
+    first = fits[0]
+    values: dict[str, Any] = {
+        "epoch": first.epoch,
+        "dev": first.dev,
+        "learnt": first.learnt,
+        "learnt_last_epoch": first.learnt_last,
+        "warnings": first.counts,
+    }
+    if len(fits) > 1:
+        of_seeds = {name: over_seeds([getattr(fit, name) for fit in fits]) for name in ("dev", "learnt")}
+        values["seeds"] = {"count": len(fits), **of_seeds}
+    return values

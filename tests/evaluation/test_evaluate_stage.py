@@ -1,0 +1,96 @@
+"""The evaluate stage as it is run, on models of several seeds."""
+
+import json
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from evaluated import change_params, save_model, write_project
+
+from seds import tables
+from seds.evaluation import results
+from seds.evaluation.metrics import METRICS
+from seds.evaluation.retrieval import DIRECTIONS, rank_both, sentence_columns
+from stages import evaluate
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(name: str) -> dict:
+    return json.loads(Path(f"metrics/toy/{name}.json").read_text())
+
+
+def test_files_agree_with_each_other(project: Path) -> None:
+    evaluate.main("toy")
+    test, intervals, groups = (read(name) for name in ("test", "test_intervals", "test_groups"))
+    ranks = tables.read("results/toy/ranks.parquet", tables.RANKS, "")
+    similarity = results.read_similarity(Path("results/toy/similarity.safetensors"))
+    assert (test["videos"], test["sentences"]) == (15, 8)
+    assert len(similarity.video_ids) == 15
+    assert sentence_columns([v.rsplit("-", 1)[0] for v in similarity.video_ids])[0] == similarity.sentence_ids
+    of = sentence_columns([v.rsplit("-", 1)[0] for v in similarity.video_ids])[1]
+    for stream, matrix in similarity.streams.items():
+        for direction, ranking in rank_both(matrix, of).items():
+            rows = ranks[(ranks["stream"] == stream) & (ranks["direction"] == direction)]
+            assert rows["rank"].tolist() == ranking.rank.tolist()
+            values = test[stream][direction]
+            assert values["R@1"] == pytest.approx(100 * np.mean(ranking.rank == 1), abs=1e-3)
+            assert set(intervals[stream][direction]) == set(METRICS)
+            assert (values["R@1_low"], values["R@1_high"]) == tuple(intervals[stream][direction]["R@1"].values())
+            assert groups["words"]["2"][stream][direction]["R@1"] == values["R@1"], "all sentences have two words"
+            parts = [groups["signer"][name][stream][direction] for name in ("A", "B")]
+            assert sum(part["queries"] for part in parts) == {"v2t": 15, "t2v": 15}[direction]
+    assert not {"seeds", "published_ties"} & set(test)
+    curve = pd.DataFrame(json.loads(Path("results/toy/recall.json").read_text()))
+    first = curve[curve["K"] == 1].set_index(["stream", "direction"])["recall"]
+    assert first["fusion", "t2v"] == test["fusion"]["t2v"]["R@1"]
+    bars = pd.DataFrame(json.loads(Path("results/toy/rank_histogram.json").read_text()))
+    assert (bars.groupby(["stream", "direction"])["queries"].sum().unstack() == {"t2v": 8, "v2t": 15}).all(axis=None)
+
+
+def test_models_of_all_seeds_are_measured_and_the_published_rule_is_on_request(project: Path) -> None:
+    evaluate.main("toy")
+    alone = read("test")
+    for seed in (8, 9):
+        save_model(Path(f"models/toy/seeds/{seed}"), seed)
+    change_params(project, "evaluate", published_ties=True)
+    evaluate.main("toy")
+    test = read("test")
+    assert {name: test[name] for name in alone} == alone, "the first seed's model stays the one that is reported"
+    seeds = test["seeds"]
+    assert list(seeds["each"]) == ["7", "8", "9"]
+    for stream in ("fusion", "pose", "rgb"):
+        for direction in DIRECTIONS:
+            for name in METRICS:
+                values = [seeds["each"][seed][stream][direction][name] for seed in seeds["each"]]
+                assert seeds["mean"][stream][direction][name] == pytest.approx(statistics.fmean(values), abs=1e-3)
+                assert seeds["std"][stream][direction][name] == pytest.approx(statistics.stdev(values), abs=1e-3)
+            published = test["published_ties"][stream][direction]
+            assert published["R@5"] == pytest.approx(alone[stream][direction]["R@5"]), "nothing ties here"
+
+
+def test_a_model_of_one_stream_has_that_stream_alone(project: Path) -> None:
+    save_model(Path("models/toy"), 1, "pose")
+    evaluate.main("toy")
+    assert set(read("test")) == {"pose", "videos", "sentences"}
+    assert set(results.read_similarity(Path("results/toy/similarity.safetensors")).streams) == {"pose"}
+
+
+def test_similarities_that_cannot_be_read_name_the_command(tmp_path: Path) -> None:
+    path = tmp_path / "toy" / "similarity.safetensors"
+    with pytest.raises(results.ResultError, match="not found; make it with: dvc repro evaluate@toy"):
+        results.read_similarity(path)
+    results.write_similarity(path, results.Similarity({"pose": np.zeros((1, 1), np.float32)}, ["v"], ["s"]))
+    path.write_bytes(path.read_bytes().replace(results.SCHEMA.encode(), b"seds-similarity-0"))
+    with pytest.raises(results.ResultError, match="has the schema 'seds-similarity-0'"):
+        results.read_similarity(path)
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(results.ResultError, match="cannot be read"):
+        results.read_similarity(path)

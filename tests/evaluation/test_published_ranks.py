@@ -1,0 +1,28 @@
+"""The published rules on small cases by hand; seds verify compares them with the recorded system."""
+
+import numpy as np
+import pytest
+
+from seds.evaluation import published_ranks, retrieval
+from seds.evaluation.metrics import summarise
+
+
+def test_without_ties_both_rules_agree_but_for_the_lower_median() -> None:
+    generator = np.random.default_rng(0)
+    sentence_of = np.repeat(np.arange(8), 2)
+    scores = generator.normal(size=(16, 8)) + np.equal.outer(sentence_of, np.arange(8))
+    theirs = published_ranks.metrics(scores, sentence_of)
+    for direction, ranking in retrieval.rank_both(scores, sentence_of).items():
+        ours = summarise(ranking.rank)
+        for name in ("R@1", "R@5", "R@10", "MeanR"):
+            assert theirs[direction][name] == ours[name]
+        middle = sorted(ranking.rank.tolist())[(len(ranking.rank) - 1) // 2]
+        assert theirs[direction]["MedR"] == (ours["MedR"] if direction == "t2v" else middle)
+
+
+def test_a_tie_counts_at_every_place_and_enlarges_the_denominator() -> None:
+    scores = np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # text 0 finds videos 0 and 1 alike
+    theirs = published_ranks.metrics(scores, np.arange(3))
+    assert theirs["t2v"]["R@1"] == 75.0, "four ranks of three queries: 1, 2, 1, 1"
+    assert theirs["t2v"]["MeanR"] == 1.25
+    assert summarise(retrieval.rank_both(scores, np.arange(3))["t2v"].rank)["R@1"] == pytest.approx(200 / 3)

@@ -1,0 +1,159 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import shown
+from typer.testing import CliRunner, Result
+
+from seds.cli import app
+from seds.config import load_params
+from seds.pose.draw import LEFT, RIGHT
+from seds.show.contact_sheet import WIDTH, Clip, contact_sheet, evenly, find, open_corpus, pictures, state
+from seds.video import VideoError
+
+Show = Callable[..., Result]
+
+
+@pytest.fixture
+def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Clip]:
+    """Writes a corpus of one video and opens it; values: of its row in the videos table."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(keypoints: np.ndarray, path: str = "video.mp4", **values: object) -> Clip:
+        shown.write_corpus(tmp_path, [shown.row("one", path, **values)], {"one": keypoints})
+        return find(open_corpus(shown.NAME, load_params()), "one")
+
+    return make
+
+
+@pytest.fixture
+def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
+    """The command `seds show demo ...` in the temporary folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, ["show", shown.NAME, *arguments])
+
+
+def level(picture: np.ndarray) -> float:
+    """The grey of a picture's upper left corner, where nothing is drawn."""
+    return float(picture[:8, :8].mean())
+
+
+def rules():
+    return load_params().manifest
+
+
+def test_the_frames_shown_are_those_of_the_numbers(clip: Callable[..., Clip], tmp_path: Path) -> None:
+    shown.write_video(tmp_path / "video.mp4")
+    one = clip(shown.keypoints())
+    assert evenly(one.track, 4) == [0, 6, 13, 19]
+    assert evenly(one.track, 99) == list(range(20))
+    drawn = pictures(one, [0, 7, 19], 320, rules())
+    assert [picture.shape for picture in drawn] == [(240, 320, 3)] * 3
+    assert [level(picture) for picture in drawn] == pytest.approx([shown.grey(i) for i in (0, 7, 19)], abs=2)
+
+
+def test_of_a_long_video_frames_are_chosen_among_those_that_are_read(clip: Callable[..., Clip]) -> None:
+    one = clip(shown.keypoints(700), path="")
+    assert len(one.track.read) == 234
+    assert evenly(one.track, 3) == [0, 348, 699]
+    assert contact_sheet(one, rules(), 3).shape[1] == WIDTH
+
+
+def test_a_cut_shows_its_own_frames(clip: Callable[..., Clip], tmp_path: Path) -> None:
+    shown.write_video(tmp_path / "video.mp4")
+    one = clip(shown.keypoints(8), start_s=0.5, end_s=1.3)
+    drawn = pictures(one, [0, 7], shown.WIDTH, rules())
+    assert [level(picture) for picture in drawn] == pytest.approx([shown.grey(5), shown.grey(12)], abs=2)
+
+
+def test_a_cut_of_a_folder_of_frames_shows_its_own_frames(clip: Callable[..., Clip], tmp_path: Path) -> None:
+    shown.write_frame_folder(tmp_path / "frames")
+    one = clip(shown.keypoints(8), "frames", start_s=0.5, end_s=1.3)
+    drawn = pictures(one, [0, 7], shown.WIDTH, rules())
+    assert [level(picture) for picture in drawn] == [shown.grey(5), shown.grey(12)]
+
+
+def test_crops_and_the_signer_box_are_drawn_where_they_are(clip: Callable[..., Clip]) -> None:
+    one = clip(shown.lose_hand(shown.keypoints(), "left", slice(0, 1)), path="", bbox="4,2,150,110")
+    drawn = pictures(one, [0, 10], shown.WIDTH, rules())
+    for hand, colour in ((one.track.left, LEFT), (one.track.right, RIGHT)):
+        x, y, side = hand.boxes[10]
+        assert (drawn[1][[y, y + side], x + 2] == colour).all()
+    x, y, side = one.track.left.boxes[10]
+    assert not (drawn[0][y : y + side, x + side] == LEFT).all(axis=1).any(), "a hand that is not there has no crop"
+    assert (drawn[0][2, 4:150] == 255).all()
+
+
+def test_a_frame_says_what_of_it_is_kept(clip: Callable[..., Clip]) -> None:
+    keypoints = shown.lose_hand(shown.keypoints(), "left", slice(0, 2))
+    one = clip(shown.lose_hand(keypoints, "right", slice(1, 3)), path="")
+    assert [state(one.track, i) for i in range(4)] == [
+        "kept: right hand", "dropped", "kept: left hand", "kept: both hands",
+    ]  # fmt: skip
+    sheet = contact_sheet(one, rules(), 20)
+    red = (sheet == (176, 0, 32)).all(axis=2)
+    assert red.sum() > 3000, "the label of the dropped frame"
+    assert not (contact_sheet(clip(shown.keypoints(), path=""), rules(), 20) == (176, 0, 32)).all(axis=2).any()
+
+
+@pytest.mark.parametrize("frames", [1, 2, 12])
+def test_a_sheet_has_room_for_any_number_of_frames(clip: Callable[..., Clip], frames: int) -> None:
+    one = clip(shown.keypoints(frames), path="")
+    sheet = contact_sheet(one, rules(), 12)
+    assert sheet.shape[1] == WIDTH
+    assert sheet.shape[0] < 2500
+    one = clip(shown.keypoints(), path="", width=3, height=4000)
+    assert contact_sheet(one, rules(), frames).shape[1] == WIDTH
+
+
+def test_a_video_that_lost_frames_since_says_what_to_run(clip: Callable[..., Clip], tmp_path: Path) -> None:
+    shown.write_video(tmp_path / "video.mp4", frames=5)
+    with pytest.raises(VideoError, match=r"video\.mp4: has 5 frames, but keypoints of 20.*dvc repro"):
+        contact_sheet(clip(shown.keypoints()), rules(), 4)
+
+
+def test_the_command_writes_a_sheet_for_any_id_into_the_corpus_folder(show: Show, tmp_path: Path) -> None:
+    shown.write_video(tmp_path / "video.mp4")
+    ids = ["--8pSDeC-fg_8-5-rgb_front", "-g0iPSnQt6w", "../../escape", "a/b\n\x1b[31m$x^2$", "手話"]
+    rows = [shown.row(video_id, "video.mp4", text="$\\frac{<b>\x07") for video_id in ids]
+    shown.write_corpus(tmp_path, rows, dict.fromkeys(ids, shown.keypoints()))
+    for video_id in ids:
+        result = show(video_id, "--frames", "3")
+        assert result.exit_code == 0, result.output
+        written = Path(result.output.partition(".png: ")[0] + ".png")
+        assert written.parent == Path("show/demo")
+        assert cv2.imread(str(written)).shape[1] == WIDTH
+    assert len(list(tmp_path.rglob("*.png"))) == len(ids)
+    assert (tmp_path / "show/demo/--8pSDeC-fg_8-5-rgb_front.png").is_file()
+    assert show(ids[0], "--output", "elsewhere/sheet.jpg").exit_code == 0
+    assert cv2.imread("elsewhere/sheet.jpg").shape[1] == WIDTH
+
+
+def test_errors_name_what_is_there_and_what_to_run(show: Show, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["show", "demo"])
+    assert result.exit_code == 1
+    assert "params.yaml not found" in result.output
+
+    rows = [shown.row("train-0001", ""), shown.row("train-0002", "", status="missing", detail="x.mp4: no such\nfile")]
+    rows += [shown.row("train-0003", ""), shown.row("train-0004", "")]
+    shown.write_corpus(tmp_path, rows, {"train-0001": shown.keypoints(), "train-0003": "x.mp4: truncated"})
+    for video_id, message in (
+        ("train-001", "demo has no video 'train-001'; similar: train-0001"),
+        ("0003", "similar: train-0003"),
+        ("--frmaes", "demo has no video '--frmaes'; it has 4 videos"),
+        ("train-0002", r"no keypoints, it is missing: x.mp4: no such\nfile"),
+        ("train-0003", "no keypoints: x.mp4: truncated"),
+        ("train-0004", "no keypoints: not in the pose index; run: dvc repro pose@demo"),
+    ):
+        result = show(video_id)
+        assert result.exit_code == 1
+        assert message in result.output
+    assert "not '.gif'" in show("train-0001", "--output", "sheet.gif").output
+
+    (tmp_path / "data/pose/demo/index.parquet").unlink()
+    assert "make it with: dvc repro pose@demo" in show("train-0001").output
+    (tmp_path / "data/videos/demo.parquet").unlink()
+    assert "make it with: dvc repro prepare@demo" in show("train-0001").output
+    assert "params.yaml describes: demo" in CliRunner().invoke(app, ["show", "dmeo"]).output

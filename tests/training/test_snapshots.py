@@ -1,0 +1,111 @@
+"""Snapshots against what befalls files: truncation, other bytes, a full disk."""
+
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from seds.training.snapshots import Snapshots, WriteError
+
+TENSORS = {
+    "matrix": torch.arange(120_000, dtype=torch.float32).view(300, 400),
+    "number": torch.tensor(2.0**40),
+    "half": torch.ones(3, dtype=torch.bfloat16),
+    "count": torch.tensor(7),
+    "true": torch.tensor([True, False]),
+    "none": torch.zeros(0, 4),
+}
+VALUES = {"norms": [0.1, 1e-30, 1 / 3], "history": [{"dev": {"R@1": 50.0}}], "empty": {}}
+
+
+def changed(number: int) -> dict[str, torch.Tensor]:
+    return {name: tensor + number if tensor.dtype == torch.float32 else tensor for name, tensor in TENSORS.items()}
+
+
+def written(folder: Path, numbers: range) -> Snapshots:
+    snapshots = Snapshots(folder)
+    for number in numbers:
+        snapshots.write(number, {**VALUES, "number": number}, changed(number))
+    return snapshots
+
+
+def assert_newest(snapshots: Snapshots, number: int) -> list[str]:
+    """It holds what was written, bit for bit; returns what was told of others."""
+    told: list[str] = []
+    found = snapshots.newest(told.append)
+    assert found is not None
+    assert (found.number, found.values) == (number, {**VALUES, "number": number})
+    assert set(found.tensors) == set(TENSORS)
+    for name, tensor in changed(number).items():
+        assert found.tensors[name].dtype == tensor.dtype
+        assert found.tensors[name].equal(tensor)
+    return told
+
+
+def test_the_newest_is_read_as_written_and_the_one_before_it_stays(tmp_path: Path) -> None:
+    snapshots = written(tmp_path / "run", range(8, 12))
+    assert snapshots.numbers() == [11, 10]
+    assert assert_newest(snapshots, 11) == []
+    assert len(list((tmp_path / "run").iterdir())) == 2
+    snapshots.write(12, VALUES, TENSORS, kept=1)
+    assert snapshots.numbers() == [12]
+
+
+def test_where_nothing_was_written_there_is_none(tmp_path: Path) -> None:
+    assert Snapshots(tmp_path / "run").newest(pytest.fail) is None
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "one bit", "another's"])
+def test_a_damaged_one_is_told_and_the_one_before_it_used(tmp_path: Path, damage: str) -> None:
+    snapshots = written(tmp_path, range(1, 3))
+    first, second = sorted(tmp_path.iterdir())
+    content = bytearray(second.read_bytes())
+    if damage == "one bit":
+        content[-len(content) // 3] ^= 1
+    second.write_bytes({"truncated": content[:-1], "empty": b"", "another's": first.read_bytes()}.get(damage, content))
+    (told,) = assert_newest(snapshots, 1)
+    assert str(second) in told
+    assert "the one before it is used" in told
+    assert snapshots.numbers() == [1]
+    snapshots.write(2, {**VALUES, "number": 2}, changed(2))
+    assert assert_newest(snapshots, 2) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with room for two snapshots, and not for three."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=1200k", "tmpfs", str(disk)]
+    if os.geteuid() or subprocess.run(["mount", *options], capture_output=True).returncode:
+        pytest.skip("file systems may not be mounted here")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_leaves_what_was_written_before(small_disk: Path) -> None:
+    snapshots = written(small_disk / "run", range(1, 3))
+    with pytest.raises(WriteError, match=r"disk/run cannot be written: .*No space left on device"):
+        snapshots.write(3, VALUES, TENSORS)
+    assert [path.suffix for path in (small_disk / "run").iterdir()] == [".safetensors"] * 2, "no part of it is left"
+    assert assert_newest(snapshots, 2) == []
+
+
+def test_a_file_that_may_not_grow_leaves_what_was_written_before(tmp_path: Path) -> None:
+    snapshots = written(tmp_path, range(1, 2))
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(WriteError, match="File too large"):
+            snapshots.write(2, VALUES, TENSORS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert assert_newest(snapshots, 1) == []

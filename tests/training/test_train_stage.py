@@ -1,0 +1,99 @@
+"""The train stage as it is run: alone, and by torchrun."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from corpus import SIZES
+from projects import write_project
+from safetensors.torch import load_file
+
+from seds.evaluation.metrics import METRICS
+from seds.evaluation.retrieval import DIRECTIONS
+from seds.model import SEDS, initialise
+from stages import evaluate, train
+
+STEADY = SIZES.model_copy(update={"gcn_dropout": 0.0, "gcn_out_dropout": 0.0, "fusion_dropout": 0.0})
+
+
+def test_training_under_torchrun_equals_training_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_project(tmp_path / "alone", model=STEADY, epochs=1)
+    monkeypatch.chdir(tmp_path / "alone")
+    train.main("toy")
+    write_project(tmp_path / "together", model=STEADY, epochs=1, micro_batch=1)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run(
+        [sys.executable, *torchrun, "-m", "stages.train", "toy"],
+        cwd=tmp_path / "together",
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    alone, together = (load_file(tmp_path / name / "models/toy/seds.safetensors") for name in ("alone", "together"))
+    assert set(alone) == set(together)
+    start = SEDS(STEADY)
+    initialise(start, torch.Generator().manual_seed(42))
+    weights = {name: p.detach() for name, p in start.named_parameters()}
+    for name in set(alone) - set(weights):
+        torch.testing.assert_close(together[name], alone[name], rtol=1e-4, atol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+    # Adam's first steps are as long for the smallest gradient as for the largest, so where rounding decides the side of
+    # a ReLU's kink, weights differ by more than rounding. In float64 they do not: tests/test_distributed.py.
+    apart, moved = (
+        torch.cat([(alone[name] - other[name]).flatten() for name in weights]).abs() for other in (together, weights)
+    )
+    assert (apart <= 1e-5).float().mean() > 0.999
+    assert apart.norm() < 0.02 * moved.norm()
+    losses, other = ([row["value"] for row in curve(tmp_path / name, "loss")] for name in ("alone", "together"))
+    assert losses[0] == pytest.approx(other[0], rel=1e-5)  # the total
+    assert losses == pytest.approx(other, rel=1e-4)
+
+
+def curve(project: Path, figure: str) -> list[dict]:
+    return json.loads((project / f"metrics/toy/train/plots/custom/{figure}.json").read_text())
+
+
+def test_seeds_give_mean_and_deviation_of_what_each_gives_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = {}
+    for seeds in ([3], [4], [3, 4]):
+        name = "-".join(map(str, seeds))
+        write_project(tmp_path / name, seeds=seeds)
+        monkeypatch.chdir(tmp_path / name)
+        train.main("toy")
+        metrics[name] = json.loads(Path("metrics/toy/train/metrics.json").read_text())
+    first, second, both = metrics.values()
+    assert "seeds" not in first
+    assert both["seeds"].pop("count") == 2
+    for split, found in both["seeds"].items():
+        places = [(s, d, m) for s in first[split] for d in DIRECTIONS for m in METRICS]
+        for stream, direction, metric in places:
+            values = [alone[split][stream][direction][metric] for alone in (first, second)]
+            for kind, expected in (("mean", statistics.mean(values)), ("std", statistics.stdev(values))):
+                assert found[kind][stream][direction][metric] == pytest.approx(expected, abs=1e-3), (split, metric)
+        assert any(found["std"][stream][direction]["MRR"] for stream, direction, _ in places)
+    assert both["seeds"].keys() == {"dev", "learnt"}
+    assert {name: both[name] for name in first if name != "step"} == {n: v for n, v in first.items() if n != "step"}
+    models = ("4/models/toy", "3-4/models/toy/seeds/4")
+    weights, others = ((tmp_path / model / "seds.safetensors").read_bytes() for model in models)
+    assert weights == others
+    for figure in ("loss", "recall", "ranks", "optimiser"):
+        assert curve(tmp_path / "3-4", figure) == curve(tmp_path / "3", figure) + curve(tmp_path / "4", figure)
+
+
+@pytest.mark.parametrize("stream", ["pose", "rgb"])
+def test_of_a_stream_alone_nothing_else_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    write_project(tmp_path / "toy", model=STEADY.model_copy(update={"streams": stream}), epochs=1)
+    monkeypatch.chdir(tmp_path / "toy")
+    train.main("toy")
+    evaluate.main("toy")
+    assert {row["panel"] for row in curve(Path(), "loss")} == {"total", stream}
+    assert {row["stream"] for row in curve(Path(), "recall")} == {stream}
+    assert {"fusion", "pose", "rgb"} & set(json.loads(Path("metrics/toy/test.json").read_text())) == {stream}
+    card = Path("models/toy/README.md").read_text()
+    assert f"| {stream} | T2V |" in card
+    assert "fusion" not in card.lower()

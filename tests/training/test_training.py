@@ -1,0 +1,166 @@
+"""Training on a corpus that can be learnt in seconds, and what is kept of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from corpus import DATASET, RULES, SIZES, write_corpus
+from recorded import without_dropout
+
+from seds import checkpoint
+from seds.config import ConfigError, Losses, Train, TrainProfile
+from seds.data import Split, load_split
+from seds.evaluation.retrieval import mean_recall
+from seds.model import SEDS
+from seds.training import fitting
+
+PROFILE = TrainProfile(model=SIZES, lr=3e-3, lr_clip=1.0, epochs=50, batch=8, standardise_rgb=True)
+SETTINGS = Train(losses=Losses(), small=PROFILE, published=PROFILE, swap=0.0)
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
+    root = tmp_path_factory.mktemp("data")
+    write_corpus(root, {"train": 2, "dev": 1, "test": 1})
+    train, dev = (load_split("toy", split, DATASET, RULES, SIZES, "default", root) for split in ("train", "dev"))
+    return train, dev
+
+
+def run(splits: tuple[Split, Split], profile: TrainProfile = PROFILE) -> tuple[fitting.Fit, list[fitting.Values]]:
+    train, dev = splits
+    torch.manual_seed(0)  # dropout
+    model = fitting.build(train, SETTINGS, profile, 1, "cpu")
+    logged: list[fitting.Values] = []
+    return fitting.fit(model, train, dev, fitting.Recipe(SETTINGS, profile, profile.lr, 1), logged.append), logged
+
+
+@pytest.fixture(scope="module")
+def outcome(splits: tuple[Split, Split]) -> tuple[fitting.Fit, list[fitting.Values]]:
+    return run(splits)
+
+
+def test_it_learns_what_can_be_learnt(outcome: tuple[fitting.Fit, list[fitting.Values]]) -> None:
+    fit, logged = outcome
+    assert len(logged) == PROFILE.epochs
+    assert logged[-1]["loss"]["total"] < 0.5 * logged[0]["loss"]["total"]
+    assert mean_recall(fit.learnt_last["fusion"]) > 60  # six seeds gave 75 to 100; chance is 12.5
+
+
+def test_the_epoch_kept_is_the_best_on_dev(outcome: tuple[fitting.Fit, list[fitting.Values]]) -> None:
+    fit, logged = outcome
+    recalls = [mean_recall(values["dev"]["fusion"]) for values in logged]
+    assert recalls[fit.epoch - 1] == max(recalls)
+    assert fit.dev == logged[fit.epoch - 1]["dev"]
+
+
+def test_training_sentences_are_ranked_as_often_as_asked(splits: tuple[Split, Split]) -> None:
+    settings = SETTINGS.model_copy(update={"learnt_every": 2})
+    profile = PROFILE.model_copy(update={"epochs": 5})
+    model = fitting.build(splits[0], settings, profile, 1, "cpu")
+    logged: list[fitting.Values] = []
+    fitting.fit(model, *splits, fitting.Recipe(settings, profile, profile.lr, 1), logged.append)
+    assert ["learnt" in values for values in logged] == [False, True, False, True, False]
+    assert set(logged[1]["learnt"]) == set(logged[1]["dev"]) == set(model.streams)
+
+
+def test_the_weights_kept_give_the_dev_metrics_again(
+    outcome: tuple[fitting.Fit, list[fitting.Values]], splits: tuple[Split, Split], tmp_path: Path
+) -> None:
+    fit, _ = outcome
+    model = fitting.build(splits[0], SETTINGS, PROFILE, 1, "cpu")
+    checkpoint.save(tmp_path / "toy", model, fit.state, {"dataset": "toy"}, "card")
+    loaded = checkpoint.load(tmp_path / "toy")
+    assert fitting.measure(loaded, splits[1]) == fit.dev
+    assert checkpoint.read_config(tmp_path / "toy")["provenance"] == {"dataset": "toy"}
+
+
+@pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}])
+def test_a_model_of_other_parts_learns_too(changes: dict, splits: tuple[Split, Split], tmp_path: Path) -> None:
+    profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update=changes), "epochs": 20})
+    fit, logged = run(splits, profile)
+    model = SEDS(profile.model)
+    assert set(logged[0]["loss"]) == {"total", *model.streams, *(["match"] if len(model.streams) > 1 else [])}
+    assert logged[-1]["loss"]["total"] < 0.8 * logged[0]["loss"]["total"]
+    assert list(fit.dev) == list(fit.learnt) == list(model.streams)
+    recalls = [mean_recall(values["dev"][model.streams[0]]) for values in logged]
+    assert recalls[fit.epoch - 1] == max(recalls)
+    checkpoint.save(tmp_path / "toy", model, fit.state, {}, "")
+    assert fitting.measure(checkpoint.load(tmp_path / "toy"), splits[1]) == fit.dev
+
+
+def test_compiled_blocks_give_the_same_losses_and_names(splits: tuple[Split, Split], tmp_path: Path) -> None:
+    from torch._dynamo.utils import counters
+
+    train, dev = splits
+    profile = PROFILE.model_copy(update={"epochs": 4, "model": SIZES.model_copy(update={"streams": "pose"})})
+    found = []
+    counters.clear()
+    for compiled in (False, True):
+        model = fitting.build(train, SETTINGS, profile.model_copy(update={"compile": compiled}), 1, "cpu")
+        without_dropout(model)
+        logged: list[fitting.Values] = []
+        fit = fitting.fit(model, train, dev, fitting.Recipe(SETTINGS, profile, profile.lr, 1), logged.append)
+        found.append((fit, [values["loss"]["total"] for values in logged], list(model.state_dict())))
+        assert (counters["stats"]["unique_graphs"] > 0) == compiled
+    (plain, losses, names), (quick, same_losses, same_names) = found
+    assert same_losses == pytest.approx(losses, rel=1e-5)
+    assert same_names == names == list(quick.state)
+    checkpoint.save(tmp_path / "toy", model, quick.state, {}, "")
+    assert fitting.measure(checkpoint.load(tmp_path / "toy"), dev) == quick.dev == plain.dev
+
+
+def test_distillation_of_one_stream_is_refused_before_anything_is_built(splits: tuple[Split, Split]) -> None:
+    profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update={"streams": "pose"})})
+    settings = SETTINGS.model_copy(update={"losses": Losses(distill_pose=0.5)})
+    with pytest.raises(ConfigError, match="or model streams to both"):
+        fitting.build(splits[0], settings, profile, 1, "cpu")
+
+
+def test_the_same_seed_gives_the_same_weights(splits: tuple[Split, Split]) -> None:
+    brief = PROFILE.model_copy(update={"epochs": 1})
+    (first, _), (second, _) = run(splits, brief), run(splits, brief)
+    assert all(first.state[name].equal(second.state[name]) for name in first.state)
+
+
+def test_rgb_statistics_are_those_of_all_windows(splits: tuple[Split, Split]) -> None:
+    train = splits[0]
+    rows = np.concatenate([video.rgb for video in train.videos]).astype(np.float64)
+    mean, deviation = fitting.rgb_statistics(train)
+    np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(deviation, rows.std(axis=0), rtol=1e-5)
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(splits: tuple[Split, Split]) -> None:
+    train, dev = splits
+    model = fitting.build(train, SETTINGS, PROFILE, 1, "cpu")
+    model.rgb_mean.fill_(torch.nan)
+    with pytest.raises(fitting.TrainingError, match=r"became nan in epoch 1, step 1, .* Try a lower learning rate"):
+        fitting.fit(model, train, dev, fitting.Recipe(SETTINGS, PROFILE, PROFILE.lr, 1), lambda values: None)
+
+
+def test_a_model_folder_that_does_not_fit_is_refused(splits: tuple[Split, Split], tmp_path: Path) -> None:
+    with pytest.raises(checkpoint.CheckpointError, match="dvc repro train@none"):
+        checkpoint.load(tmp_path / "none")
+    model = fitting.build(splits[0], SETTINGS, PROFILE, 1, "cpu")
+    state = dict(model.state_dict())
+    state["logit_scale"] = torch.zeros(3)
+    checkpoint.save(tmp_path / "odd", model, state, {}, "")
+    with pytest.raises(checkpoint.CheckpointError, match="logit_scale"):
+        checkpoint.load(tmp_path / "odd")
+    (tmp_path / "odd" / checkpoint.WEIGHTS).write_bytes(b"no tensors")
+    with pytest.raises(checkpoint.CheckpointError, match=r"seds\.safetensors cannot be read"):
+        checkpoint.load(tmp_path / "odd")
+
+
+@pytest.mark.parametrize(("sentences", "batch", "processes"), [(64, 32, 8), (31, 32, 8), (33, 32, 32), (40, 32, 8)])
+def test_batches_that_all_processes_can_share(sentences: int, batch: int, processes: int) -> None:
+    fitting.check_shares(sentences, batch, processes)
+
+
+@pytest.mark.parametrize(("sentences", "batch", "processes", "left"), [(39, 32, 8, 7), (6, 32, 8, 6), (64, 4, 8, 4)])
+def test_a_batch_smaller_than_the_processes_is_refused(sentences: int, batch: int, processes: int, left: int) -> None:
+    with pytest.raises(
+        fitting.TrainingError, match=f"leave a batch of {left} to 8 processes; .* at most {left} processes"
+    ):
+        fitting.check_shares(sentences, batch, processes)
