@@ -9,6 +9,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from seds.cuts import duration_s
 from seds.extract import Video
 
 
@@ -18,7 +19,7 @@ class Progress:
 
     def __init__(self, kind: str, videos: Collection[Video], todo: Collection[Video]) -> None:
         self._total, self._done, self._before = len(videos), len(videos) - len(todo), len(videos) - len(todo)
-        frames, missing = (sum(video.frames for video in part) for part in (videos, todo))
+        frames, missing = (sum(map(_frames, part)) for part in (videos, todo))
         self._bar = tqdm(
             total=frames,
             initial=frames - missing,
@@ -33,10 +34,15 @@ class Progress:
         self._done += 1
         rate = (self._done - self._before) / (time.monotonic() - self._start)
         self._bar.set_postfix_str(f"{self._done}/{self._total} videos, {rate:.2f} videos/s", refresh=False)
-        self._bar.update(video.frames)
+        self._bar.update(_frames(video))
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.close()
+
+
+def _frames(video: Video) -> int:
+    """Of its cut, about."""
+    return round(duration_s(video) * video.fps)
