@@ -16,11 +16,12 @@ import pandas as pd
 from seds import tables
 from seds.boxes import Box, parse_box
 from seds.config import Params, Windows
+from seds.frame_times import FIELD, frame_edges
 from seds.legible import file_name, legible
 from seds.pose.draw import Colour, draw, draw_box, draw_crops
 from seds.pose.quality import Track, follow
-from seds.pose.strip import strip
 from seds.shards import ShardReader
+from seds.show.strip import strip
 from seds.video import VideoError, frames
 
 FOLDER = Path("show")  # of sheets and pages, below it one folder a corpus; nothing of the pipeline's
@@ -52,6 +53,7 @@ class Clip:
     height: int
     bbox: Box | None
     keypoints: np.ndarray  # [T,133,3]
+    times: np.ndarray  # [T] s since the cut's start, when each frame is shown
     track: Track
 
 
@@ -82,6 +84,7 @@ class Corpus:
             video.height,
             parse_box(video.bbox),
             keypoints,
+            frame_edges(self.pose.find(video.video_id, FIELD), len(keypoints), video.fps)[:-1],
             follow(keypoints, video.width, video.height, self.rules, margin),
         )
 
@@ -153,7 +156,7 @@ def contact_sheet(clip: Clip, rules: Windows, count: int) -> np.ndarray:
     columns = min(len(numbers), max(1, columns, math.ceil(WIDTH / (2 * clip.width + _GAP))))
     width = min((WIDTH - _GAP) // columns - _GAP, 2 * clip.width)
     images = pictures(clip, numbers, width, rules)
-    top = strip(clip.track, clip.fps, rules.gate, numbers, _title(clip), _captions(clip), WIDTH)
+    top = strip(clip.track, clip.times, rules.gate, numbers, _title(clip), _captions(clip), WIDTH)
 
     cell = images[0].shape[0] + _LABEL + _GAP
     sheet = np.full((len(top) + math.ceil(len(images) / columns) * cell + _GAP, WIDTH, 3), 255, np.uint8)
@@ -162,7 +165,7 @@ def contact_sheet(clip: Clip, rules: Windows, count: int) -> np.ndarray:
         y = len(top) + i // columns * cell
         x = _GAP + i % columns * (width + _GAP)
         given = state(clip.track, number)
-        label = f"{number}   {number / clip.fps:.2f} s   {given}"
+        label = f"{number}   {clip.times[number]:.2f} s   {given}"
         sheet[y : y + _LABEL, x : x + width] = _label(label, width, _DROPPED if given == "dropped" else _KEPT)
         sheet[y + _LABEL : y + _LABEL + len(image), x : x + width] = image
     return sheet

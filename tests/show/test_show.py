@@ -10,7 +10,9 @@ from typer.testing import CliRunner, Result
 from seds.cli import app
 from seds.config import load_params
 from seds.pose.draw import LEFT, RIGHT
+from seds.shards import write_shard
 from seds.show.contact_sheet import WIDTH, Clip, contact_sheet, evenly, find, open_corpus, pictures, state
+from seds.show.strip import tick
 from seds.video import VideoError
 
 Show = Callable[..., Result]
@@ -96,6 +98,20 @@ def test_a_frame_says_what_of_it_is_kept(clip: Callable[..., Clip]) -> None:
     red = (sheet == (176, 0, 32)).all(axis=2)
     assert red.sum() > 3000, "the label of the dropped frame"
     assert not (contact_sheet(clip(shown.keypoints(), path=""), rules(), 20) == (176, 0, 32)).all(axis=2).any()
+
+
+def test_of_a_rate_that_varies_the_times_are_those_of_the_frames(clip: Callable[..., Clip], tmp_path: Path) -> None:
+    keypoints = shown.keypoints(8)
+    even = clip(keypoints, path="")
+    np.testing.assert_allclose(even.times, np.arange(8) / even.fps)
+    shard = tmp_path / "data" / "pose" / shown.NAME / "shard-00000.safetensors"
+    edges = np.append(even.times, 9.0) + 3 * (np.arange(9) > 4)
+    write_shard(shard, "pose", {"one": {"keypoints": keypoints, "frame_times": edges}}, {})
+    uneven = find(open_corpus(shown.NAME, load_params()), "one")
+    np.testing.assert_array_equal(uneven.times, edges[:-1])
+    sheets = [contact_sheet(one, rules(), 8) for one in (even, uneven)]
+    assert (sheets[0] != sheets[1]).any(), "the labels"
+    assert [tick(frame, uneven.times) for frame in (-1.0, 4.0, 5.0, 8.0)] == ["", "4 · 0.40 s", "5 · 3.50 s", ""]
 
 
 @pytest.mark.parametrize("frames", [1, 2, 12])

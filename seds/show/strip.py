@@ -21,9 +21,9 @@ _CJK = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi
 
 
 def strip(
-    track: Track, fps: float, gate: float, marks: Sequence[int], title: str, captions: Sequence[str], width: int
+    track: Track, times: np.ndarray, gate: float, marks: Sequence[int], title: str, captions: Sequence[str], width: int
 ) -> np.ndarray:
-    """Confidence of body and hands over the T frames, uint8 [370,width,3] RGB.
+    """Confidence of body and hands over the T frames, uint8 [370,width,3] RGB. times: float64 [T] s, of the axis.
 
     Where a hand's crop was found or guessed stands below; frames that are read and dropped are shaded. `gate` is the
     confidence up to which a hand's joints are blank, `marks` are frames to point at. title: a line;
@@ -46,12 +46,18 @@ def strip(
     _plot_crops(lower, track)
     lower.set_xlim(-0.5, max(len(track.body) - 0.5, 0.5))
     lower.xaxis.set_major_locator(MaxNLocator(12, integer=True))
-    lower.xaxis.set_major_formatter(FuncFormatter(lambda frame, _: f"{frame:.0f} · {frame / fps:.2f} s"))
+    lower.xaxis.set_major_formatter(FuncFormatter(lambda frame, _: tick(frame, times)))
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a script without an installed font shows as boxes
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def tick(frame: float, times: np.ndarray) -> str:
+    """The label of a whole number on the axis of frames; "" beyond them. times: as above."""
+    number = round(frame)
+    return f"{number} · {times[number]:.2f} s" if 0 <= number < len(times) else ""
 
 
 def _plot_confidence(axes: Axes, track: Track, gate: float, marks: Sequence[int]) -> None:
