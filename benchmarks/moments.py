@@ -16,16 +16,16 @@ model that looks is told from one that knows the grammar. `s` is a moment's medi
 Found with the demo's model of params.yaml, 60 test videos, 201 content words:
 
                      right   interval        odd      s
-    fusion           41.3%   36.1%-46.9%   43.4%   0.88
-      other word's    9.6%   7.4%-11.8%     8.0%
-    pose             66.2%   60.3%-72.1%   61.4%   1.08
-      other word's    6.7%   4.8%-8.7%      7.0%
-    rgb              20.9%   15.8%-26.4%   19.3%   0.64
-      other word's   15.7%   12.7%-18.8%   14.3%
+    fusion           40.3%   34.7%-45.5%   41.0%   0.88
+      other word's    9.1%   7.1%-11.1%    7.8%
+    pose             64.2%   59.1%-70.1%   66.3%   1.08
+      other word's    8.5%   6.6%-10.3%    9.6%
+    rgb              23.9%   17.9%-30.1%   21.7%   0.64
+      other word's   16.3%   13.6%-19.0%   15.3%
     usual place      58.7%   52.2%-65.3%    0.0%
     any time         13.9%   13.4%-14.4%   13.2%
 
-Pose knows when a word is signed, and by looking: it is right nearly as often where the usual place is wrong. RGB,
+Pose knows when a word is signed, and by looking: it is right as often where the usual place is wrong. RGB,
 whose I3D is untrained in the demo, knows it hardly, and fusion inherits from both.
 """
 
