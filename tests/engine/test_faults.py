@@ -134,7 +134,7 @@ def test_a_lock_is_shared_by_shares_and_theirs_alone(tmp_path: Path) -> None:
         waiting.start()
         time.sleep(0.2)
         assert got == []
-    waiting.join(60)
+    waiting.join(10)
     assert got == ["whole"]
 
 
@@ -164,7 +164,7 @@ def test_workers_die_with_the_stage(tmp_path: Path) -> None:
     workers = {int(line.split()[2]) for line in (tmp_path / "log").read_text().splitlines()}
     os.kill(stage.pid, signal.SIGKILL)
     stage.wait()
-    until = time.monotonic() + 60
+    until = time.monotonic() + 10
     while any(Path(f"/proc/{worker}").exists() for worker in workers):
         assert time.monotonic() < until
         time.sleep(0.05)

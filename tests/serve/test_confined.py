@@ -50,7 +50,7 @@ def confined() -> Iterator[Confined]:
 
 
 def pid(confined: Confined) -> int:
-    return int(confined.run({"do": "nothing"}, 60))
+    return int(confined.run({"do": "nothing"}, 20))
 
 
 def test_what_it_raises_is_told_and_it_lives_on(confined: Confined) -> None:
@@ -59,31 +59,31 @@ def test_what_it_raises_is_told_and_it_lives_on(confined: Confined) -> None:
     assert int(confined.run({"do": "report"}, 20, shares.append)) == before
     assert shares == [0.25, 0.75]
     with pytest.raises(RefusedError, match=r"^not this one$"):
-        confined.run({"do": "refuse"}, 60)
+        confined.run({"do": "refuse"}, 20)
     with pytest.raises(BrokenError, match="KeyError: 'lost'"):
-        confined.run({"do": "fail"}, 60)
+        confined.run({"do": "fail"}, 20)
     assert pid(confined) == before != os.getpid()
 
 
 def test_memory_is_bounded(confined: Confined) -> None:
-    assert confined.run({"do": "hog", "mb": 100}, 60) == b"\1\1\1"
+    assert confined.run({"do": "hog", "mb": 100}, 20) == b"\1\1\1"
     with pytest.raises(RefusedError, match="needs more memory"):
-        confined.run({"do": "hog", "mb": 300}, 60)
+        confined.run({"do": "hog", "mb": 300}, 20)
     assert pid(confined)
 
 
 def test_files_are_bounded(confined: Confined, tmp_path: Path) -> None:
     place = tmp_path / "file"
-    confined.run({"do": "write", "path": str(place), "bytes": 1 << 20}, 60)
+    confined.run({"do": "write", "path": str(place), "bytes": 1 << 20}, 20)
     with pytest.raises(BrokenError, match="File too large"):
-        confined.run({"do": "write", "path": str(place), "bytes": (1 << 20) + 1}, 60)
+        confined.run({"do": "write", "path": str(place), "bytes": (1 << 20) + 1}, 20)
     assert place.stat().st_size <= 1 << 20
 
 
 def test_a_crash_and_a_task_without_end_cost_that_task_alone(confined: Confined) -> None:
     first = pid(confined)
     with pytest.raises(BrokenError, match="was killed by SIGSEGV"):
-        confined.run({"do": "die"}, 60)
+        confined.run({"do": "die"}, 20)
     second = pid(confined)
     with pytest.raises(BrokenError, match=r"took more than 0\.3 s"):
         confined.run({"do": "sleep"}, 0.3)
@@ -95,20 +95,20 @@ def test_one_that_cannot_start_says_why() -> None:
     broken = Confined(build_nothing, memory_mb=100)
     for _ in range(2):
         with pytest.raises(BrokenError, match="OSError: no such weights"):
-            broken.run({}, 60)
+            broken.run({}, 20)
     broken.close()
     with pytest.raises(BrokenError, match="closing"):
-        broken.run({}, 60)
+        broken.run({}, 20)
 
 
 def test_closing_ends_what_is_at_work() -> None:
     busy = Confined(build, memory_mb=100)
-    busy.run({"do": "nothing"}, 60)
+    busy.run({"do": "nothing"}, 20)
     with ThreadPoolExecutor(1) as pool:
-        sleeping = pool.submit(busy.run, {"do": "sleep"}, 60)
+        sleeping = pool.submit(busy.run, {"do": "sleep"}, 50)
         time.sleep(0.2)
         began = time.monotonic()
         busy.close()
         with pytest.raises(BrokenError):
-            sleeping.result(30)
-    assert time.monotonic() - began < 30  # it would sleep for 60
+            sleeping.result(5)
+    assert time.monotonic() - began < 5
