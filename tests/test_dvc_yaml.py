@@ -17,7 +17,7 @@ READS_ONLY = {"seds/config.py", "seds/sections.py", "seds/tables.py", "seds/list
 
 # Who extracts which video, when and on which machine changes no byte of the shards (tests/engine): an edit of it must
 # not repeat days of extraction where the scratch folder is gone. What makes the shards, assemble.py, is listed.
-SCHEDULING = {"seds/cuts.py", "seds/workers.py"} | {
+SCHEDULING = {"seds/workers.py"} | {
     f"seds/engine/{name}.py"
     for name in (
         "attempt", "code_version", "command", "crews", "locks", "outcomes", "parts", "progress", "ray_crew", "run",
@@ -25,7 +25,8 @@ SCHEDULING = {"seds/cuts.py", "seds/workers.py"} | {
     )
 }  # fmt: skip
 MAY_OMIT = dict.fromkeys(("render", "prepare", "manifest"), READS_ONLY)
-MAY_OMIT |= dict.fromkeys(("pose", "rgb"), READS_ONLY | SCHEDULING)
+# These two know of cuts.py what the progress line shows; whoever else imports it computes with it.
+MAY_OMIT |= dict.fromkeys(("pose", "rgb"), READS_ONLY | SCHEDULING | {"seds/cuts.py"})
 # Of these, whoever reads a corpus uses what keeps its prepared files whole and apart (seds.prepared).
 MAY_OMIT |= dict.fromkeys(("train", "evaluate", "index"), SCHEDULING)
 # Where and when an interrupted training is kept changes no weight (tests/training/test_restart.py).
