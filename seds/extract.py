@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from seds.boxes import Box, parse_box
+from seds.video.boxes import Box, parse_box
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ import pandas as pd
 import pandera.pandas as pa
 from tqdm import tqdm
 
-from seds import frame_folder, tables, video, video_file
+from seds import tables, video
+from seds.video import frame_folder, video_file
 
 SAVE_EVERY_S = 30.0  # so that a run which is stopped keeps what it read
 _AT_A_TIME = 100  # files, between two collections of garbage

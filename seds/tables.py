@@ -34,7 +34,9 @@ ANNOTATIONS = pa.DataFrameSchema(
         "start_s": pa.Column(float, nullable=True),  # a cut of a longer file, else null
         "end_s": pa.Column(float, nullable=True),
         "fps": pa.Column(float, pa.Check.gt(0), nullable=True),  # of a folder of frames; null where the file says it
-        "bbox": _text(default=""),  # the signer, "left,top,right,bottom" px as shown (seds.boxes); "" = the whole frame
+        "bbox": _text(
+            default=""
+        ),  # the signer, "left,top,right,bottom" px as shown (seds.video.boxes); "" = the whole frame
         "problem": _text(default=""),  # why the row cannot be used, for a person; "" = it can
         "stated_frames": pa.Column(float, pa.Check.ge(0), nullable=True),  # as the corpus says; null where it does not
     },

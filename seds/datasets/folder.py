@@ -29,12 +29,12 @@ from typing import Any
 
 import pandas as pd
 
-from seds.boxes import format_box, parse_box
 from seds.config import Dataset
 from seds.datasets import sheets
 from seds.datasets.splits import assign, normalised
 from seds.datasets.texts import clean
 from seds.tables import ANNOTATIONS, SPLITS, TableError
+from seds.video.boxes import format_box, parse_box
 
 TABLES = ("videos.csv", "videos.tsv", "videos.parquet")
 NEEDED = ("path", "text")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from seds.boxes import Box
 from seds.pose.quality import Track
 from seds.pose.skeleton import FACE, FINGERS, HAND_BONES, JOINT, LEFT_HAND, RIGHT_HAND
+from seds.video.boxes import Box
 
 Colour = tuple[int, int, int]
 

@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seds.boxes import Box
 from seds.compat import fill_import_gaps
 from seds.config import Precision
 from seds.devices import Batches, autocast, find_batch, upload
@@ -30,6 +29,7 @@ from seds.pose.mmpose_weights import config_path, load_weights
 from seds.pose.signer import SignerExtractor
 from seds.precision import widened
 from seds.read_ahead import ahead
+from seds.video.boxes import Box
 
 _CPU_BATCH = 4  # frames; a CPU gains nothing from more, and each costs 30 MB
 _BATCHES_AHEAD = 2

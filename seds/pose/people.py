@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seds.boxes import Box
+from seds.video.boxes import Box
 
 _GRAPH = """
 input_stream: "image"

@@ -14,12 +14,12 @@ from typing import Protocol
 
 import numpy as np
 
-from seds.boxes import Box, clip_box, padded, pixels
 from seds.extract import Extraction, Video
 from seds.frame_times import FIELD, FrameTimes
 from seds.pose.people import PersonDetector, signer_area
 from seds.pose.quiet import quiet
 from seds.video import TimedFrame, timed_frames
+from seds.video.boxes import Box, clip_box, padded, pixels
 
 
 class Estimate(Protocol):

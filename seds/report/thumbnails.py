@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from seds.boxes import clip_box, parse_box, pixels
 from seds.cuts import duration_s
 from seds.video import VideoError, frames
+from seds.video.boxes import clip_box, parse_box, pixels
 
 
 def thumbnails(video: Any, count: int, width: int) -> list[np.ndarray]:

@@ -21,7 +21,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seds.boxes import clip_box, pixels
 from seds.config import RgbProfile
 from seds.devices import Batches, autocast, find_batch, one_behind, upload
 from seds.extract import Extraction, Video
@@ -30,6 +29,7 @@ from seds.read_ahead import ahead
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import file_sha256, initialise, load_checkpoint
 from seds.video import frames
+from seds.video.boxes import clip_box, pixels
 from seds.windows import rgb_windows
 
 # Windows a forward pass. On a core at 112 px, 1 takes 50 ms, of 4 and of 8 each takes 17: PyTorch leaves small

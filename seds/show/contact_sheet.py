@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from seds import tables
-from seds.boxes import Box, parse_box
 from seds.config import Params, Windows
 from seds.frame_times import FIELD, frame_edges
 from seds.legible import file_name, legible
@@ -23,6 +22,7 @@ from seds.pose.quality import Track, follow
 from seds.shards import ShardReader
 from seds.show.strip import strip
 from seds.video import VideoError, frames
+from seds.video.boxes import Box, parse_box
 
 FOLDER = Path("show")  # of sheets and pages, below it one folder a corpus; nothing of the pipeline's
 WIDTH = 1600  # px of a sheet

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from seds.boxes import Box
 from seds.compat import fill_import_gaps
 from seds.config import Precision
 from seds.extract import Video
@@ -18,6 +17,7 @@ from seds.pose.mmpose_weights import WeightsError, config_path, resolve_weights
 from seds.pose.mmpose_wholebody import Wholebody
 from seds.pose.skeleton import JOINTS
 from seds.video import frames
+from seds.video.boxes import Box
 
 CONFIG = "rtmpose-m_8xb64-270e_coco-wholebody-256x192"
 VIEW = (0.0, 0.0, 160.0, 120.0)  # the whole of the pictures below

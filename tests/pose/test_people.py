@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from films import write_uneven
 
-from seds.boxes import Box
 from seds.config import load_params
 from seds.demo import corpus
 from seds.extract import Video
@@ -17,6 +16,7 @@ from seds.pose.mediapipe_holistic import Holistic
 from seds.pose.people import PersonDetector, nearest, signer_area
 from seds.pose.signer import SignerExtractor
 from seds.video import frames, probe
+from seds.video.boxes import Box
 
 LEFT, RIGHT = (10.0, 20.0, 40.0, 90.0), (60.0, 25.0, 90.0, 95.0)
 FRAME = (0.0, 0.0, 100.0, 100.0)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from seds import frame_folder, video_file
-from seds.frame_folder import frame_files
-from seds.video_file import TimedFrame, VideoError, VideoInfo
+from seds.video import frame_folder, video_file
+from seds.video.frame_folder import frame_files
+from seds.video.video_file import TimedFrame, VideoError, VideoInfo
 
 __all__ = ["TimedFrame", "VideoError", "VideoInfo", "content_hash", "frame_files", "frames", "probe", "timed_frames"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seds.boxes import clip_box, format_box, padded, parse_box, pixels
+from seds.video.boxes import clip_box, format_box, padded, parse_box, pixels
 
 
 def test_text_round_trip() -> None:

@@ -18,7 +18,7 @@ from seds.config import load_params
 from seds.datasets import how2sign
 from seds.demo.corpus import plan, render_take
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FPS = 12
 
 # clip -> (split, what the manifest calls it, a part of the detail)
