@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from seds.model import Batch
-from seds.read_ahead import ahead
 from seds.samples import Video
+from seds.system.prefetch import ahead
 
 T = TypeVar("T")
 

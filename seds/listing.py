@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from seds.legible import legible
+from seds.messages import legible
 
 
 def left_out(rows: Iterable[tuple[str, str, str]], total: int, names: int = 5) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from seds.legible import legible
+from seds.messages import legible
 
 _JPEG_QUALITY = 75
 

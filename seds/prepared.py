@@ -29,13 +29,13 @@ from tqdm import tqdm
 
 from seds import mapped, samples
 from seds.config import Windows
-from seds.engine.code_version import code_version
-from seds.engine.locks import lock
 from seds.engine.parts import write_whole
 from seds.extract import digest
 from seds.mapped import MappedError, State, Tensor
 from seds.samples import Prepared, Video
 from seds.shards import ShardError, ShardReader
+from seds.system.code_version import code_version
+from seds.system.locks import lock
 
 _SCHEMA = "seds-prepared-1"
 _HEADER = "seds"

@@ -15,9 +15,9 @@ from tqdm import tqdm
 from seds import card, checkpoint, distributed
 from seds.config import Params, load_params
 from seds.data import load_split
-from seds.engine.locks import lock
 from seds.evaluation.metrics import over_seeds
 from seds.shards import ShardReader
+from seds.system.locks import lock
 from seds.training import fitting, run_folder
 from seds.training.keeper import Keeper, noticing
 from seds.training.log import Curves, summary

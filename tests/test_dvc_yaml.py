@@ -13,11 +13,11 @@ PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 # Reading and checking parameters and tables decides no value that a stage writes: the values are parameters, which DVC
 # tracks, and the tables are outputs. Were these files dependencies, a new knob of training would repeat the extraction.
 # `train` and `evaluate` do list config.py, since it holds the published sizes.
-READS_ONLY = {"seds/config.py", "seds/sections.py", "seds/tables.py", "seds/listing.py", "seds/legible.py"}
+READS_ONLY = {"seds/config.py", "seds/sections.py", "seds/tables.py", "seds/listing.py", "seds/messages.py"}
 
 # Who extracts which video, when and on which machine changes no byte of the shards (tests/engine): an edit of it must
 # not repeat days of extraction where the scratch folder is gone. What makes the shards, assemble.py, is listed.
-SCHEDULING = {"seds/workers.py"} | {
+SCHEDULING = {"seds/system/workers.py"} | {
     f"seds/engine/{name}.py"
     for name in (
         "attempt", "code_version", "command", "crews", "locks", "outcomes", "parts", "progress", "ray_crew", "run",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pandera.pandas as pa
 
-from seds.legible import legible
+from seds.messages import legible
 
 ERROR, WARNING = "error", "warning"
 

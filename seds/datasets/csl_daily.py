@@ -26,7 +26,7 @@ from seds import pickles
 from seds.config import Dataset
 from seds.datasets import delimited
 from seds.datasets.texts import clean
-from seds.legible import legible
+from seds.messages import legible
 from seds.tables import ANNOTATIONS, SPLITS, TableError
 
 LANGUAGE = "zh"

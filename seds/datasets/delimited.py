@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seds.legible import legible
+from seds.messages import legible
 from seds.tables import TableError
 
 _SEPARATORS = {"\t": "a tab", "|": "'|'", ",": "a comma"}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from seds.engine.outcomes import EngineError
 from seds.engine.shares import Share
-from seds.workers import WorkerError
+from seds.system.workers import WorkerError
 
 
 def run_stage(kind: str, main: Callable[[str, Share | None], None], arguments: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from seds.config import Params
 from seds.engine.attempt import build_attempt
 from seds.engine.outcomes import Outcome
 from seds.extract import Build, Video
-from seds.workers import Death, cores, run_tasks
+from seds.system.workers import Death, cores, run_tasks
 
 
 class Crew(Protocol):

@@ -19,10 +19,10 @@ from typing import Any
 from tqdm import tqdm
 
 from seds.engine.attempt import build_attempt
-from seds.engine.code_version import code_version
 from seds.engine.outcomes import EngineError, Outcome
 from seds.extract import Build, Video
-from seds.workers import Death, WorkerError, cores
+from seds.system.code_version import code_version
+from seds.system.workers import Death, WorkerError, cores
 
 _PATIENCE_S = 60.0  # without any worker before the user is told
 _ANSWER_S = 10.0  # for a cluster to answer

@@ -17,18 +17,18 @@ import pandas as pd
 from tqdm import tqdm
 
 from seds.engine.assemble import DamagedError, assemble
-from seds.engine.code_version import code_version
 from seds.engine.crews import Crew
-from seds.engine.locks import lock
 from seds.engine.outcomes import EngineError, Failure, Outcome
 from seds.engine.parts import Parts
 from seds.engine.progress import Progress
 from seds.engine.shares import Share
 from seds.engine.suspects import ALONE, LIMIT, Journal, Suspects
 from seds.extract import Build, Video, digest, read_video
-from seds.legible import legible
 from seds.listing import left_out
-from seds.workers import Death
+from seds.messages import legible
+from seds.system.code_version import code_version
+from seds.system.locks import lock
+from seds.system.workers import Death
 
 # Videos that fail one after another through no fault of theirs, a folder unmounted or a GPU lost, end the run: to list
 # the whole corpus as failed would help nobody.

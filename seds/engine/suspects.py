@@ -19,10 +19,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from seds.engine.locks import try_lock
 from seds.engine.outcomes import StorageError
 from seds.engine.parts import write_whole
 from seds.extract import Video
+from seds.system.locks import try_lock
 
 ALONE = 1.0  # weight from which on a video runs alone
 LIMIT = 2.0  # weight at which it is set aside

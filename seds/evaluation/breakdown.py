@@ -8,7 +8,7 @@ import numpy as np
 
 from seds.evaluation.metrics import rounded, summarise
 from seds.evaluation.retrieval import Ranking
-from seds.legible import legible
+from seds.messages import legible
 
 BINS = 4  # of sentence length, at most
 BIN_SENTENCES = 10  # in a bin, at least, unless there are fewer in all

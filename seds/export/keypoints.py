@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seds.legible import file_name
+from seds.messages import file_name
 from seds.pose.draw import BODY_BONES, FACE_LINES
 from seds.pose.skeleton import BODY, FACE, FOOT, HAND_BONES, JOINT, JOINT_NAMES, LEFT_HAND, RIGHT_HAND
 from seds.shards import ShardReader

@@ -30,10 +30,10 @@ from typing import Any
 
 import numpy as np
 
-from seds.pose.quiet import quiet
 from seds.pose.signer import SignerExtractor
 from seds.pose.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
-from seds.read_ahead import ahead
+from seds.system.prefetch import ahead
+from seds.system.silence import quiet
 from seds.video.boxes import Box, pixels
 
 # COCO-WholeBody joint <- number among the 33 of MediaPipe's body (BlazePose GHUM).

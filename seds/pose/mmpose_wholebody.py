@@ -24,11 +24,11 @@ from torch import Tensor
 from seds.compat import fill_import_gaps
 from seds.config import Precision
 from seds.devices import Batches, autocast, find_batch, upload
-from seds.memory import return_large_blocks
 from seds.pose.mmpose_weights import config_path, load_weights
 from seds.pose.signer import SignerExtractor
 from seds.precision import widened
-from seds.read_ahead import ahead
+from seds.system.memory import return_large_blocks
+from seds.system.prefetch import ahead
 from seds.video.boxes import Box
 
 _CPU_BATCH = 4  # frames; a CPU gains nothing from more, and each costs 30 MB

@@ -17,7 +17,7 @@ import numpy as np
 from seds.extract import Extraction, Video
 from seds.frame_times import FIELD, FrameTimes
 from seds.pose.people import PersonDetector, signer_area
-from seds.pose.quiet import quiet
+from seds.system.silence import quiet
 from seds.video import TimedFrame, timed_frames
 from seds.video.boxes import Box, clip_box, padded, pixels
 

@@ -25,9 +25,9 @@ from seds.config import RgbProfile
 from seds.devices import Batches, autocast, find_batch, one_behind, upload
 from seds.extract import Extraction, Video
 from seds.precision import widened
-from seds.read_ahead import ahead
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import file_sha256, initialise, load_checkpoint
+from seds.system.prefetch import ahead
 from seds.video import frames
 from seds.video.boxes import clip_box, pixels
 from seds.windows import rgb_windows

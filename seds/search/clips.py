@@ -12,14 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from seds import imported, samples, workers
+from seds import imported, samples
 from seds.config import Params, Windows
 from seds.extract import Build, Extraction, Extractor, Video
 from seds.frame_times import FIELD, frame_edges
-from seds.legible import legible
+from seds.messages import legible
 from seds.pose.estimators import estimator
 from seds.rgb.extractor import build_extractor, describe
 from seds.search.index import Header, SearchError
+from seds.system import workers
 from seds.video import VideoError, VideoInfo, probe
 
 # Settings that change results by rounding alone: what a GPU extracted in half precision is searched on a laptop, too.

@@ -20,7 +20,7 @@ import pandas as pd
 from seds import checkpoint
 from seds.checkpoint import CheckpointError
 from seds.config import ConfigError, Params, load_params
-from seds.legible import legible
+from seds.messages import legible
 from seds.model import SEDS
 from seds.search.alignment import Alignment, align
 from seds.search.clips import Clip, Extracted, Extractors, extractors, load_clip, ready_clip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seds.legible import legible
+from seds.messages import legible
 from seds.search.alignment import Alignment, cell_edges
 
 _LETTERS = 24  # of a word beside its row

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from seds.legible import legible
+from seds.messages import legible
 from seds.search.alignment import Alignment
 from seds.search.gallery import SentenceHit, VideoHit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from seds.legible import legible
+from seds.messages import legible
 from seds.search.alignment import Alignment, cell_edges
 
 if TYPE_CHECKING:

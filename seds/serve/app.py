@@ -24,7 +24,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from seds.legible import legible
+from seds.messages import legible
 from seds.search.index import SearchError
 from seds.serve import pages
 from seds.serve.guard import Guard

@@ -21,7 +21,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from seds.workers import ONE_THREAD, die_with_parent, environment
+from seds.system.workers import ONE_THREAD, die_with_parent, environment
 
 MB = 1 << 20
 _START_S = 180.0  # libraries and a model may come from a slow disk

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from seds.engine.locks import try_lock
+from seds.system.locks import try_lock
 
 _PREFIX, _LOCK = "clips-", "lock"
 

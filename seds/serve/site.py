@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seds.config import Serve
-from seds.legible import legible
+from seds.messages import legible
 from seds.search.gallery import EncodedClip, Gallery
 from seds.serve import answers, extraction, films
 from seds.serve.cache import Cache
@@ -18,8 +18,8 @@ from seds.serve.desk import Desk
 from seds.serve.media import Film, Media
 from seds.serve.problem import Problem
 from seds.serve.uploads import Clip, Clips
+from seds.system.workers import cores
 from seds.video import VideoInfo
-from seds.workers import cores
 
 _VET_S = 30.0  # longest that reading a clip's packets may take
 _FILM_S = 120.0  # longest that making a clip playable may take

@@ -16,7 +16,7 @@ import pandas as pd
 from seds import tables
 from seds.config import Params, Windows
 from seds.frame_times import FIELD, frame_edges
-from seds.legible import file_name, legible
+from seds.messages import file_name, legible
 from seds.pose.draw import Colour, draw, draw_box, draw_crops
 from seds.pose.quality import Track, follow
 from seds.shards import ShardReader

@@ -18,9 +18,9 @@ import torch
 
 from seds import distributed
 from seds.config import Params
-from seds.engine.code_version import code_version
 from seds.extract import digest
 from seds.shards import INDEX
+from seds.system.code_version import code_version
 
 SCRATCH = Path("work") / "train"
 KEPT_DAYS = 14  # of runs that nobody has taken up again

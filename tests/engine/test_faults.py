@@ -13,10 +13,10 @@ from toy_extractor import begun
 from toy_runs import files, parts, run_toy
 
 from seds.engine.attempt import Attempt
-from seds.engine.locks import lock
 from seds.engine.outcomes import EngineError, Failure
 from seds.engine.shares import Share
 from seds.extract import Extraction, Video
+from seds.system.locks import lock
 from seds.video import content_hash
 
 TESTS = str(Path(__file__).parents[1])

@@ -13,7 +13,7 @@ from toy_runs import files, parts, run_toy
 from seds.engine.crews import LocalCrew
 from seds.engine.outcomes import EngineError
 from seds.engine.ray_crew import Actor, RayCrew
-from seds.workers import WorkerError
+from seds.system.workers import WorkerError
 
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402

@@ -11,9 +11,10 @@ import pytest
 from toy_extractor import begun, build_broken, build_dying
 from toy_runs import files, parts, run_toy
 
-from seds import shards, workers
+from seds import shards
 from seds.engine.crews import LocalCrew, spread
 from seds.engine.shares import Share
+from seds.system import workers
 
 
 def test_index_has_the_ok_videos_in_order_with_their_reasons(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

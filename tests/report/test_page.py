@@ -19,7 +19,7 @@ from seds.evaluation import results, retrieval
 from seds.evaluation.curves import histogram, recall
 from seds.evaluation.measure import Evaluation, metric_files
 from seds.evaluation.results import ResultError, Similarity
-from seds.legible import legible
+from seds.messages import legible
 from seds.report.page import Results, open_results, page
 from stages import evaluate
 from stages import report as stage

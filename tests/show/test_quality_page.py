@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from seds import tables
 from seds.cli import app
 from seds.config import load_params
-from seds.legible import legible
+from seds.messages import legible
 from seds.show.contact_sheet import open_corpus
 from seds.show.keypoint_quality import KEYPOINT_QUALITY, measure_corpus
 from seds.show.quality_page import LEFT_OUT_ROWS, TABLE_ROWS, page

@@ -9,9 +9,9 @@ from types import ModuleType
 import pytest
 
 from seds.config import load_params
-from seds.engine.code_version import code_version, source_files
 from seds.pose.estimators import estimator
 from seds.rgb.extractor import build_extractor
+from seds.system.code_version import code_version, source_files
 
 ROOT = Path(__file__).parents[2]
 CODE = '''
@@ -77,6 +77,6 @@ def test_an_extractor_depends_on_its_own_imports_and_not_on_who_runs_it() -> Non
     }
     for files in (rgb, pose):
         others = {f for f in files if f.startswith(("seds/engine", "stages"))}
-        assert not others | files & {"seds/workers.py", "seds/config.py", "seds/tables.py", "seds/shards.py"}
+        assert not others | files & {"seds/system/workers.py", "seds/config.py", "seds/tables.py", "seds/shards.py"}
     assert not {file for file in pose if file.startswith("seds/rgb")}
     assert not {file for file in rgb if file.startswith("seds/pose")}

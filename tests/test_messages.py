@@ -1,6 +1,6 @@
 import pytest
 
-from seds.legible import file_name, legible
+from seds.messages import file_name, legible
 
 HOSTILE = [
     "../../etc/passwd", "a/b", "a\\b", ".", "..", "", "...", "~", "a\0b", "a\nb", "name\x1b[31m", "\u202egnp.exe",

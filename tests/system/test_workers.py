@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seds.workers import Death, WorkerError, run_tasks
+from seds.system.workers import Death, WorkerError, run_tasks
 
 
 def make_square():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from seds.read_ahead import ahead
+from seds.system.prefetch import ahead
 
 
 def readers() -> list[threading.Thread]:

@@ -1,4 +1,4 @@
-"""What a process still holds of a block that it has freed, with and without seds.memory."""
+"""What a process still holds of a block that it has freed, with and without seds.system.memory."""
 
 import subprocess
 import sys
@@ -29,5 +29,5 @@ def kept_mb(first: str) -> float:
 
 
 def test_large_blocks_are_given_back_where_they_would_be_kept() -> None:
-    assert kept_mb("") > 19, "the C library keeps none: seds.memory is needless"
+    assert kept_mb("") > 19, "the C library keeps none: seds.system.memory is needless"
     assert kept_mb("return_large_blocks()") < 1
