@@ -36,6 +36,7 @@ import torch
 from seds import tables
 from seds.compat import fill_import_gaps
 from seds.config import RgbProfile, load_params
+from seds.corpora.prepare import prepare
 from seds.demo import corpus
 from seds.devices import autocast
 from seds.engine.crews import LocalCrew
@@ -43,7 +44,6 @@ from seds.engine.run import extract
 from seds.extract import Video
 from seds.pose.estimators import estimator
 from seds.precision import widened
-from seds.prepare import prepare
 from seds.rgb.extractor import RgbExtractor, build_extractor, middle, square
 from seds.rgb.i3d import average_pool
 from seds.video import frames

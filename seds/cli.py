@@ -39,9 +39,9 @@ def import_features(
     stages pose and rgb hand over what was imported. Memory does not grow with the corpus, and no GPU is needed.
     """
     from seds import listing
-    from seds.captions import RELEASES, ReleaseError
-    from seds.pickles import PickleError
-    from seds.prepare import summary
+    from seds.corpora.captions import RELEASES, ReleaseError
+    from seds.corpora.pickles import PickleError
+    from seds.corpora.prepare import summary
     from seds.release.features import import_release
 
     place = output or Path("data/raw") / name
@@ -136,14 +136,15 @@ def check(
 
     Exit code 1 where a video would be lost or the test falsified, 0 where there are warnings only.
     """
-    from seds import headers, tables
-    from seds.captions import ReleaseError
-    from seds.check import FINDINGS, failed
-    from seds.check import check as run
-    from seds.check.findings import report
+    from seds import tables
     from seds.config import ConfigError, load_params
-    from seds.pickles import PickleError
-    from seds.prepare import counts
+    from seds.corpora import headers
+    from seds.corpora.captions import ReleaseError
+    from seds.corpora.check import FINDINGS, failed
+    from seds.corpora.check import check as run
+    from seds.corpora.check.findings import report
+    from seds.corpora.pickles import PickleError
+    from seds.corpora.prepare import counts
 
     place = output or Path("data/check") / f"{dataset}.parquet"
     try:

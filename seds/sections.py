@@ -52,13 +52,15 @@ class Extract(Section):
 class Dataset(Section):
     """A corpus whose files lie in data/raw/<name>."""
 
-    corpus: str  # which reader of seds.datasets knows its files
+    corpus: str  # which reader of seds.corpora.readers knows its files
     profile: Literal["small", "published", "auto"] = "auto"  # auto = published where there is a GPU
     wrist_margin: float | None = Field(
         None, ge=0, lt=1
     )  # fraction of frame height, SPEC "elbow fallback"; null = no such rule
     annotations: str | None = None  # folder: its table, a path in data/raw/<name>; null = videos.csv, .tsv or .parquet
-    captions: str | None = None  # English texts, file or folder in the corpus's own (seds.datasets.texts); null = none
+    captions: str | None = (
+        None  # English texts, file or folder in the corpus's own (seds.corpora.readers.texts); null = none
+    )
 
 
 class Render(Section):

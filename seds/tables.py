@@ -20,7 +20,7 @@ def _text(**options: object) -> pa.Column:
 
 
 # What a corpus reader returns: one row for each of the corpus's own, before any file has been opened. What the reader
-# cannot make sense of it fills as well as it can, and says so in `problem`; seds.prepare lists such a row.
+# cannot make sense of it fills as well as it can, and says so in `problem`; seds.corpora.prepare lists such a row.
 ANNOTATIONS = pa.DataFrameSchema(
     {
         "video_id": _text(),  # where two rows have the same, the first keeps it

@@ -11,10 +11,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from seds import manifest, tables
+from seds import tables
 from seds.config import load_params
+from seds.corpora import keypoint_accuracy, manifest
 from seds.mapped import MappedReader
-from seds.pose import accuracy
 from seds.shards import ShardReader
 
 
@@ -25,7 +25,7 @@ def main(dataset: str) -> None:
     pose = MappedReader(data / "pose" / dataset, "pose")
     rgb = ShardReader(data / "rgb" / dataset, "rgb")
     with ThreadPoolExecutor(1) as aside:  # both read all keypoints, and numpy lets go of the interpreter
-        quality = aside.submit(accuracy.by_split, videos, pose, data / "raw" / dataset / "joints.safetensors")
+        quality = aside.submit(keypoint_accuracy.by_split, videos, pose, data / "raw" / dataset / "joints.safetensors")
         table = manifest.build(videos, pose, rgb, params.manifest, params.dataset(dataset).wrist_margin)
     tables.write(table, tables.MANIFEST, data / "manifest" / f"{dataset}.parquet")
     print(manifest.summary(table))

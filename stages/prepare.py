@@ -6,9 +6,10 @@ import logging
 import sys
 from pathlib import Path
 
-from seds import headers, prepare, tables
+from seds import tables
 from seds.config import load_params
-from seds.datasets import texts
+from seds.corpora import headers, prepare
+from seds.corpora.readers import texts
 
 
 def main(dataset: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seds.captions import HELD_OUT, RELEASES
+from seds.corpora.captions import HELD_OUT, RELEASES
 from seds.pose.skeleton import LEFT_HAND, RIGHT_HAND
 from seds.release.features import import_release
 

@@ -19,9 +19,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from seds import imported, pickles, shards, tables, windows
-from seds.captions import RELEASES, Caption, Release, ReleaseError, read_captions
+from seds import imported, shards, tables, windows
 from seds.config import Windows
+from seds.corpora import pickles
+from seds.corpora.captions import RELEASES, Caption, Release, ReleaseError, read_captions
 from seds.pose import hands
 from seds.pose.skeleton import JOINTS
 

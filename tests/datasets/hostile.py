@@ -1,6 +1,6 @@
 """Annotation texts, ids and paths as nobody wants them, for the tests of every reader: nothing may vanish.
 
-`assert_nothing_vanishes` holds a reader to it by way of `seds.prepare`; `texts`, `names` and `paths` are strategies of
+`assert_nothing_vanishes` holds a reader to it by way of `seds.corpora.prepare`; `texts`, `names` and `paths` are strategies of
 hypothesis to make tables of.
 """
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 from hypothesis import strategies as st
 
-from seds import prepare
 from seds.config import Dataset
+from seds.corpora import prepare
 
 TEXTS = (
     "", " ", "Rain falls.", 'She said "no"', "a,b;c|d", "tab\there", "two\nlines", "carriage\r\nreturn", "nan", "None",

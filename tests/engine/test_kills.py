@@ -15,8 +15,9 @@ import pytest
 from ruamel.yaml import YAML
 from toy_runs import files, parts
 
-from seds import prepare, tables
+from seds import tables
 from seds.config import load_params
+from seds.corpora import prepare
 from seds.demo.corpus import write_corpus
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from seds.config import load_params
+from seds.corpora import keypoint_accuracy
 from seds.demo import corpus
 from seds.extract import Video
-from seds.pose import accuracy
 from seds.pose.mediapipe_holistic import FACE_LANDMARKS, build, hand_confidence, settings, to_wholebody
 from seds.pose.signer import SignerExtractor
 from seds.pose.skeleton import FACE, FOOT_NAMES, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
@@ -42,7 +42,7 @@ def keypoints(holistic: SignerExtractor, signer: tuple[Video, np.ndarray]) -> np
 
 def test_joints_are_found_where_they_were_drawn(keypoints: np.ndarray, signer: tuple[Video, np.ndarray]) -> None:
     assert (keypoints.dtype, keypoints.shape) == (np.float32, (signer[0].frames, JOINTS, 3))
-    pck = accuracy.report([(keypoints, signer[1])])["pck"]
+    pck = keypoint_accuracy.report([(keypoints, signer[1])])["pck"]
     assert min(pck["wrists"], pck["elbows"], pck["fingers"]) > 0.75  # a swap of sides would leave next to nothing
 
 
@@ -94,7 +94,7 @@ def test_a_box_moves_no_joint(
     inner = holistic(replace(signer[0], bbox=(30.0, 20.0, 230.0, 256.0))).tensors["keypoints"]
     body = [JOINT[name] for name in ("nose", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow")]
     assert np.median(np.abs(inner - keypoints)[:, body, :2]) < 2
-    assert accuracy.report([(inner, signer[1])])["pck"]["fingers"] > 0.75
+    assert keypoint_accuracy.report([(inner, signer[1])])["pck"]["fingers"] > 0.75
     assert np.array_equal(inner[:, JOINT["left_small_toe"]], np.zeros((len(inner), 3)))
     beyond = holistic(replace(signer[0], bbox=(-50.0, -50.0, 300.0, 300.0))).tensors["keypoints"]
     assert np.array_equal(beyond, keypoints), "a box beyond the frame is the frame"

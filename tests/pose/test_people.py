@@ -9,9 +9,9 @@ import pytest
 from films import write_uneven
 
 from seds.config import load_params
+from seds.corpora import keypoint_accuracy
 from seds.demo import corpus
 from seds.extract import Video
-from seds.pose import accuracy
 from seds.pose.mediapipe_holistic import Holistic
 from seds.pose.people import PersonDetector, nearest, signer_area
 from seds.pose.signer import SignerExtractor
@@ -101,7 +101,7 @@ def test_the_one_in_the_box_is_kept(
     if side == 1:
         box = (512 - box[2], box[1], 512 - box[0], box[3])
     found = extractor(replace(video, bbox=box)).tensors["keypoints"]
-    pck = accuracy.report([(found, truths[side])])["pck"]
+    pck = keypoint_accuracy.report([(found, truths[side])])["pck"]
     assert min(pck["wrists"], pck["elbows"], pck["fingers"]) > 0.7
     nose = np.abs(found[:, 0, :2] - truths[side][:, 0, :2]).max()
     assert nose < 20, "px, in every frame: no jump to the other"

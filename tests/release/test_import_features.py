@@ -15,9 +15,9 @@ from test_pipeline import run
 from typer.testing import CliRunner
 
 from seds import imported, tables
-from seds.captions import RELEASES, read_captions
 from seds.cli import app
 from seds.config import load_params
+from seds.corpora.captions import RELEASES, read_captions
 from seds.data import DataError, load_split, load_video
 from seds.release.features import import_release
 from seds.shards import ShardReader

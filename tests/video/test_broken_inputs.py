@@ -15,7 +15,7 @@ import stages.prepare
 import stages.rgb
 from seds import tables
 from seds.config import load_params
-from seds.datasets import how2sign
+from seds.corpora.readers import how2sign
 from seds.demo.corpus import plan, render_take
 
 ROOT = Path(__file__).parents[2]

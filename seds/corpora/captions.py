@@ -12,7 +12,7 @@ from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
 
-from seds import pickles
+from seds.corpora import pickles
 from seds.tables import SPLITS
 
 # Where a corpus has no dev file, every 20th training sentence becomes dev, with all its videos: the epoch must be

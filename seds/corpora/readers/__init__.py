@@ -4,7 +4,7 @@ A reader is a function `read_annotations(root, dataset)` that turns the files of
 and its entry in params.yaml into the ANNOTATIONS table, a row for each row of the corpus, without opening a video. It
 is the only place that knows the corpus's quirks; to bring another layout, write one and name it in READERS.
 
-What a reader need not look after, since `seds.prepare` does so for all of them: an id that stands twice, a path that
+What a reader need not look after, since `seds.corpora.prepare` does so for all of them: an id that stands twice, a path that
 leaves the corpus, a file that is missing or broken, a box outside the frame. What only the reader can see (a row with
 too few fields, a number that is none) it puts into the row's `problem`. It raises TableError, naming file and line,
 where a file as a whole cannot be read.
@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from seds.config import ConfigError, Dataset
-from seds.datasets import csl_daily, demo, folder, how2sign, phoenix14t
+from seds.corpora.readers import csl_daily, demo, folder, how2sign, phoenix14t
 
 Reader = Callable[[Path, Dataset], pd.DataFrame]
 
@@ -34,5 +34,5 @@ READERS: dict[str, Reader] = {
 def reader(corpus: str) -> Reader:
     """The reader of that name. Raises ConfigError with the known names."""
     if corpus not in READERS:
-        raise ConfigError(f"unknown corpus {corpus!r}; seds.datasets reads: {', '.join(READERS)}")
+        raise ConfigError(f"unknown corpus {corpus!r}; seds.corpora.readers reads: {', '.join(READERS)}")
     return READERS[corpus]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seds import pickles
-from seds.pickles import PickleError
+from seds.corpora import pickles
+from seds.corpora.pickles import PickleError
 
 ARRAYS = {
     "float32": np.arange(24, dtype=np.float32).reshape(2, 3, 4),

@@ -11,9 +11,9 @@ from statistics import fmean
 import pandas as pd
 
 from seds import listing
-from seds.captions import RELEASES, read_captions
 from seds.config import Dataset
-from seds.datasets import sheets
+from seds.corpora.captions import RELEASES, read_captions
+from seds.corpora.readers import sheets
 from seds.tables import TableError
 from seds.text import count_tokens
 

@@ -11,9 +11,9 @@ from official import FRAMES, NOWHERE, OUTSIDE, SIZE, TEXTS, lay_out
 
 from seds import tables
 from seds.config import Dataset
-from seds.datasets import csl_daily
-from seds.pickles import PickleError
-from seds.prepare import prepare
+from seds.corpora.pickles import PickleError
+from seds.corpora.prepare import prepare
+from seds.corpora.readers import csl_daily
 
 CSL = Dataset(corpus="csl_daily")
 NAMES = {

@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 from seds.config import Dataset
-from seds.datasets import delimited
-from seds.datasets.texts import clean
+from seds.corpora.readers import delimited
+from seds.corpora.readers.texts import clean
 from seds.tables import ANNOTATIONS, SPLITS, TableError
 
 LANGUAGE = "de"

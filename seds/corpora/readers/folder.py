@@ -7,7 +7,7 @@ folder. Columns, in any order; others are left alone:
     text          what is signed
     video_id      its name; default: the path, and the times of a cut
     sentence_id   videos with the same belong to one sentence; default: those with the same text do
-    split         train, dev or test, in every row; default: see seds.datasets.splits
+    split         train, dev or test, in every row; default: see seds.corpora.readers.splits
     start_s end_s a part of a longer video, seconds
     signer        who signs
     bbox          the signer's place in the frame, "left,top,right,bottom" px
@@ -30,9 +30,9 @@ from typing import Any
 import pandas as pd
 
 from seds.config import Dataset
-from seds.datasets import sheets
-from seds.datasets.splits import assign, normalised
-from seds.datasets.texts import clean
+from seds.corpora.readers import sheets
+from seds.corpora.readers.splits import assign, normalised
+from seds.corpora.readers.texts import clean
 from seds.tables import ANNOTATIONS, SPLITS, TableError
 from seds.video.boxes import format_box, parse_box
 

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seds import manifest, shards, tables
+from seds import shards, tables
 from seds.config import Windows
+from seds.corpora import manifest
 from seds.pose import hands
 from seds.pose.skeleton import LEFT_HAND, RIGHT_HAND
 

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from official import TEXTS
 
-from seds import prepare, tables
-from seds.captions import RELEASES, read_captions
+from seds import tables
 from seds.config import Dataset
-from seds.datasets import phoenix14t, texts
+from seds.corpora import prepare
+from seds.corpora.captions import RELEASES, read_captions
+from seds.corpora.readers import phoenix14t, texts
 from seds.text import tokenise
 
 

@@ -22,10 +22,10 @@ from typing import Any
 
 import pandas as pd
 
-from seds import pickles
 from seds.config import Dataset
-from seds.datasets import delimited
-from seds.datasets.texts import clean
+from seds.corpora import pickles
+from seds.corpora.readers import delimited
+from seds.corpora.readers.texts import clean
 from seds.messages import legible
 from seds.tables import ANNOTATIONS, SPLITS, TableError
 

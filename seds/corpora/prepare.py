@@ -18,9 +18,9 @@ import pandas as pd
 
 from seds import imported, listing, tables
 from seds.config import Dataset
+from seds.corpora.headers import File, read_headers
+from seds.corpora.readers import reader, texts
 from seds.cuts import duration_s
-from seds.datasets import reader, texts
-from seds.headers import File, read_headers
 from seds.video.boxes import Box, format_box, parse_box
 
 _OVERHANG = 0.02  # of the frame's side: detectors' boxes reach a little beyond it

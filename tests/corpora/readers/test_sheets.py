@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from seds.datasets import sheets
+from seds.corpora.readers import sheets
 from seds.tables import TableError
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from made_release import complete, pickled
 
-from seds.captions import HELD_OUT, RELEASES, ReleaseError, read_captions
+from seds.corpora.captions import HELD_OUT, RELEASES, ReleaseError, read_captions
 
 CAPTION = {"video_name": "a", "ori_text": "b", "text": "c", "num_frames": 1}
 

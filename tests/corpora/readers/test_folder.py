@@ -12,9 +12,10 @@ from films import film
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seds import prepare, tables
+from seds import tables
 from seds.config import Dataset
-from seds.datasets import folder
+from seds.corpora import prepare
+from seds.corpora.readers import folder
 
 FOLDER = Dataset(corpus="folder")
 COLUMNS = ("path", "text", "video_id", "sentence_id", "split", "start_s", "end_s", "signer", "bbox", "language", "fps")

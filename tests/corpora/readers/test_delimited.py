@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seds.datasets import delimited
+from seds.corpora.readers import delimited
 from seds.tables import TableError
 
 COLUMNS = ("name", "text")

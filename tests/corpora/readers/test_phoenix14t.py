@@ -7,8 +7,8 @@ from official import FRAMES, NOWHERE, OUTSIDE, SIZE, TEXTS, lay_out
 
 from seds import tables, video
 from seds.config import Dataset
-from seds.datasets import phoenix14t
-from seds.prepare import prepare
+from seds.corpora.prepare import prepare
+from seds.corpora.readers import phoenix14t
 
 PHOENIX = Dataset(corpus="phoenix14t")
 HEADER = "name|video|start|end|speaker|orth|translation"

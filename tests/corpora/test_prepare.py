@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from films import film
 
-from seds import headers, prepare, tables, video
+from seds import tables, video
 from seds.config import ConfigError, Dataset
-from seds.prepare import distinct, fit_box, summary
+from seds.corpora import headers, prepare
+from seds.corpora.prepare import distinct, fit_box, summary
 
 DEMO = Dataset(corpus="demo")
 

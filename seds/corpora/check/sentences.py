@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from seds.check.findings import ERROR, WARNING, Finding
-from seds.datasets.splits import normalised
-from seds.datasets.texts import LANGUAGE, TOKENS
+from seds.corpora.check.findings import ERROR, WARNING, Finding
+from seds.corpora.readers.splits import normalised
+from seds.corpora.readers.texts import LANGUAGE, TOKENS
 from seds.text import count_tokens
 
 _PAIRS = (("train", "test"), ("train", "dev"), ("dev", "test"))

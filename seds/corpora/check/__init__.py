@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from seds import imported, prepare, tables
-from seds.check import files, sentences
-from seds.check.findings import ERROR, FINDINGS
+from seds import imported, tables
 from seds.config import Dataset
+from seds.corpora import prepare
+from seds.corpora.check import files, sentences
+from seds.corpora.check.findings import ERROR, FINDINGS
 
 __all__ = ["FINDINGS", "check", "failed"]
 

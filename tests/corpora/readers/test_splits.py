@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seds.datasets.splits import assign, normalised
+from seds.corpora.readers.splits import assign, normalised
 
 
 def split(videos):

@@ -9,8 +9,8 @@ from official import FRAMES, NOWHERE, OUTSIDE, SIZE, TEXTS, film
 
 from seds import tables, video
 from seds.config import Dataset
-from seds.datasets import how2sign
-from seds.prepare import prepare
+from seds.corpora.prepare import prepare
+from seds.corpora.readers import how2sign
 
 HOW2SIGN = Dataset(corpus="how2sign")
 SHORT, REALIGNED, *_ = how2sign.LAYOUTS
