@@ -48,12 +48,12 @@ import torch
 from torch import nn
 
 from seds import shards, tables
-from seds.batches import feed
 from seds.config import Dataset, Train, TrainProfile, Windows, load_params
-from seds.data import Split, load_split
+from seds.data.batches import feed
+from seds.data.split import Split, load_split
 from seds.devices import autocast
 from seds.model import SEDS, Batch, initialise
-from seds.pose.skeleton import BODY, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import BODY, JOINTS, LEFT_HAND, RIGHT_HAND
 from seds.training import optim
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -39,7 +39,7 @@ import pandas as pd
 
 from seds import shards, tables
 from seds.config import Windows
-from seds.pose import hands
+from seds.data import hands
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ["VIDEO_ID", "VIDEO_NAME", "SENTENCE_ID", "SENTENCE_NAME", "START_REALIGNED", "END_REALIGNED", "SENTENCE"]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seds.batches import feed
-from seds.data import Split
+from seds.data.batches import feed
+from seds.data.split import Split
 from seds.model import SEDS, TextTokens, VideoTokens
 from seds.scoring import Sentences
 from seds.similarity import Tokens

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seds import card, checkpoint, tables
 from seds.config import load_params
-from seds.data import load_split
+from seds.data.split import load_split
 from seds.evaluation import curves, results
 from seds.evaluation.measure import measure, metric_files
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from seds import tables
 from seds.config import load_params
 from seds.corpora import keypoint_accuracy, manifest
-from seds.mapped import MappedReader
+from seds.data.mapped import MappedReader
 from seds.shards import ShardReader
 
 

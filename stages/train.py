@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from seds import card, checkpoint, distributed
 from seds.config import Params, load_params
-from seds.data import load_split
+from seds.data.split import load_split
 from seds.evaluation.metrics import over_seeds
 from seds.shards import ShardReader
 from seds.system.locks import lock

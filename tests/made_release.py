@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from seds.corpora.captions import HELD_OUT, RELEASES
-from seds.pose.skeleton import LEFT_HAND, RIGHT_HAND
 from seds.release.features import import_release
+from seds.skeleton import LEFT_HAND, RIGHT_HAND
 
 IMAGE = {"phoenix14t": "images{:04d}.png", "csl_daily": "{:06d}.jpg", "how2sign": "clip-1-rgb_front_{:05d}.jpg"}
 

@@ -1,6 +1,6 @@
 """SPEC 3-5 as it reads: one frame, one hand and one window after the other. What the loader is held against.
 
-Plain, but not made slow: the 21 joints of a hand are one array. tests/pose/test_hands.py has the rules joint by joint.
+Plain, but not made slow: the 21 joints of a hand are one array. tests/data/test_hands.py has the rules joint by joint.
 """
 
 from math import ceil, floor, sqrt
@@ -8,7 +8,7 @@ from math import ceil, floor, sqrt
 import numpy as np
 
 from seds.config import Windows
-from seds.pose.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 
 BODY = [JOINT[name] for name in (
     "nose", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from seds import shards, tables
-from seds.pose.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT, FPS = 160, 120, 10

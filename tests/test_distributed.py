@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from seds import distributed, microbatch
 from seds.config import Losses, Train, TrainProfile
-from seds.data import Split, load_split
+from seds.data.split import Split, load_split
 from seds.model import SEDS, Batch, initialise
 from seds.training import fitting
 

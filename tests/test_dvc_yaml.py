@@ -27,7 +27,7 @@ SCHEDULING = {"seds/system/workers.py"} | {
 MAY_OMIT = dict.fromkeys(("render", "prepare", "manifest"), READS_ONLY)
 # These two know of cuts.py what the progress line shows; whoever else imports it computes with it.
 MAY_OMIT |= dict.fromkeys(("pose", "rgb"), READS_ONLY | SCHEDULING | {"seds/cuts.py"})
-# Of these, whoever reads a corpus uses what keeps its prepared files whole and apart (seds.prepared).
+# Of these, whoever reads a corpus uses what keeps its prepared files whole and apart (seds.data.sample_cache).
 MAY_OMIT |= dict.fromkeys(("train", "evaluate", "index"), SCHEDULING)
 # Where and when an interrupted training is kept changes no weight (tests/training/test_restart.py).
 MAY_OMIT["train"] = MAY_OMIT["train"] | {

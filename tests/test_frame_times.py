@@ -9,8 +9,8 @@ import shown
 from films import film, write_uneven
 
 from seds import video
+from seds.data.samples import Video
 from seds.frame_times import FrameTimes, frame_edges
-from seds.samples import Video
 from seds.search.encoding import window_times
 from seds.video import TimedFrame
 

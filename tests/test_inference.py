@@ -9,7 +9,7 @@ from corpus import DATASET, RULES, SIZES, write_corpus
 from torch.nn import functional as F
 
 from seds import inference
-from seds.data import Split, load_split
+from seds.data.split import Split, load_split
 from seds.model import SEDS, initialise
 from seds.similarity import Tokens, text_to_video, video_to_text
 

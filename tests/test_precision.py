@@ -10,7 +10,7 @@ from recorded import SMALL
 from torch import Tensor
 
 from seds.config import Losses, Train, TrainProfile
-from seds.data import load_split
+from seds.data.split import load_split
 from seds.fusion import GlossFusion
 from seds.model import SEDS, initialise
 from seds.towers import Block

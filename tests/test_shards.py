@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from seds import shards, tables
-from seds.mapped import MappedReader
+from seds.data.mapped import MappedReader
 
 
 @pytest.fixture

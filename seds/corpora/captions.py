@@ -28,7 +28,7 @@ class ReleaseError(ValueError):
 class Release:
     """What the release's files do not say about a corpus.
 
-    width, height: px, of the frames that keypoints are given in. wrist_margin: px, see seds.pose.hands.retain.
+    width, height: px, of the frames that keypoints are given in. wrist_margin: px, see seds.data.hands.retain.
     frame: the number in a frame's name without suffix. signer: the signer in a video's name, where it is there.
     """
 

@@ -19,8 +19,8 @@ import pandas as pd
 from safetensors import safe_open
 
 from seds import tables
-from seds.pose.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 from seds.shards import ShardReader
+from seds.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 
 ARM_TOLERANCE = 0.1  # of the distance between the shoulders
 FINGER_TOLERANCE = 0.2  # of the hand's size

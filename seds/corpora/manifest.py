@@ -17,10 +17,10 @@ from tqdm import tqdm
 
 from seds import listing, tables
 from seds.config import Windows
-from seds.pose import hands
-from seds.pose.skeleton import JOINTS
+from seds.data import hands
+from seds.data.windows import pose_windows
 from seds.shards import ShardReader
-from seds.windows import pose_windows
+from seds.skeleton import JOINTS
 
 _ARMS = [joint for hand in (hands.LEFT, hands.RIGHT) for joint in (hand.shoulder, hand.elbow, hand.wrist)]
 # The joints that say whether a hand is seen, a third of all: of the others nothing is copied.

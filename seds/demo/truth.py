@@ -7,7 +7,7 @@ import numpy as np
 from seds.demo import face
 from seds.demo.motion import Figure
 from seds.demo.signer import Signer
-from seds.pose.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 
 def truth(figure: Figure, signer: Signer, size: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from seds import inference
 from seds.config import Evaluate
-from seds.data import Split
+from seds.data.split import Split
 from seds.evaluation import breakdown, published_ranks, retrieval
 from seds.evaluation.metrics import over_seeds, rounded
 from seds.evaluation.retrieval import Metrics, Ranking

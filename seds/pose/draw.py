@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from seds.pose.quality import Track
-from seds.pose.skeleton import FACE, FINGERS, HAND_BONES, JOINT, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import FACE, FINGERS, HAND_BONES, JOINT, LEFT_HAND, RIGHT_HAND
 from seds.video.boxes import Box
 
 Colour = tuple[int, int, int]

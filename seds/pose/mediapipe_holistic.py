@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from seds.pose.signer import SignerExtractor
-from seds.pose.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 from seds.system.prefetch import ahead
 from seds.system.silence import quiet
 from seds.video.boxes import Box, pixels

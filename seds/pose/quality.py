@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seds.config import Windows
-from seds.pose import hands
-from seds.pose.skeleton import JOINT, LEFT_HAND, RIGHT_HAND, UPPER_BODY
+from seds.data import hands
+from seds.skeleton import JOINT, LEFT_HAND, RIGHT_HAND, UPPER_BODY
 
 RESTLESS = 0.2  # shoulder widths of jitter that count as wholly bad
 
@@ -85,7 +85,7 @@ class Quality:
 def follow(
     keypoints: np.ndarray, width: int, height: int, rules: Windows, wrist_margin_px: float | None = None
 ) -> Track:
-    """The hands and confidences of a video, with the crops that seds.pose.hands computes.
+    """The hands and confidences of a video, with the crops that seds.data.hands computes.
 
     keypoints: [T,133,3], x px, y px, confidence, in a frame of width x height px; a joint that is not finite counts as
     not detected. wrist_margin_px: as in hands.retain.

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seds.config import RgbProfile
+from seds.data.windows import rgb_windows
 from seds.devices import Batches, autocast, find_batch, one_behind, upload
 from seds.extract import Extraction, Video
 from seds.precision import widened
@@ -30,7 +31,6 @@ from seds.rgb.weights import file_sha256, initialise, load_checkpoint
 from seds.system.prefetch import ahead
 from seds.video import frames
 from seds.video.boxes import clip_box, pixels
-from seds.windows import rgb_windows
 
 # Windows a forward pass. On a core at 112 px, 1 takes 50 ms, of 4 and of 8 each takes 17: PyTorch leaves small
 # convolutions to a slower library. At 224 px, 830 and 660 ms, and 4 need 0.35 GB. On a GPU it is found by trial.
@@ -158,7 +158,7 @@ def middle(square: Tensor, crop: int) -> Tensor:
 
 
 def clips(prepared: Iterable[Tensor], window: int, stride: int) -> Iterator[tuple[int, int, list[Tensor]]]:
-    """The windows of `seds.windows.rgb_windows` over a stream of frames [3,C,C]; one window of them is kept in memory.
+    """The windows of `seds.data.windows.rgb_windows` over a stream of frames [3,C,C]; one window of them is kept in memory.
 
     Yields (start, stop, T frames), stop = one past the window's last real frame; the last one's is the number of
     frames. A stream shorter than a window is one clip that repeats the last frame.

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from seds import imported, samples
+from seds import imported
 from seds.config import Params, Windows
+from seds.data import samples
 from seds.extract import Build, Extraction, Extractor, Video
 from seds.frame_times import FIELD, frame_edges
 from seds.messages import legible

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds import text
-from seds.batches import collate
+from seds.data.batches import collate
+from seds.data.samples import Video
 from seds.model import SEDS
-from seds.samples import Video
 
 
 @dataclass(frozen=True)

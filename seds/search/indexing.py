@@ -16,7 +16,7 @@ from seds.card import extraction
 from seds.config import Dataset, Windows
 from seds.config import Index as Settings
 from seds.cuts import duration_s
-from seds.data import DataError, check_features, check_windows, load_video
+from seds.data.split import DataError, check_features, check_windows, load_video
 from seds.frame_times import FIELD, frame_edges
 from seds.model import SEDS
 from seds.search.encoding import Encoded, encode_texts, encode_videos, window_times

@@ -19,7 +19,7 @@ from torch import nn
 
 from seds import distributed
 from seds.config import Losses
-from seds.data import Split
+from seds.data.split import Split
 from seds.evaluation.metrics import standard_error
 
 EXPLODED = 10.0  # times the running median of the gradient norm

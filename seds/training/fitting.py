@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from seds import distributed
 from seds.config import Train, TrainProfile
-from seds.data import Split
+from seds.data.split import Split
 from seds.evaluation import retrieval
 from seds.evaluation.retrieval import Metrics
 from seds.initialisation import initialise, load_clip

@@ -17,9 +17,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from seds import distributed, inference
-from seds.batches import feed
 from seds.config import Train, TrainProfile
-from seds.data import Split
+from seds.data.batches import feed
+from seds.data.split import Split
 from seds.devices import autocast
 from seds.evaluation import retrieval
 from seds.evaluation.retrieval import Metrics

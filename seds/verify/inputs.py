@@ -13,12 +13,12 @@ import torch
 
 from seds import text
 from seds.config import Windows
-from seds.data import Video, collate
-from seds.pose import hands
+from seds.data import hands
+from seds.data.split import Video, collate
+from seds.data.windows import pose_windows
 from seds.pose.graphs import body_graph, hand_graph
 from seds.towers import SequenceTower
 from seds.verify.comparison import Comparison, Note, Result, absolute, same
-from seds.windows import pose_windows
 
 Arrays = dict[str, np.ndarray]
 

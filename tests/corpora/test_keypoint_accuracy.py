@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from seds import shards
 from seds.corpora.keypoint_accuracy import by_split, hits, report
-from seds.pose.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 FRAMES = 10
 

@@ -5,8 +5,8 @@ import pytest
 from seds import shards, tables
 from seds.config import Windows
 from seds.corpora import manifest
-from seds.pose import hands
-from seds.pose.skeleton import LEFT_HAND, RIGHT_HAND
+from seds.data import hands
+from seds.skeleton import LEFT_HAND, RIGHT_HAND
 
 RULES = Windows()
 

@@ -6,7 +6,7 @@ import pytest
 from seds.demo import hand, motion
 from seds.demo.signer import make_signers
 from seds.demo.truth import truth
-from seds.pose.skeleton import FOOT, HAND_NAMES, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import FOOT, HAND_NAMES, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 FPS, SIZE = 12.5, 256
 

@@ -14,9 +14,9 @@ from pose_format import Pose
 from safetensors.torch import load_file
 from toy_search import write_searchable
 
-from seds.pose.skeleton import JOINT_NAMES
 from seds.search.gallery import Gallery
 from seds.similarity import TEMPERATURE
+from seds.skeleton import JOINT_NAMES
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 from seds.config import Windows
 from seds.pose.draw import LEFT, RIGHT, draw, draw_box, draw_crops
 from seds.pose.quality import follow
-from seds.pose.skeleton import JOINT, JOINTS, LEFT_HAND
+from seds.skeleton import JOINT, JOINTS, LEFT_HAND
 
 
 def arm(confidence: float) -> np.ndarray:

@@ -13,7 +13,7 @@ from seds.demo import corpus
 from seds.extract import Video
 from seds.pose.mediapipe_holistic import FACE_LANDMARKS, build, hand_confidence, settings, to_wholebody
 from seds.pose.signer import SignerExtractor
-from seds.pose.skeleton import FACE, FOOT_NAMES, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import FACE, FOOT_NAMES, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from seds.extract import Video
 from seds.pose.estimators import estimator
 from seds.pose.mmpose_weights import WeightsError, config_path, resolve_weights
 from seds.pose.mmpose_wholebody import Wholebody
-from seds.pose.skeleton import JOINTS
+from seds.skeleton import JOINTS
 from seds.video import frames
 from seds.video.boxes import Box
 

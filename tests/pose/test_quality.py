@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from seds.config import Windows
-from seds.pose import hands
+from seds.data import hands
 from seds.pose.quality import RESTLESS, Quality, badness, follow, jitter, measure
-from seds.pose.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 RULES = Windows()
 SIZE = 256

@@ -18,7 +18,7 @@ from seds import imported, tables
 from seds.cli import app
 from seds.config import load_params
 from seds.corpora.captions import RELEASES, read_captions
-from seds.data import DataError, load_split, load_video
+from seds.data.split import DataError, load_split, load_video
 from seds.release.features import import_release
 from seds.shards import ShardReader
 from seds.training import fitting

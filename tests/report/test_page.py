@@ -14,7 +14,7 @@ from markup import HOSTILE, Page
 
 from seds import pages, tables
 from seds.config import ConfigError, Evaluate, Report, load_params
-from seds.data import Split
+from seds.data.split import Split
 from seds.evaluation import results, retrieval
 from seds.evaluation.curves import histogram, recall
 from seds.evaluation.measure import Evaluation, metric_files

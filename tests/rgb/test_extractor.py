@@ -12,6 +12,7 @@ import torch
 
 from seds import tables
 from seds.config import RgbProfile
+from seds.data.windows import rgb_windows
 from seds.engine.crews import LocalCrew
 from seds.engine.run import extract
 from seds.extract import Video
@@ -20,7 +21,6 @@ from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import WeightsError, file_sha256, initialise
 from seds.shards import ShardReader
 from seds.video import frames
-from seds.windows import rgb_windows
 
 PROFILE = RgbProfile(size=64, crop=56, stride=4, width=0.125)
 WINDOW = 16

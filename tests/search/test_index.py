@@ -14,7 +14,7 @@ from safetensors.torch import load_file as load_torch
 from toy_search import write_index, write_model, write_project, write_searchable
 
 from seds.config import load_params
-from seds.data import DataError
+from seds.data.split import DataError
 from seds.search.index import SearchError, open_index
 from seds.search.indexing import build
 from seds.search.row_writer import RowWriter

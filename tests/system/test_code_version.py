@@ -46,7 +46,7 @@ def module(folder: Path, code: str) -> ModuleType:
         ('"""Docstring."""', '"""Docstring, mended."""', True),
         ("return math.pi", "return (\n        math.pi\n    )", True),
         ("math.pi", "math.e", False),
-        ("from seds.video.boxes import parse_box", "from seds.windows import rgb_windows", False),
+        ("from seds.video.boxes import parse_box", "from seds.data.windows import rgb_windows", False),
     ],
 )
 def test_an_edit_counts_if_it_can_change_a_result(tmp_path: Path, old: str, new: str, same: bool) -> None:
@@ -65,13 +65,13 @@ def test_an_extractor_depends_on_its_own_imports_and_not_on_who_runs_it() -> Non
     assert rgb >= {
         "seds/rgb/extractor.py",
         "seds/rgb/i3d.py",
-        "seds/windows.py",
+        "seds/data/windows.py",
         "seds/video/__init__.py",
         "seds/extract.py",
     }
     assert pose >= {
         "seds/pose/mediapipe_holistic.py",
-        "seds/pose/skeleton.py",
+        "seds/skeleton.py",
         "seds/video/__init__.py",
         "seds/video/boxes.py",
     }

@@ -10,7 +10,7 @@ from corpus import DATASET, RULES, SIZES, WORDS, write_corpus
 
 from seds import inference, tables
 from seds.config import Losses, Train, TrainProfile
-from seds.data import Split, load_split
+from seds.data.split import Split, load_split
 from seds.evaluation.metrics import standard_error
 from seds.training import fitting
 from seds.training.alarms import Alarms, TrainingError

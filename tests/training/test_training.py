@@ -10,7 +10,7 @@ from recorded import without_dropout
 
 from seds import checkpoint
 from seds.config import ConfigError, Losses, Train, TrainProfile
-from seds.data import Split, load_split
+from seds.data.split import Split, load_split
 from seds.evaluation.retrieval import mean_recall
 from seds.model import SEDS
 from seds.training import fitting

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seds.config import Windows
-from seds.pose.hands import LEFT, RIGHT, Hand, retain, sample_frames
-from seds.pose.skeleton import BODY, UPPER_BODY
+from seds.data.hands import LEFT, RIGHT, Hand, retain, sample_frames
+from seds.skeleton import BODY, UPPER_BODY
 
 RULES = Windows()
 RECORDED = Path(__file__).parents[1] / "golden" / "keypoints_ph.npz"

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from corpus import DATASET, RULES, write_corpus
 
-from seds import mapped, prepared, samples, shards, tables
+from seds import shards, tables
 from seds.config import Windows
-from seds.samples import Video
+from seds.data import mapped, sample_cache, samples
+from seds.data.samples import Video
 
 
 def rows_of(root: Path) -> pd.DataFrame:
@@ -21,15 +22,15 @@ def rows_of(root: Path) -> pd.DataFrame:
     return table[table["usable"]]
 
 
-def opened(root: Path, rules: Windows = RULES, rows: pd.DataFrame | None = None) -> prepared.Videos:
+def opened(root: Path, rules: Windows = RULES, rows: pd.DataFrame | None = None) -> sample_cache.Videos:
     pose, rgb = (shards.ShardReader(root / kind / "toy", kind) for kind in ("pose", "rgb"))
     rows = rows_of(root) if rows is None else rows
-    return prepared.open_videos(rows, pose, rgb, rules, DATASET.wrist_margin, root / "scratch", workers=2)
+    return sample_cache.open_videos(rows, pose, rgb, rules, DATASET.wrist_margin, root / "scratch", workers=2)
 
 
-def assert_as_computed(videos: prepared.Videos, root: Path, rules: Windows = RULES) -> None:
+def assert_as_computed(videos: sample_cache.Videos, root: Path, rules: Windows = RULES) -> None:
     """Bit for bit what each row gives by itself."""
-    from seds.data import load_video  # and with it torch, which the processes of a test below need not load
+    from seds.data.split import load_video  # and with it torch, which the processes of a test below need not load
 
     pose, rgb = (shards.ShardReader(root / kind / "toy", kind) for kind in ("pose", "rgb"))
     rows = list(rows_of(root).itertuples())
@@ -108,7 +109,7 @@ def test_other_rules_other_rows_and_other_shards_are_prepared_anew(root: Path) -
 
 def test_other_code_prepares_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened(root)
-    monkeypatch.setattr(prepared, "code_version", lambda build: "edited")
+    monkeypatch.setattr(sample_cache, "code_version", lambda build: "edited")
     assert_as_computed(opened(root), root)
     assert len(files(root)) == 4
 
@@ -158,7 +159,7 @@ def test_two_processes_may_want_it_at_once(root: Path) -> None:
 
 
 def test_maps_kept_open_are_few_and_views_outlive_them(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepared, "_OPEN", 1)
+    monkeypatch.setattr(sample_cache, "_OPEN", 1)
     held: list[Video] = list(opened(root))
     monkeypatch.undo()
     for a, b in zip(held, opened(root), strict=True):

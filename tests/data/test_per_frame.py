@@ -6,12 +6,12 @@ import numpy as np
 import per_frame
 import pytest
 
-from seds import samples
 from seds.config import Windows
-from seds.pose.hands import LEFT, RIGHT
-from seds.pose.skeleton import BODY
+from seds.data import samples
+from seds.data.hands import LEFT, RIGHT
+from seds.skeleton import BODY
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 RULES = Windows()
 RECORDINGS = {"keypoints_ph": None, "keypoints_h2s_wide": 50.0}  # and their wrist margin, px
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seds.config import Windows
-from seds.pose.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND, UPPER_BODY
+from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND, UPPER_BODY
 
 CROP = 256.0  # side of the square that hand and body coordinates are given in
 _HAND_MARGIN = 2.2  # side of a crop over the larger extent of the joints in it

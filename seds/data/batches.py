@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seds.data.samples import Video
 from seds.model import Batch
-from seds.samples import Video
 from seds.system.prefetch import ahead
 
 T = TypeVar("T")

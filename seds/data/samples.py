@@ -1,6 +1,6 @@
 """One video as the model reads it: hands in their crops, pose windows, and the RGB window of each (SPEC 3-5).
 
-All of it is computed here from raw keypoints, so an experiment on it never repeats an extraction. seds.prepared keeps
+All of it is computed here from raw keypoints, so an experiment on it never repeats an extraction. seds.data.sample_cache keeps
 what `prepare` makes; of this file and what it imports depends whether that may be used again.
 """
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seds import windows
 from seds.config import Windows
-from seds.pose import hands
+from seds.data import hands, windows
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
-from seds import mapped, shards
-from seds.mapped import MappedError, MappedReader
+from seds import shards
+from seds.data import mapped
+from seds.data.mapped import MappedError, MappedReader
 from seds.shards import ShardError, ShardReader
 
 TENSORS = {

@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from seds import samples, tables, text
-from seds.batches import collate, count_words
+from seds import tables, text
 from seds.config import Dataset, ModelSizes, Windows
+from seds.data import samples
+from seds.data.batches import collate, count_words
+from seds.data.mapped import MappedReader
+from seds.data.sample_cache import open_videos
+from seds.data.samples import Video
 from seds.evaluation.retrieval import sentence_columns
-from seds.mapped import MappedReader
 from seds.model import Batch, Numerics
-from seds.prepared import open_videos
-from seds.samples import Video
 from seds.shards import ShardReader
 
 __all__ = ["DataError", "Split", "Video", "check_features", "check_windows", "collate", "load_split", "load_video"]
@@ -31,7 +32,7 @@ class DataError(ValueError):
 class Split:
     """The usable videos of one split, with their sentences in order of first appearance.
 
-    videos: any sequence; that of seds.prepared holds none in memory.
+    videos: any sequence; that of seds.data.sample_cache holds none in memory.
     """
 
     def __init__(self, videos: Sequence[Video], sizes: ModelSizes, numerics: Numerics = "default") -> None:

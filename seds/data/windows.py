@@ -1,6 +1,6 @@
 """The one definition of windows, for both streams: runs of (by default) 16 frames.
 
-Pose windows run over *retained* frames, those in which a hand was seen (seds.pose.hands); RGB windows run over *raw*
+Pose windows run over *retained* frames, those in which a hand was seen (seds.data.hands); RGB windows run over *raw*
 frames, those of the file. They are extracted apart and meet by time: a pose window takes the RGB window whose centre is
 nearest to its own.
 """

@@ -10,12 +10,12 @@ import pytest
 import torch
 from corpus import DATASET, RULES, SIZES, WORDS, write_corpus
 
-from seds import shards, text, windows
-from seds.batches import feed
+from seds import shards, text
 from seds.config import Windows
-from seds.data import DataError, Split, collate, load_split
+from seds.data import hands, windows
+from seds.data.batches import feed
+from seds.data.split import DataError, Split, collate, load_split
 from seds.model import Batch
-from seds.pose import hands
 
 
 @pytest.fixture(scope="module")

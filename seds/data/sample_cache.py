@@ -2,8 +2,8 @@
 
     <scratch>/<settings and code>/<rows and shards>.safetensors     one for the videos of a split in a pose shard
 
-The folder stands for the rules and the code of seds.samples, the file's name for the rows and for the shards they were
-made from, as DVC knows these (seds.mapped.State): what is found under its name is right, and a change of any makes
+The folder stands for the rules and the code of seds.data.samples, the file's name for the rows and for the shards they were
+made from, as DVC knows these (seds.data.mapped.State): what is found under its name is right, and a change of any makes
 another. Such a file appears whole or not at all. RGB features stay in their shards; the file says where.
 
 Per frame 396 bytes, so 2 GB for How2Sign. All processes of a machine share these pages, and the system takes back those
@@ -27,12 +27,12 @@ import pandas as pd
 from safetensors.numpy import save
 from tqdm import tqdm
 
-from seds import mapped, samples
 from seds.config import Windows
+from seds.data import mapped, samples
+from seds.data.mapped import MappedError, State, Tensor
+from seds.data.samples import Prepared, Video
 from seds.engine.parts import write_whole
 from seds.extract import digest
-from seds.mapped import MappedError, State, Tensor
-from seds.samples import Prepared, Video
 from seds.shards import ShardError, ShardReader
 from seds.system.code_version import code_version
 from seds.system.locks import lock
