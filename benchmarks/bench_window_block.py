@@ -6,8 +6,8 @@ A batch of the small profile: 32 videos of 40 frames, 25 windows each, forward a
 import pytest
 import torch
 
-from seds.pose.temporal import TemporalBlock
-from seds.pose.window_stage import window_means
+from seds.model.pose_encoder.temporal import TemporalBlock
+from seds.model.pose_encoder.window_stage import window_means
 
 VIDEOS, FRAMES, WINDOW, CHANNELS = 32, 40, 16, 144
 

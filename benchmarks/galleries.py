@@ -43,11 +43,11 @@ import torch
 from safetensors import safe_open
 from scipy.signal import lfilter
 
+from seds.model.similarity import TEMPERATURE
 from seds.search.first_pass import Ranker
 from seds.search.index import Sequences, open_index
 from seds.search.ranking import Query
 from seds.search.row_writer import RowWriter
-from seds.similarity import TEMPERATURE
 
 CHUNK = 1_000  # videos made at a time
 MEMORY = 0.95  # of the noise, from a window to the next

@@ -30,11 +30,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds.config import ModelSizes
-from seds.fusion import MlpFusion
 from seds.inference import VIDEO_BATCH
-from seds.model import fusion_of
+from seds.model.fusion import MlpFusion
+from seds.model.seds import fusion_of
+from seds.model.similarity import Tokens, text_to_video, video_to_text
 from seds.scoring import Sentences
-from seds.similarity import Tokens, text_to_video, video_to_text
 
 SIZES = ModelSizes()
 BLOCK = 32  # videos and sentences, of the plain way

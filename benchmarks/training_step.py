@@ -22,7 +22,7 @@ from peak_memory import MB, random_batch
 from torch import Tensor, nn
 
 from seds.config import Losses, load_params
-from seds.model import SEDS, Batch, initialise
+from seds.model.seds import SEDS, Batch, initialise
 from seds.training import optim
 
 

@@ -170,8 +170,8 @@ def import_checkpoint(
     ] = None,
 ) -> None:
     """Turn a checkpoint of the published SEDS release into a model folder. Nothing that the file holds is run."""
+    from seds.model.published import ReleaseError
     from seds.release.model import import_checkpoint as convert
-    from seds.release.tensors import ReleaseError
     from seds.weightfiles import WeightFileError
 
     try:
@@ -191,9 +191,9 @@ def export_checkpoint(
     ] = "released",
 ) -> None:
     """Turn a model folder into a checkpoint with the published release's names, shapes and types."""
-    from seds.checkpoint import CheckpointError
+    from seds.model.checkpoint import CheckpointError
+    from seds.model.published import ReleaseError
     from seds.release.model import export_checkpoint as convert
-    from seds.release.tensors import ReleaseError
 
     try:
         state, rounded = convert(folder, output, half=dtype == "released")

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from seds.data.batches import feed
 from seds.data.split import Split
-from seds.model import SEDS, TextTokens, VideoTokens
+from seds.model.seds import SEDS, TextTokens, VideoTokens
+from seds.model.similarity import Tokens
 from seds.scoring import Sentences
-from seds.similarity import Tokens
 
 VIDEO_BATCH = 32
 TEXT_BATCH = 256

@@ -1,6 +1,6 @@
 """Similarities of many videos and sentences: one matrix product of their tokens serves both directions.
 
-With x = <video token, text token> / 0.07, the soft choice of seds.similarity is sum(e^x x) / sum(e^x), along the text
+With x = <video token, text token> / 0.07, the soft choice of seds.model.similarity is sum(e^x x) / sum(e^x), along the text
 for I2T and along the video for T2I. Both are sums of the same two arrays. |x| is at most 1 / 0.07, since tokens are
 normalised, and e^14.3 = 1.6e6 leaves room in float32 for the sums: no maximum has to be found and subtracted first.
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seds.similarity import TEMPERATURE, Tokens
+from seds.model.similarity import TEMPERATURE, Tokens
 
 # A block is the products of a group of videos with one of texts: 8 x 65 x 32 x 32 floats are 2 MB. A few such arrays
 # stay in a core's cache; on CUDA larger ones hide the start of each kernel.
@@ -93,7 +93,7 @@ class Sentences:
     """A set of texts that videos are compared with, a few at a time: their groups are made once."""
 
     def __init__(self, tokens: Tokens, masked: bool, device: torch.device | str) -> None:
-        """tokens: [S, L, D], not yet normalised. masked: padding cannot be picked (seds.similarity)."""
+        """tokens: [S, L, D], not yet normalised. masked: padding cannot be picked (seds.model.similarity)."""
         self.count, self.masked, self.device = len(tokens.valid), masked, torch.device(device)
         cuda = self.device.type == "cuda"
         self._videos = CUDA_VIDEOS if cuda else VIDEOS

@@ -6,11 +6,12 @@ Of a dataset trained with several seeds, each one's model is measured; ranks and
 import sys
 from pathlib import Path
 
-from seds import card, checkpoint, tables
+from seds import card, tables
 from seds.config import load_params
 from seds.data.split import load_split
 from seds.evaluation import curves, results
 from seds.evaluation.measure import measure, metric_files
+from seds.model import checkpoint
 
 
 def main(dataset: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from seds import checkpoint
 from seds.config import load_params
+from seds.model import checkpoint
 from seds.search import indexing
 from seds.search.index import FOLDER, model_digest
 

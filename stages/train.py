@@ -12,10 +12,11 @@ from pathlib import Path
 from dvclive import Live
 from tqdm import tqdm
 
-from seds import card, checkpoint, distributed
+from seds import card
 from seds.config import Params, load_params
 from seds.data.split import load_split
 from seds.evaluation.metrics import over_seeds
+from seds.model import checkpoint, distributed
 from seds.shards import ShardReader
 from seds.system.locks import lock
 from seds.training import fitting, run_folder

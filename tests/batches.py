@@ -4,7 +4,7 @@ import torch
 from recorded import SMALL
 from torch.nn import functional as F
 
-from seds.model import Batch
+from seds.model.seds import Batch
 
 
 def random_batch(frames, words, seed=0, sizes=SMALL, extra=(0, 0, 0)):

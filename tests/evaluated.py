@@ -9,8 +9,9 @@ import torch
 from corpus import SIZES, write_corpus
 from ruamel.yaml import YAML
 
-from seds import checkpoint, tables
-from seds.model import SEDS, initialise
+from seds import tables
+from seds.model import checkpoint
+from seds.model.seds import SEDS, initialise
 
 ROOT = Path(__file__).parents[1]
 

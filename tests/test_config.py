@@ -9,8 +9,8 @@ import torch
 from dvc.utils.hydra import apply_overrides
 
 from seds.config import ConfigError, ModelSizes, load_params
-from seds.losses import check_streams
-from seds.model import SEDS
+from seds.model.losses import check_streams
+from seds.model.seds import SEDS
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from seds.evaluation.retrieval import DIRECTIONS
-from seds.model import STREAMS
+from seds.model.seds import STREAMS
 
 ROOT = Path(__file__).parents[1]
 STAGES_OF_DEMO = tuple(

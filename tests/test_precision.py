@@ -11,9 +11,9 @@ from torch import Tensor
 
 from seds.config import Losses, Train, TrainProfile
 from seds.data.split import load_split
-from seds.fusion import GlossFusion
-from seds.model import SEDS, initialise
-from seds.towers import Block
+from seds.model.fusion import GlossFusion
+from seds.model.seds import SEDS, initialise
+from seds.model.towers import Block
 from seds.training import fitting, optim
 
 ONE = SIZES.model_copy(update={"streams": "pose"})

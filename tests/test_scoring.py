@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from seds import scoring
+from seds.model.similarity import Tokens, text_to_video, video_to_text
 from seds.scoring import Sentences
-from seds.similarity import Tokens, text_to_video, video_to_text
 
 
 def ragged(lengths, longest, seed, width=24, dtype=torch.float32):

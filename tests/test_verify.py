@@ -12,7 +12,7 @@ from recorded import GOLDEN, SMALL, SMALL32
 from typer.testing import CliRunner
 
 from seds.cli import app
-from seds.fusion import GlossAttention
+from seds.model.fusion import GlossAttention
 from seds.verify import components, run
 from seds.verify.comparison import Comparison, absolute, elementwise, relative, same
 from seds.verify.recordings import Recording, RecordingError, prefixes, weights

@@ -7,9 +7,9 @@ import torch
 from corpus import SIZES, write_corpus
 from ruamel.yaml import YAML
 
-from seds import checkpoint
 from seds.config import ModelSizes
-from seds.model import SEDS, Numerics, initialise
+from seds.model import checkpoint
+from seds.model.seds import SEDS, Numerics, initialise
 from stages import index
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seds.data.samples import Video
-from seds.model import Batch
+from seds.model.seds import Batch
 from seds.system.prefetch import ahead
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from seds.data.mapped import MappedReader
 from seds.data.sample_cache import open_videos
 from seds.data.samples import Video
 from seds.evaluation.retrieval import sentence_columns
-from seds.model import Batch, Numerics
+from seds.model.seds import Batch, Numerics
 from seds.shards import ShardReader
 
 __all__ = ["DataError", "Split", "Video", "check_features", "check_windows", "collate", "load_split", "load_video"]
@@ -64,7 +64,7 @@ class Split:
 
         start: the first so many batches are drawn, but not made: the rest are those of the whole epoch, and so is what
         is left in the generator. That is used when the first batch is asked for, for all of the epoch, and not again.
-        share: which rows of a batch of that many are made (seds.distributed.share); default: all. They are padded as
+        share: which rows of a batch of that many are made (seds.model.distributed.share); default: all. They are padded as
         in the whole batch, of which `indices` still tells all videos.
         """
         for indices, texts in self._drawn(size, swap, generator)[start:]:

@@ -14,7 +14,7 @@ from seds.data.split import Split
 from seds.evaluation import breakdown, published_ranks, retrieval
 from seds.evaluation.metrics import over_seeds, rounded
 from seds.evaluation.retrieval import Metrics, Ranking
-from seds.model import SEDS
+from seds.model.seds import SEDS
 
 
 @dataclass(frozen=True)

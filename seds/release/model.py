@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from seds import checkpoint
-from seds.initialisation import initialise
-from seds.model import SEDS
-from seds.release.names import UNUSED, is_half
-from seds.release.tensors import ReleaseError, load_published, published_state, sizes_of, unused_tensors
+from seds.model import checkpoint
+from seds.model.initialisation import initialise
+from seds.model.published import ReleaseError, load_published, published_state, sizes_of, unused_tensors
+from seds.model.published_names import UNUSED, is_half
+from seds.model.seds import SEDS
 from seds.weightfiles import file_sha256, read_state
 
 UNUSED_FILE = "unused.safetensors"  # what the release saves and nothing reads, kept for the way back

@@ -12,8 +12,8 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
+from seds.model.similarity import TEMPERATURE
 from seds.search.words import Words
-from seds.similarity import TEMPERATURE
 
 
 @dataclass(frozen=True)

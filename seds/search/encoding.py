@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from seds import text
 from seds.data.batches import collate
 from seds.data.samples import Video
-from seds.model import SEDS
+from seds.model.seds import SEDS
 
 
 @dataclass(frozen=True)

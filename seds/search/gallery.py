@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seds import checkpoint
-from seds.checkpoint import CheckpointError
 from seds.config import ConfigError, Params, load_params
 from seds.messages import legible
-from seds.model import SEDS
+from seds.model import checkpoint
+from seds.model.checkpoint import CheckpointError
+from seds.model.seds import SEDS
 from seds.search.alignment import Alignment, align
 from seds.search.clips import Clip, Extracted, Extractors, extractors, load_clip, ready_clip
 from seds.search.encoding import Encoded, encode_texts, encode_videos, window_times

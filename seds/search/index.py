@@ -31,9 +31,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from seds import tables
-from seds.checkpoint import CONFIG, WEIGHTS
 from seds.config import Section, Windows
 from seds.extract import digest
+from seds.model.checkpoint import CONFIG, WEIGHTS
 from seds.weightfiles import file_sha256
 
 SCHEMA: Final = "seds-index-1"

@@ -18,7 +18,7 @@ from seds.config import Index as Settings
 from seds.cuts import duration_s
 from seds.data.split import DataError, check_features, check_windows, load_video
 from seds.frame_times import FIELD, frame_edges
-from seds.model import SEDS
+from seds.model.seds import SEDS
 from seds.search.encoding import Encoded, encode_texts, encode_videos, window_times
 from seds.search.index import HEADER, METADATA, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
 from seds.search.row_writer import RowWriter

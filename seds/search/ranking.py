@@ -1,6 +1,6 @@
 """Exact scores of one query against many stored sequences: the model's fine-grained similarity (SPEC 9).
 
-seds.similarity computes it for padded batches; here sequences of every length lie end to end, one matrix product gives
+seds.model.similarity computes it for padded batches; here sequences of every length lie end to end, one matrix product gives
 the cosines of a block of them, and sums over each sequence are sums over runs of rows.
 """
 
@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seds.model.similarity import TEMPERATURE
 from seds.search.index import Sequences
-from seds.similarity import TEMPERATURE
 
 BLOCK = 4_096  # rows of tokens: at 512 columns 8 MB in float32, which a processor's cache holds
 

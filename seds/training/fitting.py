@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from seds import distributed
 from seds.config import Train, TrainProfile
 from seds.data.split import Split
 from seds.evaluation import retrieval
 from seds.evaluation.retrieval import Metrics
-from seds.initialisation import initialise, load_clip
-from seds.losses import check_streams
-from seds.model import SEDS
-from seds.release.tensors import load_signbert
+from seds.model import distributed
+from seds.model.initialisation import initialise, load_clip
+from seds.model.losses import check_streams
+from seds.model.published import load_signbert
+from seds.model.seds import SEDS
 from seds.training.alarms import TrainingError
 from seds.training.keeper import Keeper
 from seds.training.loop import LEARNT_SENTENCES, Loop, Recipe, measure
@@ -95,7 +95,7 @@ def fit(
     has the same outcome; epochs measured before are logged again.
     Raises TrainingError when a loss or gradient is no longer a number.
 
-    In several processes (seds.distributed) all are called alike and share the rows of the same batches. Each measures
+    In several processes (seds.model.distributed) all are called alike and share the rows of the same batches. Each measures
     on dev, as it would only wait for another that did, and all return the same; logging and saving are for one.
     """
     profile = recipe.profile

@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from seds import distributed
+from seds.model import distributed
 from seds.training.run_state import RunState
 from seds.training.snapshots import Snapshots, WriteError
 

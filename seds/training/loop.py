@@ -16,14 +16,15 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
-from seds import distributed, inference
+from seds import inference
 from seds.config import Train, TrainProfile
 from seds.data.batches import feed
 from seds.data.split import Split
 from seds.devices import autocast
 from seds.evaluation import retrieval
 from seds.evaluation.retrieval import Metrics
-from seds.model import SEDS, Batch
+from seds.model import distributed
+from seds.model.seds import SEDS, Batch
 from seds.training import optim
 from seds.training.alarms import Alarms, not_finite
 from seds.training.keeper import Keeper

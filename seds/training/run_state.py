@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from seds import distributed
-from seds.model import SEDS
+from seds.model import distributed
+from seds.model.seds import SEDS
 from seds.training.snapshots import Snapshot
 
 Values = Mapping[str, Any]  # nested metrics by name

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seds.fusion import GlossFusion
-from seds.pose.graph_network import GraphNetwork
-from seds.pose.temporal import Packing
+from seds.model.fusion import GlossFusion
+from seds.model.pose_encoder.graph_network import GraphNetwork
+from seds.model.pose_encoder.temporal import Packing
 from seds.verify.comparison import Comparison, Note, Result, relative, same
 from seds.verify.recordings import Recording
 

@@ -16,8 +16,8 @@ from seds.config import Windows
 from seds.data import hands
 from seds.data.split import Video, collate
 from seds.data.windows import pose_windows
-from seds.pose.graphs import body_graph, hand_graph
-from seds.towers import SequenceTower
+from seds.model.pose_encoder.graphs import body_graph, hand_graph
+from seds.model.towers import SequenceTower
 from seds.verify.comparison import Comparison, Note, Result, absolute, same
 
 Arrays = dict[str, np.ndarray]

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from seds.config import ModelSizes
-from seds.model import SEDS
-from seds.release.names import OURS_ALONE, TABLES, UNUSED, is_half, published_name
+from seds.model.published_names import OURS_ALONE, TABLES, UNUSED, is_half, published_name
+from seds.model.seds import SEDS
 from seds.training.optim import BertAdam, parameter_groups, warmup_cosine
 from seds.verify.comparison import Note, Result, absolute, elementwise, relative, same
 

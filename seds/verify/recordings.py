@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from seds.config import ModelSizes
-from seds.fusion import GlossFusion
-from seds.model import SEDS
-from seds.release.tensors import load_published, sizes_of
+from seds.model.fusion import GlossFusion
+from seds.model.published import load_published, sizes_of
+from seds.model.seds import SEDS
 
 # Field of ModelSizes -> its name in a recording's config.
 CONFIG_NAMES = {

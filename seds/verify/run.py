@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from seds.release.names import TABLES
-from seds.release.tensors import tables
+from seds.model.published import tables
+from seds.model.published_names import TABLES
 from seds.verify import components, inputs, metrics, optimiser, scores, step
 from seds.verify.comparison import Comparison, Note, Result, relative, same
 from seds.verify.recordings import Recording, RecordingError, prefixes, stored_weights, weights

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds.config import Losses
-from seds.distillation import distillation
-from seds.losses import LossParts, total_loss
-from seds.model import SEDS, TextTokens, VideoTokens
-from seds.similarity import Tokens, matching, text_to_video, video_to_text
+from seds.model.distillation import distillation
+from seds.model.losses import LossParts, total_loss
+from seds.model.seds import SEDS, TextTokens, VideoTokens
+from seds.model.similarity import Tokens, matching, text_to_video, video_to_text
 from seds.verify.comparison import Note, Result, elementwise, relative
 from seds.verify.recordings import Recording
 
@@ -27,7 +27,7 @@ VARIANTS = {
     "match1.0": Losses(match_weight=1.0),
     "freeze_exfusion": Losses(),
 }
-FUSION_ALONE = "freeze_exfusion"  # its total is the fusion's loss; seds.losses gives that part
+FUSION_ALONE = "freeze_exfusion"  # its total is the fusion's loss; seds.model.losses gives that part
 KL_TEMPERATURE = Losses().distill_temperature
 HIDDEN = ("text_hidden", "text_hidden_aug", "pose_hidden", "rgb_hidden")
 

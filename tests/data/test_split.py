@@ -15,7 +15,7 @@ from seds.config import Windows
 from seds.data import hands, windows
 from seds.data.batches import feed
 from seds.data.split import DataError, Split, collate, load_split
-from seds.model import Batch
+from seds.model.seds import Batch
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from pose_format import Pose
 from safetensors.torch import load_file
 from toy_search import write_searchable
 
+from seds.model.similarity import TEMPERATURE
 from seds.search.gallery import Gallery
-from seds.similarity import TEMPERATURE
 from seds.skeleton import JOINT_NAMES
 
 

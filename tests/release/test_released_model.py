@@ -8,12 +8,12 @@ import torch
 from recorded import GOLDEN, SMALL, SMALL32
 from typer.testing import CliRunner
 
-from seds import checkpoint
 from seds.cli import app
 from seds.config import ModelSizes
-from seds.model import SEDS, initialise
-from seds.release.names import is_half
-from seds.release.tensors import tables, unused_tensors
+from seds.model import checkpoint
+from seds.model.published import tables, unused_tensors
+from seds.model.published_names import is_half
+from seds.model.seds import SEDS, initialise
 from seds.verify.recordings import weights
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from seds.model.similarity import TEMPERATURE
 from seds.search.alignment import align, best_run, cell_edges, find_moment
 from seds.search.words import Words, split_words
-from seds.similarity import TEMPERATURE
 
 TIMES = np.stack([np.arange(8) * 0.1, np.arange(8) * 0.1 + 0.64], axis=1)  # windows overlap
 

@@ -12,7 +12,7 @@ from toy_search import write_index, write_model, write_project, write_searchable
 from seds import inference
 from seds.config import load_params
 from seds.data.split import Split, load_split
-from seds.model import SEDS, Numerics
+from seds.model.seds import SEDS, Numerics
 from seds.search.gallery import Gallery
 from seds.search.index import SearchError
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from seds.evaluation.metrics import METRICS
 from seds.evaluation.retrieval import DIRECTIONS
-from seds.model import SEDS, initialise
+from seds.model.seds import SEDS, initialise
 from stages import evaluate, train
 
 STEADY = SIZES.model_copy(update={"gcn_dropout": 0.0, "gcn_out_dropout": 0.0, "fusion_dropout": 0.0})
@@ -41,7 +41,7 @@ def test_training_under_torchrun_equals_training_alone(tmp_path: Path, monkeypat
     for name in set(alone) - set(weights):
         torch.testing.assert_close(together[name], alone[name], rtol=1e-4, atol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
     # Adam's first steps are as long for the smallest gradient as for the largest, so where rounding decides the side of
-    # a ReLU's kink, weights differ by more than rounding. In float64 they do not: tests/test_distributed.py.
+    # a ReLU's kink, weights differ by more than rounding. In float64 they do not: tests/model/test_distributed.py.
     apart, moved = (
         torch.cat([(alone[name] - other[name]).flatten() for name in weights]).abs() for other in (together, weights)
     )

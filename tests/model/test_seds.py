@@ -1,0 +1,192 @@
+"""The whole model: independence of padding, and what importing it may import."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+import torch
+from batches import random_batch, widened_batch
+from recorded import SMALL, SMALL32, SMALL64, without_dropout
+from torch.nn import functional as F
+
+from seds.config import ConfigError, Losses
+from seds.model.seds import MAX_LOGIT_SCALE, SEDS, initialise
+
+DISTILLED = Losses(distill_pose=0.5, distill_rgb=0.5)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Default numerics, the recorded weights: sampling offsets and statistics far from their start values."""
+    model = SEDS(SMALL, "default")
+    model.load_state_dict(SMALL32.model().state_dict())
+    return model.eval()
+
+
+FRAMES, WORDS = (16, 40, 9, 25, 79), (5, 12, 3, 9, 32)
+
+
+@torch.no_grad()
+def test_tokens_and_scores_do_not_depend_on_the_batch(model):
+    whole = random_batch(FRAMES, WORDS)
+    video, text = model.encode_video(whole), model.encode_text(whole.ids)
+    scores = model.similarity(video, text)
+    order = [3, 0, 4, 1, 2]
+    others = {
+        "padded": (random_batch(FRAMES, WORDS, extra=(30, 0, 0)), range(5)),
+        "shuffled": (random_batch([FRAMES[i] for i in order], [WORDS[i] for i in order]), order),
+        **{f"alone {i}": (random_batch(FRAMES[i : i + 1], WORDS[i : i + 1]), [i]) for i in range(5)},
+        "short ones padded": (random_batch(FRAMES[:4], WORDS[:4], extra=(7, 11, 8)), range(4)),
+    }
+    for name, (batch, index) in others.items():
+        some, words = model.encode_video(batch), model.encode_text(batch.ids)
+        for row, i in enumerate(index):
+            for stream in ("pose", "rgb", "fusion"):
+                ours, theirs = some.streams[stream][row, some.valid[row]], video.streams[stream][i, video.valid[i]]
+                assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max(), (name, i, stream)
+            ours, theirs = words.tokens[row, words.valid[row]], text.tokens[i, text.valid[i]]
+            assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max(), (name, i)
+        for stream, matrix in model.similarity(some, words).items():
+            expected = scores[stream][list(index)][:, list(index)]
+            torch.testing.assert_close(matrix, expected, atol=2e-5, rtol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@torch.no_grad()
+def test_scores_may_be_computed_in_blocks(model):
+    batch = random_batch(FRAMES, WORDS)
+    video, text = model.encode_video(batch), model.encode_text(batch.ids)
+    whole = model.similarity(video, text)
+    slices = (slice(0, 2), slice(2, 5))
+    for rows in slices:
+        for columns in slices:
+            some_video = video.map(lambda tensor, rows=rows: tensor[rows])
+            some_text = text.map(lambda tensor, columns=columns: tensor[columns])
+            for stream, block in model.similarity(some_video, some_text).items():
+                torch.testing.assert_close(block, whole[stream][rows, columns])
+
+
+def test_the_training_loss_does_not_depend_on_padding():
+    model = without_dropout(SEDS(SMALL, "default")).double()
+    initialise(model, torch.Generator().manual_seed(0))
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    losses = []
+    for extra in ((0, 0, 0), (20, 0, 0)):
+        batch = random_batch((16, 40, 9, 25), WORDS[:4], extra=extra)
+        batch = widened_batch(batch)
+        model.load_state_dict(state)
+        losses.append(model.train()(batch, DISTILLED))
+    torch.testing.assert_close(losses[0], losses[1])
+    longer = random_batch((16, 40, 9, 25), WORDS[:4], extra=(20, 9, 6))
+    longer = widened_batch(longer)
+    model.load_state_dict(state)
+    torch.testing.assert_close(model(longer, DISTILLED), losses[0])
+
+
+def test_published_numerics_do_depend_on_it():
+    published = SMALL32.model()
+    with torch.no_grad():
+        alone = published.encode_video(random_batch((20,), (5,)))
+        padded = published.encode_video(random_batch((20,), (5,), extra=(8, 0, 0)))
+    assert not torch.allclose(alone.streams["pose"], padded.streams["pose"], atol=1e-4)
+
+
+def test_half_precision_keeps_losses_close(model):
+    batch = random_batch(FRAMES, WORDS)
+    exact = model(batch, DISTILLED)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(batch, DISTILLED)
+        model.train()(batch, Losses())["total"].backward()
+    model.eval().zero_grad()
+    assert half["total"].dtype == torch.float32
+    for part in ("fusion", "pose", "rgb"):
+        assert half[part].item() == pytest.approx(exact[part].item(), rel=0.1), part
+
+
+def test_logit_scale_is_clamped():
+    model = SEDS(SMALL)
+    with torch.no_grad():
+        model.logit_scale.fill_(9.0)
+    model.clamp_logit_scale()
+    assert model.logit_scale.item() == pytest.approx(MAX_LOGIT_SCALE)
+
+
+def test_rgb_is_standardised_as_told():
+    model, batch = SEDS(SMALL).eval(), random_batch((20, 18), (5, 6))
+    initialise(model, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        plain = model.encode_video(batch).streams["rgb"]
+        model.rgb_mean.fill_(3.0)
+        model.rgb_std.fill_(2.0)
+        shifted = dataclasses.replace(batch, rgb=2 * batch.rgb + 3)
+        torch.testing.assert_close(model.encode_video(shifted).streams["rgb"], plain, atol=1e-5, rtol=1e-5)
+
+
+def test_importing_the_model_imports_no_pipeline():
+    code = (
+        "import sys, seds.model.seds; "
+        "heavy = {'av', 'mmcv', 'mmengine', 'mmpose', 'mmaction', 'pandas', 'dvc', 'open_clip'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_float64_model_is_the_same_model():
+    batch = random_batch((16, 20), (4, 6))
+    wide = widened_batch(batch)
+    with torch.no_grad():
+        ours, exact = SMALL32.model().encode_video(batch), SMALL64.model().encode_video(wide)
+    ours, exact = ours.streams["fusion"], exact.streams["fusion"]
+    assert (ours - exact).abs().max() <= 1e-5 * exact.abs().max()
+
+
+def _variant(model, **changes):
+    """A model of other parts, with the same weights in those it shares."""
+    other = SEDS(model.sizes.model_copy(update=changes), "default")
+    initialise(other, torch.Generator().manual_seed(0))
+    state = model.state_dict()
+    other.load_state_dict({name: state.get(name, tensor) for name, tensor in other.state_dict().items()})
+    return other.eval()
+
+
+@pytest.mark.parametrize(("stream", "absent"), [("pose", ("rgb_", "fusion.")), ("rgb", ("pose_", "fusion."))])
+def test_a_stream_alone_is_that_of_both_without_the_others_parts(model, stream, absent):
+    alone, batch = _variant(model, streams=stream), random_batch(FRAMES, WORDS)
+    assert alone.streams == (stream,)
+    assert set(alone.state_dict()) == {name for name in model.state_dict() if not name.startswith(absent)}
+    parts = alone(batch, Losses())
+    assert set(parts) == {"total", stream}  # no matching
+    assert parts["total"].item() == pytest.approx(model(batch, Losses())[stream].item(), rel=1e-6)
+    parts["total"].backward()
+    assert [name for name, p in alone.named_parameters() if p.grad is None] == []
+    with torch.no_grad():
+        video, text = alone.encode_video(batch), alone.encode_text(batch.ids)
+        assert list(video.streams) == [stream]
+        scores, expected = alone.similarity(video, text), model.similarity(model.encode_video(batch), text)
+        assert list(scores) == [stream]
+        torch.testing.assert_close(scores[stream], expected[stream])
+
+
+def test_a_stream_alone_cannot_be_taught_by_the_other(model):
+    for streams, losses in (("pose", Losses(distill_pose=0.5)), ("rgb", Losses(distill_rgb=0.5))):
+        with pytest.raises(
+            ConfigError, match=f"distill_{streams} is 0.5, but the model has the stream {streams} alone"
+        ):
+            _variant(model, streams=streams)(random_batch((20, 18), (5, 6)), losses)
+
+
+def test_fusion_by_a_perceptron_takes_each_position_by_itself(model):
+    plain, batch = _variant(model, fusion="mlp"), random_batch(FRAMES, WORDS)
+    assert not any("layers" in name or "pose_norm" in name for name, _ in plain.fusion.named_parameters())
+    with torch.no_grad():
+        streams = plain.encode_video(batch).streams
+        pose, rgb = streams["pose"][2, 1], streams["rgb"][2, 1]
+        fusion = plain.fusion
+        inner = torch.cat([pose, rgb]) @ fusion.mix_1.weight.T + fusion.mix_1.bias
+        for layer in (fusion.mix_2, fusion.mix_3):
+            inner = (inner * torch.sigmoid(1.702 * inner)) @ layer.weight.T + layer.bias
+        expected = F.layer_norm(inner + pose + rgb, pose.shape, fusion.mix_norm.weight, fusion.mix_norm.bias, 1e-12)
+        torch.testing.assert_close(streams["fusion"][2, 1], expected, atol=1e-5, rtol=1e-5)
+    plain(batch, Losses())["total"].backward()
+    assert [name for name, p in plain.named_parameters() if p.grad is None] == []
