@@ -43,11 +43,11 @@ import torch
 from safetensors import safe_open
 from scipy.signal import lfilter
 
+from seds.index.row_writer import RowWriter
+from seds.index.store import Sequences, open_index
 from seds.model.similarity import TEMPERATURE
 from seds.search.first_pass import Ranker
-from seds.search.index import Sequences, open_index
 from seds.search.ranking import Query
-from seds.search.row_writer import RowWriter
 
 CHUNK = 1_000  # videos made at a time
 MEMORY = 0.95  # of the noise, from a window to the next
@@ -100,7 +100,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 def write(path: Path, maker: Maker, videos: int, generator: np.random.Generator) -> None:
-    """As seds.search.indexing lays a stream out."""
+    """As seds.index.build lays a stream out."""
     length = 1 + maker.windows
     with RowWriter(path, {}) as file:
         for at in range(0, videos, CHUNK):

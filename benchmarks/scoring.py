@@ -30,11 +30,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds.config import ModelSizes
-from seds.inference import VIDEO_BATCH
 from seds.model.fusion import MlpFusion
 from seds.model.seds import fusion_of
 from seds.model.similarity import Tokens, text_to_video, video_to_text
-from seds.scoring import Sentences
+from seds.retrieval.inference import VIDEO_BATCH
+from seds.retrieval.scoring import Sentences
 
 SIZES = ModelSizes()
 BLOCK = 32  # videos and sentences, of the plain way
@@ -53,7 +53,7 @@ class Inputs:
             texts = np.clip(generator.lognormal(np.log(17), 0.4, count), 6, SIZES.max_words).astype(int)
         else:
             videos, texts = (np.full(count, length) for length in FULL)
-        # By length, as seds.inference takes the videos.
+        # By length, as seds.retrieval.inference takes the videos.
         self.videos, self.texts = torch.from_numpy(np.sort(videos)), torch.from_numpy(texts)
         self.count = count
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from seds.config import ModelSizes
-from seds.evaluation.metrics import METRICS, standard_error
-from seds.evaluation.retrieval import DIRECTIONS
+from seds.retrieval.metrics import METRICS, standard_error
+from seds.retrieval.ranks import DIRECTIONS
 
 PARTS = {
     "both": "pose encoder, two sequence towers, a text tower and ",

@@ -218,7 +218,7 @@ def serve(
     Nothing is loaded from other hosts. Limits on what may be asked and dropped in are in params.yaml under `serve`.
     """
     from seds.config import ConfigError
-    from seds.search.index import SearchError
+    from seds.index.store import SearchError
     from seds.serve.server import ServeError
     from seds.serve.server import serve as run
 

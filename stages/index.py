@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 
 from seds.config import load_params
+from seds.index import build
+from seds.index.store import FOLDER, model_digest
 from seds.model import checkpoint
-from seds.search import indexing
-from seds.search.index import FOLDER, model_digest
 
 
 def main(dataset: str) -> None:
     params = load_params()
     folder = Path("models") / dataset
     model = checkpoint.load(folder).to(params.device())
-    header = indexing.build(
+    header = build.build(
         dataset, model, model_digest(folder), params.dataset(dataset), params.manifest, params.index, FOLDER / dataset
     )
     print(

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from seds import card
 from seds.config import Params, load_params
 from seds.data.split import load_split
-from seds.evaluation.metrics import over_seeds
 from seds.model import checkpoint, distributed
+from seds.retrieval.metrics import over_seeds
 from seds.shards import ShardReader
 from seds.system.locks import lock
 from seds.training import fitting, run_folder

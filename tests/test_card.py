@@ -6,8 +6,8 @@ import pytest
 
 from seds import card
 from seds.config import ModelSizes
-from seds.evaluation.metrics import METRICS as NAMES
-from seds.evaluation.retrieval import DIRECTIONS
+from seds.retrieval.metrics import METRICS as NAMES
+from seds.retrieval.ranks import DIRECTIONS
 
 METRICS = {s: {d: dict.fromkeys(NAMES, 50.0) for d in DIRECTIONS} for s in ("fusion", "pose", "rgb")}
 HEADER = {"schema": "s", "kind": "rgb", "fingerprint": "f", "videos": '{"a": {}}', "weights": "random, seed 0"}

@@ -11,7 +11,7 @@ from films import film, write_uneven
 from seds import video
 from seds.data.samples import Video
 from seds.frame_times import FrameTimes, frame_edges
-from seds.search.encoding import window_times
+from seds.index.encoding import window_times
 from seds.video import TimedFrame
 
 # Quick at first, then slow, with a pause; s. The first is not at 0.

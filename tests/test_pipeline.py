@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from seds.evaluation.retrieval import DIRECTIONS
 from seds.model.seds import STREAMS
+from seds.retrieval.ranks import DIRECTIONS
 
 ROOT = Path(__file__).parents[1]
 STAGES_OF_DEMO = tuple(

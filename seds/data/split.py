@@ -18,8 +18,8 @@ from seds.data.batches import collate, count_words
 from seds.data.mapped import MappedReader
 from seds.data.sample_cache import open_videos
 from seds.data.samples import Video
-from seds.evaluation.retrieval import sentence_columns
 from seds.model.seds import Batch, Numerics
+from seds.retrieval.ranks import sentence_columns
 from seds.shards import ShardReader
 
 __all__ = ["DataError", "Split", "Video", "check_features", "check_windows", "collate", "load_split", "load_video"]

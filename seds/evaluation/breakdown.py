@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from seds.evaluation.metrics import rounded, summarise
-from seds.evaluation.retrieval import Ranking
 from seds.messages import legible
+from seds.retrieval.metrics import rounded, summarise
+from seds.retrieval.ranks import Ranking
 
 BINS = 4  # of sentence length, at most
 BIN_SENTENCES = 10  # in a bin, at least, unless there are fewer in all

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from seds.evaluation.metrics import DIGITS
-from seds.evaluation.retrieval import Ranking
+from seds.retrieval.metrics import DIGITS
+from seds.retrieval.ranks import Ranking
 
 POINTS = 40  # of a curve, at most
 BIN_ENDS = (1, 2, 5, 10, 50, 100, 1000)  # last rank of each bar; a further bar has the rest

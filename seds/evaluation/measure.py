@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from seds import inference
 from seds.config import Evaluate
 from seds.data.split import Split
-from seds.evaluation import breakdown, published_ranks, retrieval
-from seds.evaluation.metrics import over_seeds, rounded
-from seds.evaluation.retrieval import Metrics, Ranking
+from seds.evaluation import breakdown, published_ranks
 from seds.model.seds import SEDS
+from seds.retrieval import inference, ranks
+from seds.retrieval.metrics import over_seeds, rounded
+from seds.retrieval.ranks import Metrics, Ranking
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Evaluation:
 
 def measure(model: SEDS, split: Split) -> Evaluation:
     similarities = inference.score(model, split)
-    metrics, rankings = retrieval.evaluate(similarities, split.sentence_of)
+    metrics, rankings = ranks.evaluate(similarities, split.sentence_of)
     return Evaluation(similarities, rankings, metrics)
 
 
@@ -44,7 +44,7 @@ def metric_files(
     found: of the main model; seeds: metrics of every model by seed, the main one included, so that one seed alone says
     nothing; signers: of each video, "" where unknown.
     """
-    intervals = retrieval.bootstrap(found.rankings, settings.bootstrap, settings.seed) if settings.bootstrap else {}
+    intervals = ranks.bootstrap(found.rankings, settings.bootstrap, settings.seed) if settings.bootstrap else {}
     test: dict[str, Any] = {s: {d: dict(values) for d, values in both.items()} for s, both in found.metrics.items()}
     for stream, both in intervals.items():
         for direction, ends in both.items():

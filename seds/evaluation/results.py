@@ -13,7 +13,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from seds.evaluation.retrieval import Ranking
+from seds.retrieval.ranks import Ranking
 
 SCHEMA = "seds-similarity-1"
 _HEADER = "seds"

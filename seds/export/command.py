@@ -35,7 +35,7 @@ def embeddings(
     the mean of each video's and sentence's tokens. export.json tells model, width, and how a score is made of cosines.
     """
     from seds.export.embeddings import export_embeddings
-    from seds.search.index import SearchError, open_index
+    from seds.index.store import SearchError, open_index
 
     try:
         files = export_embeddings(open_index(dataset), output or Path("export") / dataset, form)

@@ -1,6 +1,6 @@
 """Token embeddings of an index as files for other programs, such as a vector database.
 
-safetensors  videos.safetensors, sentences.safetensors: tensors as seds.search.index lays them out, with the ids and
+safetensors  videos.safetensors, sentences.safetensors: tensors as seds.index.store lays them out, with the ids and
              all else of the table beside them (videos.parquet, sentences.parquet), whose row i owns the tokens
              offsets[i]:offsets[i+1].
 parquet      video_tokens.parquet, sentence_tokens.parquet: a row a token, its vectors as lists of float32;
@@ -25,8 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
-from seds.search.index import HEADER, SENTENCES, TEXT, VIDEOS, Index, Sequences
-from seds.search.row_writer import RowWriter
+from seds.index.row_writer import RowWriter
+from seds.index.store import HEADER, SENTENCES, TEXT, VIDEOS, Index, Sequences
 
 Format = Literal["safetensors", "parquet"]
 BATCH = 1_000  # videos or sentences in memory at a time

@@ -21,7 +21,7 @@ from seds.model.recompute import by_parts, recomputed
 from seds.model.similarity import Tokens
 from seds.model.towers import Block, SequenceTower, TextTower
 from seds.precision import widened
-from seds.scoring import Sentences
+from seds.retrieval.scoring import Sentences
 
 __all__ = ["SEDS", "Batch", "Numerics", "TextTokens", "VideoTokens", "initialise", "load_clip"]
 

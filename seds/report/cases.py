@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seds.evaluation.retrieval import Ranking
+from seds.retrieval.ranks import Ranking
 
 
 @dataclass(frozen=True)

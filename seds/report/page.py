@@ -14,13 +14,14 @@ import pandas as pd
 
 from seds import pages
 from seds.config import Report
-from seds.evaluation import results, retrieval
-from seds.evaluation.metrics import METRICS
+from seds.evaluation import results
 from seds.evaluation.results import ResultError
-from seds.evaluation.retrieval import DIRECTIONS
 from seds.report import cases, figures
 from seds.report.cases import Case
 from seds.report.thumbnails import thumbnails
+from seds.retrieval import ranks
+from seds.retrieval.metrics import METRICS
+from seds.retrieval.ranks import DIRECTIONS
 from seds.video import VideoError
 
 _THUMB = 144  # px
@@ -93,7 +94,7 @@ def open_results(dataset: str, manifest: pd.DataFrame, root: Path = Path()) -> R
 def page(dataset: str, found: Results, settings: Report) -> str:
     """The page, HTML, with nothing loaded from elsewhere. Videos are decoded for it; one that cannot be says why."""
     streams = tuple(found.similarity.streams)
-    rankings = {s: retrieval.rank_both(matrix, found.sentence_of) for s, matrix in found.similarity.streams.items()}
+    rankings = {s: ranks.rank_both(matrix, found.sentence_of) for s, matrix in found.similarity.streams.items()}
     told = {}
     for direction in DIRECTIONS:
         worst, best = cases.choose(rankings[streams[0]][direction], settings.worst, settings.best)

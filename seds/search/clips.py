@@ -17,10 +17,10 @@ from seds.config import Params, Windows
 from seds.data import samples
 from seds.extract import Build, Extraction, Extractor, Video
 from seds.frame_times import FIELD, frame_edges
+from seds.index.store import Header, SearchError
 from seds.messages import legible
 from seds.pose.estimators import estimator
 from seds.rgb.extractor import build_extractor, describe
-from seds.search.index import Header, SearchError
 from seds.system import workers
 from seds.video import VideoError, VideoInfo, probe
 

@@ -27,8 +27,8 @@ def search(
     Scores are those of the trained model, the larger the better; they are comparable within one search only.
     A video that is not of the corpus is first made what the model reads, which takes about as long as in the stages.
     """
+    from seds.index.store import SearchError
     from seds.search.gallery import Gallery
-    from seds.search.index import SearchError
     from seds.search.printed import as_json as to_json
     from seds.search.printed import table
 

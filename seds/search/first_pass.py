@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seds.search.index import Sequences
+from seds.index.store import Sequences
 from seds.search.ranking import Query, scores
 
 

@@ -18,15 +18,15 @@ import numpy as np
 import pandas as pd
 
 from seds.config import ConfigError, Params, load_params
+from seds.index.encoding import Encoded, encode_texts, encode_videos, window_times
+from seds.index.store import TEXT, Header, Index, SearchError, model_digest, open_index
 from seds.messages import legible
 from seds.model import checkpoint
 from seds.model.checkpoint import CheckpointError
 from seds.model.seds import SEDS
 from seds.search.alignment import Alignment, align
 from seds.search.clips import Clip, Extracted, Extractors, extractors, load_clip, ready_clip
-from seds.search.encoding import Encoded, encode_texts, encode_videos, window_times
 from seds.search.first_pass import Ranker
-from seds.search.index import TEXT, Header, Index, SearchError, model_digest, open_index
 from seds.search.ranking import Query
 from seds.search.rows import Rows
 from seds.search.words import split_words

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seds.index.store import Sequences
 from seds.model.similarity import TEMPERATURE
-from seds.search.index import Sequences
 
 BLOCK = 4_096  # rows of tokens: at 512 columns 8 MB in float32, which a processor's cache holds
 

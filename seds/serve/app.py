@@ -24,8 +24,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from seds.index.store import SearchError
 from seds.messages import legible
-from seds.search.index import SearchError
 from seds.serve import pages
 from seds.serve.guard import Guard
 from seds.serve.problem import Problem

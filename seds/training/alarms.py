@@ -19,8 +19,8 @@ from torch import nn
 
 from seds.config import Losses
 from seds.data.split import Split
-from seds.evaluation.metrics import standard_error
 from seds.model import distributed
+from seds.retrieval.metrics import standard_error
 
 EXPLODED = 10.0  # times the running median of the gradient norm
 RUNNING, SETTLED = 100, 20  # steps that the median is of; and fewer than so many say nothing

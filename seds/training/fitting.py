@@ -13,13 +13,13 @@ from tqdm import tqdm
 
 from seds.config import Train, TrainProfile
 from seds.data.split import Split
-from seds.evaluation import retrieval
-from seds.evaluation.retrieval import Metrics
 from seds.model import distributed
 from seds.model.initialisation import initialise, load_clip
 from seds.model.losses import check_streams
 from seds.model.published import load_signbert
 from seds.model.seds import SEDS
+from seds.retrieval import ranks
+from seds.retrieval.ranks import Metrics
 from seds.training.alarms import TrainingError
 from seds.training.keeper import Keeper
 from seds.training.loop import LEARNT_SENTENCES, Loop, Recipe, measure
@@ -117,7 +117,7 @@ def fit(
                 keeper.look(state)
             log(values)
             best = state.history[best_epoch(state.history, main) - 1]
-            recall, highest = (retrieval.mean_recall(epoch["dev"][main]) for epoch in (values, best))
+            recall, highest = (ranks.mean_recall(epoch["dev"][main]) for epoch in (values, best))
             bar.set_postfix_str(f"loss {values['loss']['total']:.2f}, dev R@1 {recall:.1f}, best {highest:.1f}")
     if keeper is not None:
         keeper.finish(state)
@@ -131,7 +131,7 @@ def fit(
         dev=state.history[chosen - 1]["dev"],
         learnt=measure(model, sample),
         learnt_last=learnt_last,
-        recalls=[retrieval.mean_recall(epoch["dev"][main]) for epoch in state.history],
+        recalls=[ranks.mean_recall(epoch["dev"][main]) for epoch in state.history],
         warnings=loop.alarms.texts(),
         counts=loop.alarms.counts(),
         hours=state.seconds / 3600,
@@ -143,7 +143,7 @@ def best_epoch(history: Sequence[Values], stream: str) -> int:
     rank, of these the first.
     """
     metrics = [values["dev"][stream] for values in history]
-    scores = [(retrieval.mean_recall(own), -retrieval.mean_rank(own)) for own in metrics]
+    scores = [(ranks.mean_recall(own), -ranks.mean_rank(own)) for own in metrics]
     return scores.index(max(scores)) + 1
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from dvclive import Live
 
-from seds.evaluation.metrics import over_seeds
-from seds.evaluation.retrieval import Metrics
+from seds.retrieval.metrics import over_seeds
+from seds.retrieval.ranks import Metrics
 from seds.training.fitting import Fit
 from seds.training.run_state import Values
 

@@ -16,15 +16,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
-from seds import inference
 from seds.config import Train, TrainProfile
 from seds.data.batches import feed
 from seds.data.split import Split
 from seds.devices import autocast
-from seds.evaluation import retrieval
-from seds.evaluation.retrieval import Metrics
 from seds.model import distributed
 from seds.model.seds import SEDS, Batch
+from seds.retrieval import inference, ranks
+from seds.retrieval.ranks import Metrics
 from seds.training import optim
 from seds.training.alarms import Alarms, not_finite
 from seds.training.keeper import Keeper
@@ -134,7 +133,7 @@ class Loop:
             "lr": {"towers": lrs[0], "encoder_and_fusion": lrs[2]},  # their biases learn as they do
             "gradient_norm": {"mean": float(np.mean(norms)), "max": max(norms)},
             "scale": scale,
-            "dev": retrieval.evaluate(similarities, self.dev.sentence_of)[0],
+            "dev": ranks.evaluate(similarities, self.dev.sentence_of)[0],
             "machine": {"samples_per_s": so_far.videos / so_far.seconds, "peak_memory_gb": peak_memory(self.device)},
         }
         every = self.settings.learnt_every
@@ -151,7 +150,7 @@ class Loop:
 
 def measure(model: SEDS, split: Split) -> Metrics:
     """Retrieval metrics of every stream on a split."""
-    return retrieval.evaluate(inference.score(model, split), split.sentence_of)[0]
+    return ranks.evaluate(inference.score(model, split), split.sentence_of)[0]
 
 
 def peak_memory(device: torch.device) -> float:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seds.evaluation import published_ranks, retrieval
-from seds.evaluation.metrics import summarise
+from seds.evaluation import published_ranks
+from seds.retrieval import ranks
+from seds.retrieval.metrics import summarise
 from seds.verify.comparison import Note, Result, absolute, same
 
 PERCENT = 1e-4  # limit: V2T passes through float32 percentages
@@ -78,6 +79,6 @@ def _published(
 def _ours(scores: np.ndarray, sentence_of: np.ndarray) -> dict[str, dict[str, float]] | str:
     """Metrics of both directions, or why there are none."""
     try:
-        return {name: summarise(r.rank) for name, r in retrieval.rank_both(scores, sentence_of).items()}
+        return {name: summarise(r.rank) for name, r in ranks.rank_both(scores, sentence_of).items()}
     except ValueError as error:
         return str(error)

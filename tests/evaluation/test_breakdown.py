@@ -3,8 +3,8 @@
 import numpy as np
 
 from seds.evaluation import breakdown
-from seds.evaluation.metrics import summarise
-from seds.evaluation.retrieval import rank_both
+from seds.retrieval.metrics import summarise
+from seds.retrieval.ranks import rank_both
 
 
 def test_lengths_are_binned_by_what_occurs() -> None:

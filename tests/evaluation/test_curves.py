@@ -3,7 +3,7 @@
 import numpy as np
 
 from seds.evaluation import curves
-from seds.evaluation.retrieval import rank_both
+from seds.retrieval.ranks import rank_both
 
 
 def test_recall_and_histogram_count_the_ranks() -> None:

@@ -11,8 +11,8 @@ from evaluated import change_params, save_model, write_project
 
 from seds import tables
 from seds.evaluation import results
-from seds.evaluation.metrics import METRICS
-from seds.evaluation.retrieval import DIRECTIONS, rank_both, sentence_columns
+from seds.retrieval.metrics import METRICS
+from seds.retrieval.ranks import DIRECTIONS, rank_both, sentence_columns
 from stages import evaluate
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from seds.evaluation import published_ranks, retrieval
-from seds.evaluation.metrics import summarise
+from seds.evaluation import published_ranks
+from seds.retrieval import ranks
+from seds.retrieval.metrics import summarise
 
 
 def test_without_ties_both_rules_agree_but_for_the_lower_median() -> None:
@@ -12,7 +13,7 @@ def test_without_ties_both_rules_agree_but_for_the_lower_median() -> None:
     sentence_of = np.repeat(np.arange(8), 2)
     scores = generator.normal(size=(16, 8)) + np.equal.outer(sentence_of, np.arange(8))
     theirs = published_ranks.metrics(scores, sentence_of)
-    for direction, ranking in retrieval.rank_both(scores, sentence_of).items():
+    for direction, ranking in ranks.rank_both(scores, sentence_of).items():
         ours = summarise(ranking.rank)
         for name in ("R@1", "R@5", "R@10", "MeanR"):
             assert theirs[direction][name] == ours[name]
@@ -25,4 +26,4 @@ def test_a_tie_counts_at_every_place_and_enlarges_the_denominator() -> None:
     theirs = published_ranks.metrics(scores, np.arange(3))
     assert theirs["t2v"]["R@1"] == 75.0, "four ranks of three queries: 1, 2, 1, 1"
     assert theirs["t2v"]["MeanR"] == 1.25
-    assert summarise(retrieval.rank_both(scores, np.arange(3))["t2v"].rank)["R@1"] == pytest.approx(200 / 3)
+    assert summarise(ranks.rank_both(scores, np.arange(3))["t2v"].rank)["R@1"] == pytest.approx(200 / 3)

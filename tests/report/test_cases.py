@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from seds.evaluation.retrieval import rank_both
 from seds.report import cases
+from seds.retrieval.ranks import rank_both
 
 
 def made(seed: int):

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from seds.evaluation import curves
-from seds.evaluation.retrieval import rank_both
 from seds.report import figures
 from seds.report.figures import BOTTOM, LEFT, RIGHT, TOP
+from seds.retrieval.ranks import rank_both
 
 STREAMS = ("fusion", "pose")
 

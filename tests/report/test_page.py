@@ -15,12 +15,13 @@ from markup import HOSTILE, Page
 from seds import pages, tables
 from seds.config import ConfigError, Evaluate, Report, load_params
 from seds.data.split import Split
-from seds.evaluation import results, retrieval
+from seds.evaluation import results
 from seds.evaluation.curves import histogram, recall
 from seds.evaluation.measure import Evaluation, metric_files
 from seds.evaluation.results import ResultError, Similarity
 from seds.messages import legible
 from seds.report.page import Results, open_results, page
+from seds.retrieval import ranks
 from stages import evaluate
 from stages import report as stage
 
@@ -46,7 +47,7 @@ def made(texts: list[str], video_ids: list[str], signers: list[str], sentence_of
     streams = {
         name: (generator.normal(size=right.shape) + 3 * right).astype(np.float32) for name in ("fusion", "pose", "rgb")
     }
-    metrics, rankings = retrieval.evaluate(streams, sentence_of)
+    metrics, rankings = ranks.evaluate(streams, sentence_of)
     split = Split.__new__(Split)  # of which only these are read
     split.texts, split.sentence_of = texts, sentence_of
     split.sentence_ids, split.videos = list(map(str, range(len(texts)))), video_ids

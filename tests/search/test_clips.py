@@ -16,9 +16,9 @@ from corpus import SIZES
 from films import film, write_uneven
 from toy_search import write_index, write_model, write_params
 
+from seds.index.store import SearchError
 from seds.search import clips
 from seds.search.gallery import Gallery
-from seds.search.index import SearchError
 from seds.video import frames
 from stages import manifest, pose, prepare, render, rgb
 

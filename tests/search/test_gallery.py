@@ -9,12 +9,12 @@ import torch
 from corpus import SIZES, WORDS
 from toy_search import write_index, write_model, write_project, write_searchable
 
-from seds import inference
 from seds.config import load_params
 from seds.data.split import Split, load_split
+from seds.index.store import SearchError
 from seds.model.seds import SEDS, Numerics
+from seds.retrieval import inference
 from seds.search.gallery import Gallery
-from seds.search.index import SearchError
 
 # Stored tokens are float16: a cosine errs by 1e-4 at most, and scores are cosines times logit_scale, here 14.3.
 ERROR = 14.3e-4

@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from seds.index.store import Sequences
 from seds.model.similarity import Tokens, text_to_video, video_to_text
 from seds.search import ranking
-from seds.search.index import Sequences
 
 WIDTH = 8
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from corpus import DATASET, RULES, SIZES, WORDS, write_corpus
 
-from seds import inference, tables
+from seds import tables
 from seds.config import Losses, Train, TrainProfile
 from seds.data.split import Split, load_split
-from seds.evaluation.metrics import standard_error
+from seds.retrieval import inference
+from seds.retrieval.metrics import standard_error
 from seds.training import fitting
 from seds.training.alarms import Alarms, TrainingError
 from seds.training.keeper import Keeper, Notice

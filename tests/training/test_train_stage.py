@@ -13,9 +13,9 @@ from corpus import SIZES
 from projects import write_project
 from safetensors.torch import load_file
 
-from seds.evaluation.metrics import METRICS
-from seds.evaluation.retrieval import DIRECTIONS
 from seds.model.seds import SEDS, initialise
+from seds.retrieval.metrics import METRICS
+from seds.retrieval.ranks import DIRECTIONS
 from stages import evaluate, train
 
 STEADY = SIZES.model_copy(update={"gcn_dropout": 0.0, "gcn_out_dropout": 0.0, "fusion_dropout": 0.0})

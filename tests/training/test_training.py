@@ -10,9 +10,9 @@ from recorded import without_dropout
 
 from seds.config import ConfigError, Losses, Train, TrainProfile
 from seds.data.split import Split, load_split
-from seds.evaluation.retrieval import mean_recall
 from seds.model import checkpoint
 from seds.model.seds import SEDS
+from seds.retrieval.ranks import mean_recall
 from seds.training import fitting
 
 PROFILE = TrainProfile(model=SIZES, lr=3e-3, lr_clip=1.0, epochs=50, batch=8, standardise_rgb=True)

@@ -9,7 +9,7 @@ import pytest
 from dvclive import Live
 from ruamel.yaml import YAML
 
-from seds.evaluation.metrics import METRICS
+from seds.retrieval.metrics import METRICS
 from seds.training.log import Curves, rows
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from ir_measures import RR, Qrel, ScoredDoc, Success
 
-from seds.evaluation import metrics, retrieval
-from seds.evaluation.metrics import CUTOFFS, METRICS, intervals, over_seeds, summarise
+from seds.retrieval import metrics, ranks
+from seds.retrieval.metrics import CUTOFFS, METRICS, intervals, over_seeds, summarise
 
 
 def judged(scores: np.ndarray, right: np.ndarray) -> dict[str, float]:
@@ -25,7 +25,7 @@ def test_both_directions_equal_ir_measures(seed: int) -> None:
     sentences = 70
     sentence_of = generator.permutation(np.concatenate([np.arange(sentences), generator.integers(0, sentences, 35)]))
     similarity = generator.normal(size=(105, sentences)) + 1.5 * (sentence_of[:, None] == np.arange(sentences))
-    both = retrieval.rank_both(similarity, sentence_of)
+    both = ranks.rank_both(similarity, sentence_of)
     groups = np.array(
         [[similarity[sentence_of == g, text].max() for g in range(sentences)] for text in range(sentences)]
     )

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from seds import scoring
 from seds.model.similarity import Tokens, text_to_video, video_to_text
-from seds.scoring import Sentences
+from seds.retrieval import scoring
+from seds.retrieval.scoring import Sentences
 
 
 def ragged(lengths, longest, seed, width=24, dtype=torch.float32):

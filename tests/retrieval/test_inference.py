@@ -8,10 +8,10 @@ import torch
 from corpus import DATASET, RULES, SIZES, write_corpus
 from torch.nn import functional as F
 
-from seds import inference
 from seds.data.split import Split, load_split
 from seds.model.seds import SEDS, initialise
 from seds.model.similarity import Tokens, text_to_video, video_to_text
+from seds.retrieval import inference
 
 
 @pytest.fixture(scope="module")

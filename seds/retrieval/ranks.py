@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seds.evaluation.metrics import intervals, rounded, summarise
+from seds.retrieval.metrics import intervals, rounded, summarise
 
 DIRECTIONS = ("t2v", "v2t")
 
@@ -75,7 +75,7 @@ def rank_both(similarity: np.ndarray, sentence_of: np.ndarray) -> dict[str, Rank
 def evaluate(
     similarities: Mapping[str, np.ndarray], sentence_of: np.ndarray
 ) -> tuple[Metrics, dict[str, dict[str, Ranking]]]:
-    """Metrics (seds.evaluation.metrics) and rankings of every stream: {stream: {direction: ...}}."""
+    """Metrics (seds.retrieval.metrics) and rankings of every stream: {stream: {direction: ...}}."""
     rankings = {stream: rank_both(similarity, sentence_of) for stream, similarity in similarities.items()}
     metrics = {
         stream: {direction: rounded(summarise(ranking.rank)) for direction, ranking in both.items()}

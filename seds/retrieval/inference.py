@@ -13,7 +13,7 @@ from seds.data.batches import feed
 from seds.data.split import Split
 from seds.model.seds import SEDS, TextTokens, VideoTokens
 from seds.model.similarity import Tokens
-from seds.scoring import Sentences
+from seds.retrieval.scoring import Sentences
 
 VIDEO_BATCH = 32
 TEXT_BATCH = 256

@@ -15,9 +15,9 @@ from toy_search import write_index, write_model, write_project, write_searchable
 
 from seds.config import load_params
 from seds.data.split import DataError
-from seds.search.index import SearchError, open_index
-from seds.search.indexing import build
-from seds.search.row_writer import RowWriter
+from seds.index.build import build
+from seds.index.row_writer import RowWriter
+from seds.index.store import SearchError, open_index
 from seds.shards import write_shard
 
 FILES = ("index.json", "sentences.parquet", "sentences.safetensors", "videos.parquet", "videos.safetensors")
@@ -91,7 +91,7 @@ def test_the_same_inputs_make_the_same_bytes(folder: Path) -> None:
 
 def test_one_reader_takes_a_video_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_file(folder / "videos.safetensors")
-    monkeypatch.setattr("seds.search.indexing.VIDEO_BATCH", 1)
+    monkeypatch.setattr("seds.index.build.VIDEO_BATCH", 1)
     write_index(folder.parents[1])
     after = load_file(folder / "videos.safetensors")
     for name, tensor in before.items():
