@@ -6,12 +6,13 @@ Of a dataset trained with several seeds, each one's model is measured; ranks and
 import sys
 from pathlib import Path
 
-from seds import card, tables
+from seds import tables
 from seds.config import load_params
 from seds.data.split import load_split
 from seds.evaluation import curves, results
 from seds.evaluation.measure import measure, metric_files
 from seds.model import checkpoint
+from seds.training import card
 
 
 def main(dataset: str) -> None:

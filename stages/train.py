@@ -12,15 +12,15 @@ from pathlib import Path
 from dvclive import Live
 from tqdm import tqdm
 
-from seds import card
 from seds.config import Params, load_params
 from seds.data.split import load_split
 from seds.model import checkpoint, distributed
+from seds.resume import run_folder
+from seds.resume.checkpointer import Keeper, noticing
 from seds.retrieval.metrics import over_seeds
 from seds.shards import ShardReader
 from seds.system.locks import lock
-from seds.training import fitting, run_folder
-from seds.training.keeper import Keeper, noticing
+from seds.training import card, fitting
 from seds.training.log import Curves, summary
 
 

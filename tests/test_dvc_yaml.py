@@ -29,11 +29,11 @@ MAY_OMIT = dict.fromkeys(("render", "prepare", "manifest"), READS_ONLY)
 MAY_OMIT |= dict.fromkeys(("pose", "rgb"), READS_ONLY | SCHEDULING | {"seds/cuts.py"})
 # Of these, whoever reads a corpus uses what keeps its prepared files whole and apart (seds.data.sample_cache).
 MAY_OMIT |= dict.fromkeys(("train", "evaluate", "index"), SCHEDULING)
-# Where and when an interrupted training is kept changes no weight (tests/training/test_restart.py).
+# Where and when an interrupted training is kept changes no weight (tests/resume/test_restart.py).
 MAY_OMIT["train"] = MAY_OMIT["train"] | {
-    "seds/training/keeper.py",
-    "seds/training/run_folder.py",
-    "seds/training/snapshots.py",
+    "seds/resume/checkpointer.py",
+    "seds/resume/run_folder.py",
+    "seds/resume/snapshots.py",
 }
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from seds import tables
-from seds.card import extraction
 from seds.config import Dataset, Windows
 from seds.config import Index as Settings
 from seds.cuts import duration_s
@@ -23,6 +22,7 @@ from seds.index.row_writer import RowWriter
 from seds.index.store import HEADER, METADATA, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
 from seds.model.seds import SEDS
 from seds.shards import ShardReader
+from seds.training.card import extraction
 
 VIDEO_BATCH = 32
 TEXT_BATCH = 256

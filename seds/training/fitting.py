@@ -18,10 +18,10 @@ from seds.model.initialisation import initialise, load_clip
 from seds.model.losses import check_streams
 from seds.model.published import load_signbert
 from seds.model.seds import SEDS
+from seds.resume.checkpointer import Keeper
 from seds.retrieval import ranks
 from seds.retrieval.ranks import Metrics
 from seds.training.alarms import TrainingError
-from seds.training.keeper import Keeper
 from seds.training.loop import LEARNT_SENTENCES, Loop, Recipe, measure
 from seds.training.run_state import Values
 

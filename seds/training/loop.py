@@ -22,11 +22,11 @@ from seds.data.split import Split
 from seds.devices import autocast
 from seds.model import distributed
 from seds.model.seds import SEDS, Batch
+from seds.resume.checkpointer import Keeper
 from seds.retrieval import inference, ranks
 from seds.retrieval.ranks import Metrics
 from seds.training import optim
 from seds.training.alarms import Alarms, not_finite
-from seds.training.keeper import Keeper
 from seds.training.run_state import EpochSoFar, RunState, Values
 
 LEARNT_SENTENCES = 1000  # of the training split, ranked among themselves to see how well it is learnt

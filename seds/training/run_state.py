@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from seds.model import distributed
 from seds.model.seds import SEDS
-from seds.training.snapshots import Snapshot
+from seds.resume.snapshots import Snapshot
 
 Values = Mapping[str, Any]  # nested metrics by name
 

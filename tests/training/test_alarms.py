@@ -11,11 +11,11 @@ from corpus import DATASET, RULES, SIZES, WORDS, write_corpus
 from seds import tables
 from seds.config import Losses, Train, TrainProfile
 from seds.data.split import Split, load_split
+from seds.resume.checkpointer import Keeper, Notice
 from seds.retrieval import inference
 from seds.retrieval.metrics import standard_error
 from seds.training import fitting
 from seds.training.alarms import Alarms, TrainingError
-from seds.training.keeper import Keeper, Notice
 
 PROFILE = TrainProfile(model=SIZES, lr=1e-3, lr_clip=1.0, epochs=2, batch=4)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seds.training.snapshots import Snapshots, WriteError
+from seds.resume.snapshots import Snapshots, WriteError
 
 TENSORS = {
     "matrix": torch.arange(120_000, dtype=torch.float32).view(300, 400),

@@ -18,8 +18,8 @@ from typing import Any
 from tqdm import tqdm
 
 from seds.model import distributed
+from seds.resume.snapshots import Snapshots, WriteError
 from seds.training.run_state import RunState
-from seds.training.snapshots import Snapshots, WriteError
 
 
 class Notice:

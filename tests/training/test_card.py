@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from seds import card
 from seds.config import ModelSizes
 from seds.retrieval.metrics import METRICS as NAMES
 from seds.retrieval.ranks import DIRECTIONS
+from seds.training import card
 
 METRICS = {s: {d: dict.fromkeys(NAMES, 50.0) for d in DIRECTIONS} for s in ("fusion", "pose", "rgb")}
 HEADER = {"schema": "s", "kind": "rgb", "fingerprint": "f", "videos": '{"a": {}}', "weights": "random, seed 0"}
