@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seds.extract import Extractor
+    from seds.extraction.extractor import Extractor
 
 MINUTES, WIDTH, HEIGHT = 10, 1280, 720
 FPS = 25
@@ -70,7 +70,7 @@ def random_rtmw(folder: Path) -> Path:
     """A checkpoint of the published size, as mmpose saves one."""
     import torch
 
-    from seds.compat import fill_import_gaps
+    from seds.extraction.openmmlab import fill_import_gaps
     from seds.pose.mmpose_weights import config_path
 
     fill_import_gaps()
@@ -103,7 +103,7 @@ def builder(name: str, weights: Path, fps: int) -> Callable[[], Extractor]:
 
 
 def measure(name: str, seconds: float, fps: int, path: Path, weights: Path) -> None:
-    from seds.extract import Video
+    from seds.extraction.extractor import Video
 
     extractor = builder(name, weights, fps)()
     built, built_peak = memory_mb("VmRSS"), memory_mb("VmHWM")

@@ -34,14 +34,14 @@ import numpy as np
 import torch
 
 from seds import tables
-from seds.compat import fill_import_gaps
 from seds.config import RgbProfile, load_params
 from seds.corpora.prepare import prepare
 from seds.demo import corpus
-from seds.devices import autocast
 from seds.engine.crews import LocalCrew
 from seds.engine.run import extract
-from seds.extract import Video
+from seds.extraction.batching import autocast
+from seds.extraction.extractor import Video
+from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose.estimators import estimator
 from seds.precision import widened
 from seds.rgb.extractor import RgbExtractor, build_extractor, middle, square

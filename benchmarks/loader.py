@@ -51,7 +51,7 @@ from seds import shards, tables
 from seds.config import Dataset, Train, TrainProfile, Windows, load_params
 from seds.data.batches import feed
 from seds.data.split import Split, load_split
-from seds.devices import autocast
+from seds.extraction.batching import autocast
 from seds.model.seds import SEDS, Batch, initialise
 from seds.skeleton import BODY, JOINTS, LEFT_HAND, RIGHT_HAND
 from seds.training import optim

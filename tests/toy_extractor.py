@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seds.extract import Extraction, Video
+from seds.extraction.extractor import Extraction, Video
 from seds.video import VideoError
 
 

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from seds import imported, listing, tables
+from seds import listing, tables
 from seds.config import Dataset
 from seds.corpora.headers import File, read_headers
 from seds.corpora.readers import reader, texts
 from seds.cuts import duration_s
+from seds.extraction import imported
 from seds.video.boxes import Box, format_box, parse_box
 
 _OVERHANG = 0.02  # of the frame's side: detectors' boxes reach a little beyond it

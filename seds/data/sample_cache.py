@@ -32,7 +32,7 @@ from seds.data import mapped, samples
 from seds.data.mapped import MappedError, State, Tensor
 from seds.data.samples import Prepared, Video
 from seds.engine.parts import write_whole
-from seds.extract import digest
+from seds.extraction.extractor import digest
 from seds.shards import ShardError, ShardReader
 from seds.system.code_version import code_version
 from seds.system.locks import lock

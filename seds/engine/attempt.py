@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seds.engine.outcomes import Failure, Outcome
-from seds.extract import Build, Extractor, Video
+from seds.extraction.extractor import Build, Extractor, Video
 from seds.video import VideoError, content_hash
 
 

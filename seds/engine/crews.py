@@ -10,7 +10,7 @@ from typing import Protocol
 from seds.config import Params
 from seds.engine.attempt import build_attempt
 from seds.engine.outcomes import Outcome
-from seds.extract import Build, Video
+from seds.extraction.extractor import Build, Video
 from seds.system.workers import Death, cores, run_tasks
 
 

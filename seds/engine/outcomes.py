@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seds.extract import Extraction
+from seds.extraction.extractor import Extraction
 
 
 @dataclass(frozen=True)

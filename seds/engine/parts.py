@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seds.engine.outcomes import Failure, Outcome, StorageError
-from seds.extract import Extraction
+from seds.extraction.extractor import Extraction
 
 _SCHEMA = "seds-part-1"
 _HEADER = "seds"

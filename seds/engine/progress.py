@@ -10,7 +10,7 @@ from types import TracebackType
 from tqdm import tqdm
 
 from seds.cuts import duration_s
-from seds.extract import Video
+from seds.extraction.extractor import Video
 
 
 class Progress:

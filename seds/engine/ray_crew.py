@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from seds.engine.attempt import build_attempt
 from seds.engine.outcomes import EngineError, Outcome
-from seds.extract import Build, Video
+from seds.extraction.extractor import Build, Video
 from seds.system.code_version import code_version
 from seds.system.workers import Death, WorkerError, cores
 

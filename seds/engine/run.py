@@ -16,14 +16,14 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from seds.engine.assemble import DamagedError, assemble
 from seds.engine.crews import Crew
 from seds.engine.outcomes import EngineError, Failure, Outcome
 from seds.engine.parts import Parts
 from seds.engine.progress import Progress
 from seds.engine.shares import Share
 from seds.engine.suspects import ALONE, LIMIT, Journal, Suspects
-from seds.extract import Build, Video, digest, read_video
+from seds.extraction.assemble import DamagedError, assemble
+from seds.extraction.extractor import Build, Video, digest, read_video
 from seds.listing import left_out
 from seds.messages import legible
 from seds.system.code_version import code_version

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from seds.extract import Video
+from seds.extraction.extractor import Video
 
 
 @dataclass(frozen=True)

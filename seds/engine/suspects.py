@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from seds.engine.outcomes import StorageError
 from seds.engine.parts import write_whole
-from seds.extract import Video
+from seds.extraction.extractor import Video
 from seds.system.locks import try_lock
 
 ALONE = 1.0  # weight from which on a video runs alone

@@ -16,11 +16,11 @@ from seds.config import Dataset, Windows
 from seds.config import Index as Settings
 from seds.cuts import duration_s
 from seds.data.split import DataError, check_features, check_windows, load_video
-from seds.frame_times import FIELD, frame_edges
 from seds.index.encoding import Encoded, encode_texts, encode_videos, window_times
 from seds.index.row_writer import RowWriter
 from seds.index.store import HEADER, METADATA, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
 from seds.model.seds import SEDS
+from seds.pose.frame_times import FIELD, frame_edges
 from seds.shards import ShardReader
 from seds.training.card import extraction
 

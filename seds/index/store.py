@@ -32,7 +32,7 @@ from torch import Tensor
 
 from seds import tables
 from seds.config import Section, Windows
-from seds.extract import digest
+from seds.extraction.extractor import digest
 from seds.model.checkpoint import CONFIG, WEIGHTS
 from seds.weightfiles import file_sha256
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from seds.config import Precision
-from seds.extract import Extractor
+from seds.extraction.extractor import Extractor
 
 ESTIMATORS = ("mediapipe", "mmpose")
 

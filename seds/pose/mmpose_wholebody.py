@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seds.compat import fill_import_gaps
 from seds.config import Precision
-from seds.devices import Batches, autocast, find_batch, upload
+from seds.extraction.batching import Batches, autocast, find_batch, upload
+from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose.mmpose_weights import config_path, load_weights
 from seds.pose.signer import SignerExtractor
 from seds.precision import widened

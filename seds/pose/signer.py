@@ -14,8 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from seds.extract import Extraction, Video
-from seds.frame_times import FIELD, FrameTimes
+from seds.extraction.extractor import Extraction, Video
+from seds.pose.frame_times import FIELD, FrameTimes
 from seds.pose.people import PersonDetector, signer_area
 from seds.system.silence import quiet
 from seds.video import TimedFrame, timed_frames
@@ -40,7 +40,7 @@ class Estimate(Protocol):
 
 class SignerExtractor:
     """Video -> "keypoints" float32 [T,133,3]: x, y in px of the whole frame, confidence. Of a video whose frame rate
-    varies, also when each frame is shown (seds.frame_times).
+    varies, also when each frame is shown (seds.pose.frame_times).
 
     The frames are handed on as they are decoded; the estimator reads ahead.
 

@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from seds import imported, shards, tables
+from seds import shards, tables
 from seds.config import Windows
 from seds.corpora import pickles
 from seds.corpora.captions import RELEASES, Caption, Release, ReleaseError, read_captions
 from seds.data import hands, windows
+from seds.extraction import imported
 from seds.skeleton import JOINTS
 
 FEATURES = 1024  # of an Inception-I3D window

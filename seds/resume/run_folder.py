@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from seds.config import Params
-from seds.extract import digest
+from seds.extraction.extractor import digest
 from seds.model import distributed
 from seds.shards import INDEX
 from seds.system.code_version import code_version

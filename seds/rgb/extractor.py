@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from seds.config import RgbProfile
 from seds.data.windows import rgb_windows
-from seds.devices import Batches, autocast, find_batch, one_behind, upload
-from seds.extract import Extraction, Video
+from seds.extraction.batching import Batches, autocast, find_batch, one_behind, upload
+from seds.extraction.extractor import Extraction, Video
 from seds.precision import widened
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import file_sha256, initialise, load_checkpoint

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from seds.compat import fill_import_gaps
+from seds.extraction.openmmlab import fill_import_gaps
 
 BATCH_NORM_EPS = 1e-3  # SPEC 11
 

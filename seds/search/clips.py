@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from seds import imported
 from seds.config import Params, Windows
 from seds.data import samples
-from seds.extract import Build, Extraction, Extractor, Video
-from seds.frame_times import FIELD, frame_edges
+from seds.extraction import imported
+from seds.extraction.extractor import Build, Extraction, Extractor, Video
 from seds.index.store import Header, SearchError
 from seds.messages import legible
 from seds.pose.estimators import estimator
+from seds.pose.frame_times import FIELD, frame_edges
 from seds.rgb.extractor import build_extractor, describe
 from seds.system import workers
 from seds.video import VideoError, VideoInfo, probe

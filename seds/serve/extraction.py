@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors import numpy as tensors
 
-from seds.extract import Extraction
+from seds.extraction.extractor import Extraction
 from seds.search.clips import Extracted, Extractors, build_both, whole
 from seds.serve.confined import Report, Task
 from seds.video import VideoInfo, probe

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from seds.config import Train, TrainProfile
 from seds.data.batches import feed
 from seds.data.split import Split
-from seds.devices import autocast
+from seds.extraction.batching import autocast
 from seds.model import distributed
 from seds.model.seds import SEDS, Batch
 from seds.resume.checkpointer import Keeper

@@ -15,7 +15,7 @@ from toy_runs import files, parts, run_toy
 from seds.engine.attempt import Attempt
 from seds.engine.outcomes import EngineError, Failure
 from seds.engine.shares import Share
-from seds.extract import Extraction, Video
+from seds.extraction.extractor import Extraction, Video
 from seds.system.locks import lock
 from seds.video import content_hash
 

@@ -11,7 +11,7 @@ import pytest
 
 from seds.engine.outcomes import Failure, StorageError
 from seds.engine.parts import PartError, Parts, write_whole
-from seds.extract import Extraction
+from seds.extraction.extractor import Extraction
 
 ID, OTHER = "ab" + "0" * 30, "cd" + "1" * 30
 RESULT = Extraction({"features": np.ones((3, 4), np.float16), "starts": np.arange(3, dtype=np.int32)}, 20, 3)

@@ -3,7 +3,7 @@
 import pytest
 
 from seds.engine.progress import Progress
-from seds.extract import Video
+from seds.extraction.extractor import Video
 
 
 def cut(name: str, start_s: float | None, end_s: float | None) -> Video:

@@ -12,7 +12,7 @@ from toy_runs import run_toy
 
 from seds.engine.crews import LocalCrew
 from seds.engine.suspects import Suspects
-from seds.extract import Video
+from seds.extraction.extractor import Video
 
 A, B = (Video(name, f"{name}.mp4", None, None, 10, 25.0, 8, 8, name * 64) for name in "ab")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from seds.compat import fill_import_gaps
 from seds.config import Precision
-from seds.extract import Video
+from seds.extraction.extractor import Video
+from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose.estimators import estimator
 from seds.pose.mmpose_weights import WeightsError, config_path, resolve_weights
 from seds.pose.mmpose_wholebody import Wholebody

@@ -14,11 +14,12 @@ from ruamel.yaml import YAML
 from test_pipeline import run
 from typer.testing import CliRunner
 
-from seds import imported, tables
+from seds import tables
 from seds.cli import app
 from seds.config import load_params
 from seds.corpora.captions import RELEASES, read_captions
 from seds.data.split import DataError, load_split, load_video
+from seds.extraction import imported
 from seds.release.features import import_release
 from seds.shards import ShardReader
 from seds.training import fitting

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from made_release import MadeRelease, pickled, published_windows, signing
 
-from seds import imported
 from seds.corpora import manifest
 from seds.corpora.captions import RELEASES, ReleaseError
 from seds.data import hands, windows
+from seds.extraction import imported
 from seds.release.features import RULES, read_features, read_keypoints, window_starts
 from seds.shards import ShardReader
 

@@ -15,7 +15,7 @@ from seds.config import RgbProfile
 from seds.data.windows import rgb_windows
 from seds.engine.crews import LocalCrew
 from seds.engine.run import extract
-from seds.extract import Video
+from seds.extraction.extractor import Video
 from seds.rgb.extractor import RgbExtractor, build_extractor, clips, describe, middle, square
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import WeightsError, file_sha256, initialise

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 
-from seds.compat import fill_import_gaps
+from seds.extraction.openmmlab import fill_import_gaps
 from seds.rgb.i3d import BLOCKS, InceptionI3D, average_pool, build_recognizer, same_padding, scaled
 
 PUBLISHED_PARAMETERS = 12_287_264  # convolutions, scales and shifts of Inception-I3D without its classifier

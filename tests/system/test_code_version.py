@@ -67,7 +67,7 @@ def test_an_extractor_depends_on_its_own_imports_and_not_on_who_runs_it() -> Non
         "seds/rgb/i3d.py",
         "seds/data/windows.py",
         "seds/video/__init__.py",
-        "seds/extract.py",
+        "seds/extraction/extractor.py",
     }
     assert pose >= {
         "seds/pose/mediapipe_holistic.py",

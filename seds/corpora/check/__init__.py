@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from seds import imported, tables
+from seds import tables
 from seds.config import Dataset
 from seds.corpora import prepare
 from seds.corpora.check import files, sentences
 from seds.corpora.check.findings import ERROR, FINDINGS
+from seds.extraction import imported
 
 __all__ = ["FINDINGS", "check", "failed"]
 

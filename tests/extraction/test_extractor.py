@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from seds.extract import Video, read_video
+from seds.extraction.extractor import Video, read_video
 
 ROW = {
     "video_id": "a", "sentence_id": "s", "text": "hello", "path": "videos/a.mp4", "start_s": float("nan"),

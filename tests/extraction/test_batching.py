@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seds.devices import Batches, autocast, find_batch, one_behind, upload
+from seds.extraction.batching import Batches, autocast, find_batch, one_behind, upload
 
 
 def out_of_memory() -> None:

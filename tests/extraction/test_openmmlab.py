@@ -11,9 +11,7 @@ def run(code: str) -> str:
 
 
 def test_mmpose_and_mmaction_import() -> None:
-    code = (
-        "from seds.compat import fill_import_gaps as f; f(); f(); import mmpose.apis, mmaction.apis, mmcv.ops; print(1)"
-    )
+    code = "from seds.extraction.openmmlab import fill_import_gaps as f; f(); f(); import mmpose.apis, mmaction.apis, mmcv.ops; print(1)"
     assert run(code) == "1"
 
 

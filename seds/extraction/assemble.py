@@ -13,7 +13,7 @@ import pandas as pd
 from seds import shards, tables
 from seds.engine.outcomes import Failure, Outcome, StorageError
 from seds.engine.parts import PartError
-from seds.extract import Video, digest
+from seds.extraction.extractor import Video, digest
 
 
 class DamagedError(Exception):

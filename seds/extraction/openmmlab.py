@@ -41,7 +41,7 @@ def _is_missing(name: str) -> bool:
 
 
 def _add(name: str, **members: Any) -> None:
-    module = ModuleType(name, "A stand-in; see seds.compat.")
+    module = ModuleType(name, "A stand-in; see seds.extraction.openmmlab.")
     module.__spec__ = ModuleSpec(name, loader=None)  # without a loader, mmengine knows that nothing is compiled
     module.__dict__.update(members)
     sys.modules[name] = module

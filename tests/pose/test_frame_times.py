@@ -10,8 +10,8 @@ from films import film, write_uneven
 
 from seds import video
 from seds.data.samples import Video
-from seds.frame_times import FrameTimes, frame_edges
 from seds.index.encoding import window_times
+from seds.pose.frame_times import FrameTimes, frame_edges
 from seds.video import TimedFrame
 
 # Quick at first, then slow, with a pause; s. The first is not at 0.
