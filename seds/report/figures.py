@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from seds.pages import palette_url
+from seds.pages.html import palette_url
 
 # The inside of a chart.
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 344.0, 10.0, 190.0

@@ -12,10 +12,10 @@ from urllib.parse import quote, urlencode
 import numpy as np
 import pandas as pd
 
-from seds import pages
 from seds.config import Report
 from seds.evaluation import results
 from seds.evaluation.results import ResultError
+from seds.pages import html
 from seds.report import cases, figures
 from seds.report.cases import Case
 from seds.report.thumbnails import thumbnails
@@ -102,7 +102,7 @@ def page(dataset: str, found: Results, settings: Report) -> str:
             kind: [_story(query, direction, rankings, found, settings) for query in queries]
             for kind, queries in (("worst", worst), ("best", best))
         }
-    template = pages.environment().get_template("report.html.j2")
+    template = html.environment().get_template("report.html.j2")
     return template.render(
         name=dataset,
         found=found,
@@ -160,7 +160,7 @@ def _shown(videos: pd.DataFrame, row: int, settings: Report) -> Shown:
     video = next(videos.iloc[[row]].itertuples())
     link = search_link(settings.search_url, video=video.video_id)
     try:
-        pictures = tuple(pages.jpeg_url(image) for image in thumbnails(video, settings.frames, _THUMB))
+        pictures = tuple(html.jpeg_url(image) for image in thumbnails(video, settings.frames, _THUMB))
     except (VideoError, ValueError, OSError) as error:
         return Shown(video.video_id, video.signer, (), str(error), link)
     return Shown(video.video_id, video.signer, pictures, "", link)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from seds.pages import environment
+from seds.pages.html import environment
 
 if TYPE_CHECKING:
     from seds.serve.site import Site

@@ -11,7 +11,7 @@ from typing import Any
 from seds.config import Serve
 from seds.messages import legible
 from seds.search.gallery import EncodedClip, Gallery
-from seds.serve import answers, extraction, films
+from seds.serve import answers, clip_worker, films
 from seds.serve.cache import Cache
 from seds.serve.confined import BrokenError, Confined, RefusedError
 from seds.serve.desk import Desk
@@ -162,7 +162,7 @@ class Site:
 
         try:
             answer = self._extractor().run({"path": str(clip.path)}, self.limits.clip_work_s, report)
-            found = extraction.read(answer)
+            found = clip_worker.read(answer)
             clip.encoded = self.gallery.encode_extracted(clip.path, found)
         except (RefusedError, BrokenError, ValueError) as error:
             reason = legible(str(error).removeprefix(f"{clip.path}: ").removeprefix(f"{clip.path.name}: "))
@@ -190,6 +190,6 @@ class Site:
         """Made at the first clip: most who search drop none."""
         with self._lock:
             if self._extraction is None:
-                build = partial(extraction.build, self.gallery.extractors())
+                build = partial(clip_worker.build, self.gallery.extractors())
                 self._extraction = Confined(build, self.limits.clip_memory_mb)
             return self._extraction

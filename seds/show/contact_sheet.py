@@ -16,10 +16,10 @@ import pandas as pd
 from seds import tables
 from seds.config import Params, Windows
 from seds.messages import file_name, legible
-from seds.pose.draw import Colour, draw, draw_box, draw_crops
 from seds.pose.frame_times import FIELD, frame_edges
-from seds.pose.quality import Track, follow
 from seds.shards import ShardReader
+from seds.show.draw import Colour, draw, draw_box, draw_crops
+from seds.show.quality import Track, follow
 from seds.show.strip import strip
 from seds.video import VideoError, frames
 from seds.video.boxes import Box, parse_box

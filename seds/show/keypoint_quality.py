@@ -10,13 +10,13 @@ import pandera.pandas as pa
 from tqdm import tqdm
 
 from seds import tables
-from seds.pose.quality import Quality, measure
 from seds.show.contact_sheet import Corpus
+from seds.show.quality import Quality, measure
 
 MEASURES = tuple(field.name for field in fields(Quality))
 _COUNTS = ("frames", "frames_read")
 
-# show/<dataset>/keypoints.parquet: every row of the videos table. The measures are those of seds.pose.quality, and null
+# show/<dataset>/keypoints.parquet: every row of the videos table. The measures are those of seds.show.quality, and null
 # where a video has no keypoints (`status` other than ok, `detail` says why) or nothing to measure.
 KEYPOINT_QUALITY = pa.DataFrameSchema(
     {

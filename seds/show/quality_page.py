@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seds import pages, tables
-from seds.pages import jpeg_url
-from seds.pose import quality
+from seds import tables
+from seds.pages import html
+from seds.pages.html import jpeg_url
+from seds.show import quality
 from seds.show.contact_sheet import FOLDER, Corpus, ShowError, evenly, find, pictures, state
 from seds.show.keypoint_quality import KEYPOINT_QUALITY, measure_corpus
 from seds.video import VideoError
@@ -105,7 +106,7 @@ def page(corpus: Corpus, table: pd.DataFrame, parquet: str, worst: int, frames: 
     """
     measured = table[table["status"] == "ok"]
     groups = _groups(measured)
-    environment = pages.environment()
+    environment = html.environment()
     environment.filters.update(percent=_percent, number=_number)
     script = files("seds").joinpath("templates", "sort.js").read_text(encoding="utf-8")
     return environment.get_template("keypoints.html.j2").render(

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from seds.pose.quality import Track
+from seds.show.quality import Track
 
 _DPI = 100
 _HEIGHT = 3.7  # inches

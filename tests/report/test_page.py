@@ -12,7 +12,7 @@ import pytest
 from evaluated import change_manifest, change_params, save_model, write_project
 from markup import HOSTILE, Page
 
-from seds import pages, tables
+from seds import tables
 from seds.config import ConfigError, Evaluate, Report, load_params
 from seds.data.split import Split
 from seds.evaluation import results
@@ -179,7 +179,7 @@ def test_the_size_of_how2sign_makes_a_page_of_bounded_size() -> None:
     html = page("how2sign", found, Report())
     # Each picture of 144 px is 16 kB at most: JPEG of noise.
     noise = np.random.default_rng(0).integers(0, 256, (144, 144, 3)).astype(np.uint8)
-    pictures = 2 * (Report().worst + Report().best) * 2 * Report().frames * len(pages.jpeg_url(noise))
+    pictures = 2 * (Report().worst + Report().best) * 2 * Report().frames * len(html.jpeg_url(noise))
     assert len(html) + pictures < 5_000_000
     assert "400 of 1,964 sentences" in html
 

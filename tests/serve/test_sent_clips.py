@@ -13,7 +13,7 @@ from served import SIGNED, Served, write_mpeg4
 
 from seds import video
 from seds.search.gallery import Gallery
-from seds.serve import extraction
+from seds.serve import clip_worker
 
 MB = 1 << 20
 
@@ -40,7 +40,7 @@ def test_a_clip_gives_the_sentences_that_the_gallery_gives_while_others_wait_or_
 
     ready = served.finished(first.json["clip"], k=5)
     gallery = Gallery.open("toy", served.root)
-    extracted = extraction.read(extraction.build(gallery.extractors())({"path": str(clip)}, lambda _: None))
+    extracted = clip_worker.read(clip_worker.build(gallery.extractors())({"path": str(clip)}, lambda _: None))
     encoded = gallery.encode_extracted(clip, extracted)
     expected = gallery.search_video(encoded, 5)
     assert [r["text"] for r in ready.json["results"]] == [hit.text for hit in expected]

@@ -9,9 +9,9 @@ from typer.testing import CliRunner, Result
 
 from seds.cli import app
 from seds.config import load_params
-from seds.pose.draw import LEFT, RIGHT
 from seds.shards import write_shard
 from seds.show.contact_sheet import WIDTH, Clip, contact_sheet, evenly, find, open_corpus, pictures, state
+from seds.show.draw import LEFT, RIGHT
 from seds.show.strip import tick
 from seds.video import VideoError
 

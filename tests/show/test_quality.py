@@ -3,7 +3,7 @@ import pytest
 
 from seds.config import Windows
 from seds.data import hands
-from seds.pose.quality import RESTLESS, Quality, badness, follow, jitter, measure
+from seds.show.quality import RESTLESS, Quality, badness, follow, jitter, measure
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 RULES = Windows()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from seds.pose.quality import Track
+from seds.show.quality import Track
 from seds.skeleton import FACE, FINGERS, HAND_BONES, JOINT, LEFT_HAND, RIGHT_HAND
 from seds.video.boxes import Box
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from seds.config import Windows
-from seds.pose.draw import LEFT, RIGHT, draw, draw_box, draw_crops
-from seds.pose.quality import follow
+from seds.show.draw import LEFT, RIGHT, draw, draw_box, draw_crops
+from seds.show.quality import follow
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND
 
 
