@@ -62,17 +62,17 @@ def _published(
         yield absolute(
             f"{label}/T2V_matrix", np.nan_to_num(grouped), np.nan_to_num(recorded[f"{key}/T2V_matrix"]), 1e-5
         )
-    ranks = published_ranks.t2v_ranks(grouped)
-    yield same(f"{label}/T2V_ranks0 (release's rule)", ranks, recorded[f"{key}/T2V_ranks0"])
-    found = [*(100 * (ranks < k).mean() for k in published_ranks.CUTOFFS), np.median(ranks) + 1, ranks.mean() + 1]
+    t2v = published_ranks.t2v_ranks(grouped)
+    yield same(f"{label}/T2V_ranks0 (release's rule)", t2v, recorded[f"{key}/T2V_ranks0"])
+    found = [*(100 * (t2v < k).mean() for k in published_ranks.CUTOFFS), np.median(t2v) + 1, t2v.mean() + 1]
     yield absolute(f"{label}/T2V (release's rule)", np.array(found), recorded[f"{key}/T2V"], PERCENT)
 
     own = np.take_along_axis(scores, sentence_of[:, None], 1)
     if ((scores == own).sum(1) > 1).any():
         return  # its order among ties is that of an unstable sort
-    ranks = published_ranks.v2t_ranks(scores, sentence_of)
-    middle = torch.from_numpy(ranks).median().item() + 1
-    found = [*(100 * (ranks < k).mean() for k in published_ranks.CUTOFFS), middle, ranks.mean() + 1, ranks.std()]
+    v2t = published_ranks.v2t_ranks(scores, sentence_of)
+    middle = torch.from_numpy(v2t).median().item() + 1
+    found = [*(100 * (v2t < k).mean() for k in published_ranks.CUTOFFS), middle, v2t.mean() + 1, v2t.std()]
     yield absolute(f"{label}/V2T (release's rule)", np.array(found), recorded[f"{key}/V2T"], PERCENT)
 
 
