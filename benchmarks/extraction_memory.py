@@ -9,9 +9,9 @@ first frame, "peak" its highest. "growth" is how much it rises from the second q
 minute of video, sampled every 50 ms; over a short part, a warm-up rather. What an estimator must keep are the keypoints
 themselves, 2.4 MB a minute. The limit is 1500 MB.
 
-Found: rtmw-l 1389 MB over 3,000 frames of all 10 minutes, growing by 0.3 MB a minute of video (before seds.system.memory it
-crept to 1600 MB in 1,800 frames, which 12 s of video had not shown), i3d-published 1183 MB over all 10 minutes,
-i3d-small 743 MB over 4 minutes, mediapipe 508 MB over 12 s.
+Found: rtmw-l 1389 MB over 3,000 frames of all 10 minutes, growing by 0.3 MB a minute of video (before
+seds.system.memory it crept to 1600 MB in 1,800 frames, which 12 s of video had not shown), i3d-published 1183 MB over
+all 10 minutes, i3d-small 743 MB over 4 minutes, mediapipe 508 MB over 12 s.
 """
 
 from __future__ import annotations

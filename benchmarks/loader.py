@@ -7,7 +7,7 @@ of 115; both hands seen in most frames, RGB windows of 1024 features at every fr
 
     prepared    once: hands and windows of every video, into mapped files
     ours        an epoch of batches of 128: joints, windows, RGB features, words swapped and tokenised, all padded
-    per frame   tests/per_frame.py, the procedure that tests hold ours against bit for bit, padded alike. Of joints
+    per frame   tests/helpers/per_frame.py, the procedure that tests hold ours against bit for bit, padded alike. Of joints
                 and windows alone: neither RGB features nor texts, which ours has in its time
     making      a batch of the published preset, 128 videos, with nothing else going on
     waiting     for such a batch while a thread makes it ahead, as training does: the time from asking for it to
@@ -57,7 +57,7 @@ from seds.skeleton import BODY, JOINTS, LEFT_HAND, RIGHT_HAND
 from seds.training import optim
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import per_frame
+from helpers import per_frame
 
 NAME, BATCH, ROUNDS = "lengths", 128, 3
 DATASET, RULES = Dataset(corpus="phoenix14t"), Windows()

@@ -3,7 +3,8 @@
     python benchmarks/peak_memory.py --batch 128 --frames 150 --micro 4 8 16 32 0             published sizes, on a GPU
     python benchmarks/peak_memory.py --profile small --batch 64 --frames 80 --micro 1 8 32 0  on a CPU, in two minutes
 
-    ... --checkpointing                                              layers keep their inputs alone (seds.model.recompute)
+    ... --checkpointing                                              layers keep their inputs alone
+    (seds.model.recompute)
 
 Prints, for each micro-batch (0 = the whole batch at once), what forward and backward pass need beyond the weights: the
 activations, and the gradients, as large as the weights. The optimiser's moments, twice that, come on top. Each

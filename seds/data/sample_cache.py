@@ -2,9 +2,9 @@
 
     <scratch>/<settings and code>/<rows and shards>.safetensors     one for the videos of a split in a pose shard
 
-The folder stands for the rules and the code of seds.data.samples, the file's name for the rows and for the shards they were
-made from, as DVC knows these (seds.data.mapped.State): what is found under its name is right, and a change of any makes
-another. Such a file appears whole or not at all. RGB features stay in their shards; the file says where.
+The folder stands for the rules and the code of seds.data.samples, the file's name for the rows and for the shards they
+were made from, as DVC knows these (seds.data.mapped.State): what is found under its name is right, and a change of any
+makes another. Such a file appears whole or not at all. RGB features stay in their shards; the file says where.
 
 Per frame 396 bytes, so 2 GB for How2Sign. All processes of a machine share these pages, and the system takes back those
 that it needs; what a process has of its own is a table of the videos.

@@ -1,7 +1,8 @@
 """One video as the model reads it: hands in their crops, pose windows, and the RGB window of each (SPEC 3-5).
 
-All of it is computed here from raw keypoints, so an experiment on it never repeats an extraction. seds.data.sample_cache keeps
-what `prepare` makes; of this file and what it imports depends whether that may be used again.
+All of it is computed here from raw keypoints, so an experiment on it never repeats an extraction.
+seds.data.sample_cache keeps what `prepare` makes; of this file and what it imports depends whether that may be used
+again.
 """
 
 from __future__ import annotations

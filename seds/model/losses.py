@@ -67,8 +67,8 @@ def total_loss(
     two words swapped, for text-to-video; scale: the similarities' multiplier; masked: padding cannot be picked (see
     seds.model.similarity). Raises ConfigError as check_streams does.
 
-    Of a batch spread over processes, each gives its own rows and their numbers `counts` (seds.model.distributed); all get the
-    loss of the whole batch, to which each has compared its videos with everybody's. part: so many at a time.
+    Of a batch spread over processes, each gives its own rows and their numbers `counts` (seds.model.distributed); all
+    get the loss of the whole batch, to which each has compared its videos with everybody's. part: so many at a time.
     left_out: bool [B, B] of the whole batch, pairs that no contrastive loss takes for negatives (`duplicates`); None =
     every other row is one. recompute: keep no products of tokens, but compute them again in the backward pass.
     """

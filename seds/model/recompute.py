@@ -5,7 +5,8 @@ loss sees all tokens, and each micro-batch is encoded once more to carry its tok
 checkpointing, applied to a micro-batch, does just that, repeats the same dropout, and needs no second training loop.
 
 Batch normalisation couples the rows, so the pose encoder is not split: its units are checkpointed over the whole batch
-(seds.model.pose_encoder.graph_network). The same without micro-batches is plain activation checkpointing, of every layer.
+(seds.model.pose_encoder.graph_network). The same without micro-batches is plain activation checkpointing, of every
+layer.
 """
 
 from __future__ import annotations

@@ -171,8 +171,9 @@ class SEDS(nn.Module):
     def forward(self, batch: Batch, losses: Losses, micro_batch: int | None = None) -> LossParts:
         """The training loss of a batch in which video a belongs to text a.
 
-        Of several processes (seds.model.distributed) each gives its rows of the batch, padded alike, and gets the loss of the
-        whole. micro_batch: hold the activations of so many rows at a time; None = of all. Neither changes a gradient.
+        Of several processes (seds.model.distributed) each gives its rows of the batch, padded alike, and gets the loss
+        of the whole. micro_batch: hold the activations of so many rows at a time; None = of all. Neither changes a
+        gradient.
         """
         counts = distributed.row_counts(len(batch.frames), batch.frames.device)
         # The same on all processes: repeated batch statistics are sums over them too.

@@ -7,7 +7,7 @@ import io
 
 import cv2
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from seds.messages import legible
@@ -15,10 +15,14 @@ from seds.messages import legible
 _JPEG_QUALITY = 75
 
 
-def environment() -> Environment:
-    """Of the templates in seds/templates: escaping is on, and a name that is not given is an error."""
+def environment(package: str) -> Environment:
+    """Of the templates in that package and in seds.pages: escaping is on, and a name that is not given is an error."""
     made = Environment(
-        loader=PackageLoader("seds"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=ChoiceLoader([PackageLoader(package, ""), PackageLoader("seds.pages", "")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     made.filters["legible"] = legible
     return made

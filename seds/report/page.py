@@ -102,7 +102,7 @@ def page(dataset: str, found: Results, settings: Report) -> str:
             kind: [_story(query, direction, rankings, found, settings) for query in queries]
             for kind, queries in (("worst", worst), ("best", best))
         }
-    template = html.environment().get_template("report.html.j2")
+    template = html.environment("seds.report").get_template("report.html.j2")
     return template.render(
         name=dataset,
         found=found,

@@ -1,8 +1,8 @@
 """Similarities of many videos and sentences: one matrix product of their tokens serves both directions.
 
-With x = <video token, text token> / 0.07, the soft choice of seds.model.similarity is sum(e^x x) / sum(e^x), along the text
-for I2T and along the video for T2I. Both are sums of the same two arrays. |x| is at most 1 / 0.07, since tokens are
-normalised, and e^14.3 = 1.6e6 leaves room in float32 for the sums: no maximum has to be found and subtracted first.
+With x = <video token, text token> / 0.07, the soft choice of seds.model.similarity is sum(e^x x) / sum(e^x), along the
+text for I2T and along the video for T2I. Both are sums of the same two arrays. |x| is at most 1 / 0.07, since tokens
+are normalised, and e^14.3 = 1.6e6 leaves room in float32 for the sums: no maximum has to be found and subtracted first.
 
 Sequences of like lengths go together, positions first, so that a sum over a sequence adds whole rows. What little
 padding a group has left cannot be picked. In `published` numerics it can: groups are as they come, padding and all.

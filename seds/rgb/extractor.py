@@ -158,7 +158,8 @@ def middle(square: Tensor, crop: int) -> Tensor:
 
 
 def clips(prepared: Iterable[Tensor], window: int, stride: int) -> Iterator[tuple[int, int, list[Tensor]]]:
-    """The windows of `seds.data.windows.rgb_windows` over a stream of frames [3,C,C]; one window of them is kept in memory.
+    """The windows of `seds.data.windows.rgb_windows` over a stream of frames [3,C,C]; one window of them is kept in
+    memory.
 
     Yields (start, stop, T frames), stop = one past the window's last real frame; the last one's is the number of
     frames. A stream shorter than a window is one clip that repeats the last frame.

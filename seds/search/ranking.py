@@ -1,7 +1,7 @@
 """Exact scores of one query against many stored sequences: the model's fine-grained similarity (SPEC 9).
 
-seds.model.similarity computes it for padded batches; here sequences of every length lie end to end, one matrix product gives
-the cosines of a block of them, and sums over each sequence are sums over runs of rows.
+seds.model.similarity computes it for padded batches; here sequences of every length lie end to end, one matrix product
+gives the cosines of a block of them, and sums over each sequence are sums over runs of rows.
 """
 
 from __future__ import annotations

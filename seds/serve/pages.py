@@ -27,7 +27,7 @@ class StaticFile:
 def static_files() -> dict[str, StaticFile]:
     """The page's scripts and styles, by name."""
     found = {}
-    for entry in files("seds").joinpath("static").iterdir():
+    for entry in files("seds.serve").joinpath("static").iterdir():
         suffix = entry.name[entry.name.rfind(".") :]
         if suffix in _TYPES:
             found[entry.name] = StaticFile(entry.read_bytes(), _TYPES[suffix])
@@ -37,7 +37,7 @@ def static_files() -> dict[str, StaticFile]:
 def render(site: Site) -> str:
     """The page, HTML. Every text of the corpus is made legible and escaped."""
     header = site.gallery.header
-    template = environment().get_template("serve.html.j2")
+    template = environment("seds.serve").get_template("serve.html.j2")
     return template.render(
         header=header,
         streams={name: STREAMS.get(name, name) for name in site.gallery.streams},

@@ -106,9 +106,9 @@ def page(corpus: Corpus, table: pd.DataFrame, parquet: str, worst: int, frames: 
     """
     measured = table[table["status"] == "ok"]
     groups = _groups(measured)
-    environment = html.environment()
+    environment = html.environment("seds.show")
     environment.filters.update(percent=_percent, number=_number)
-    script = files("seds").joinpath("templates", "sort.js").read_text(encoding="utf-8")
+    script = files("seds.show").joinpath("sort.js").read_text(encoding="utf-8")
     return environment.get_template("keypoints.html.j2").render(
         name=corpus.name,
         estimator=" ".join(filter(None, map(corpus.pose.metadata.get, ("estimator", "estimator_version", "config")))),

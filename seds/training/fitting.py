@@ -95,8 +95,9 @@ def fit(
     has the same outcome; epochs measured before are logged again.
     Raises TrainingError when a loss or gradient is no longer a number.
 
-    In several processes (seds.model.distributed) all are called alike and share the rows of the same batches. Each measures
-    on dev, as it would only wait for another that did, and all return the same; logging and saving are for one.
+    In several processes (seds.model.distributed) all are called alike and share the rows of the same batches. Each
+    measures on dev, as it would only wait for another that did, and all return the same; logging and saving are for
+    one.
     """
     profile = recipe.profile
     check_shares(len(train.sentence_ids), profile.batch, distributed.world_size())

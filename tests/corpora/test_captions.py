@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from made_release import complete, pickled
+from helpers.made_release import complete, pickled
 
 from seds.corpora.captions import HELD_OUT, RELEASES, ReleaseError, read_captions
 

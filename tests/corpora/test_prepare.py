@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from films import film
+from helpers.films import film
 
 from seds import tables, video
 from seds.config import ConfigError, Dataset

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import per_frame
 import pytest
+from helpers import per_frame
 
 from seds.config import Windows
 from seds.data import samples

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from corpus import DATASET, RULES, write_corpus
+from helpers.corpus import DATASET, RULES, write_corpus
 
 from seds import shards, tables
 from seds.config import Windows

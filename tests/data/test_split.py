@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from corpus import DATASET, RULES, SIZES, WORDS, write_corpus
+from helpers.corpus import DATASET, RULES, SIZES, WORDS, write_corpus
 
 from seds import shards, text
 from seds.config import Windows

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from toy_extractor import begun
-from toy_runs import files, parts, run_toy
+from helpers.toy_extractor import begun
+from helpers.toy_runs import files, parts, run_toy
 
 from seds.engine.attempt import Attempt
 from seds.engine.outcomes import EngineError, Failure

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from helpers.toy_runs import files, parts
 from ruamel.yaml import YAML
-from toy_runs import files, parts
 
 from seds import tables
 from seds.config import load_params

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from toy_extractor import begun, build_broken
-from toy_runs import files, parts, run_toy
+from helpers.toy_extractor import begun, build_broken
+from helpers.toy_runs import files, parts, run_toy
 
 from seds.engine.crews import LocalCrew
 from seds.engine.outcomes import EngineError

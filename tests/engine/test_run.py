@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from toy_extractor import begun, build_broken, build_dying
-from toy_runs import files, parts, run_toy
+from helpers.toy_extractor import begun, build_broken, build_dying
+from helpers.toy_runs import files, parts, run_toy
 
 from seds import shards
 from seds.engine.crews import LocalCrew, spread

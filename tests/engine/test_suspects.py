@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from toy_extractor import begun
-from toy_runs import run_toy
+from helpers.toy_extractor import begun
+from helpers.toy_runs import run_toy
 
 from seds.engine.crews import LocalCrew
 from seds.engine.suspects import Suspects

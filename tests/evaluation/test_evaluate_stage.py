@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from evaluated import change_params, save_model, write_project
+from helpers.evaluated import change_params, save_model, write_project
 
 from seds import tables
 from seds.evaluation import results

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import shown
 import torch
-from commands import seds
+from helpers import shown
+from helpers.commands import seds
+from helpers.toy_search import write_searchable
 from pose_format import Pose
 from safetensors.torch import load_file
-from toy_search import write_searchable
 
 from seds.model.similarity import TEMPERATURE
 from seds.search.gallery import Gallery

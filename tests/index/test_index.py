@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from corpus import SIZES
+from helpers.corpus import SIZES
+from helpers.toy_search import write_index, write_model, write_project, write_searchable
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch
-from toy_search import write_index, write_model, write_project, write_searchable
 
 from seds.config import load_params
 from seds.data.split import DataError

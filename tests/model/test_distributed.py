@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from batches import random_batch, widened_batch
-from corpus import DATASET, RULES, SIZES, write_corpus
-from recorded import SMALL, without_dropout
+from helpers.batches import random_batch, widened_batch
+from helpers.corpus import DATASET, RULES, SIZES, write_corpus
+from helpers.recorded import SMALL, without_dropout
 from safetensors.torch import load_file, save_file
 from torch._dynamo.utils import counters
 from torch.nn.parallel import DistributedDataParallel

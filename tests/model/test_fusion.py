@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from recorded import SMALL32
+from helpers.recorded import SMALL32
 from torch.nn import functional as F
 
 from seds.model.fusion import FIRST_REFERENCE, GlossAttention, sinusoid

@@ -6,8 +6,8 @@ import urllib.error
 import open_clip
 import pytest
 import torch
+from helpers.recorded import SMALL
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
-from recorded import SMALL
 from safetensors.torch import save_file
 from torch.nn import functional as F
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from recorded import GOLDEN, SMALL, SMALL32
+from helpers.recorded import GOLDEN, SMALL, SMALL32
 
 from seds.config import ModelSizes
 from seds.model.published import ReleaseError, load_published, load_signbert, published_state, sizes_of, tables

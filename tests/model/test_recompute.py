@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from batches import random_batch
-from recorded import SMALL
+from helpers.batches import random_batch
+from helpers.recorded import SMALL
 from torch import Tensor
 
 from seds.config import Losses

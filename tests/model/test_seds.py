@@ -6,8 +6,8 @@ import sys
 
 import pytest
 import torch
-from batches import random_batch, widened_batch
-from recorded import SMALL, SMALL32, SMALL64, without_dropout
+from helpers.batches import random_batch, widened_batch
+from helpers.recorded import SMALL, SMALL32, SMALL64, without_dropout
 from torch.nn import functional as F
 
 from seds.config import ConfigError, Losses

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import shown
-from films import film, write_uneven
+from helpers import shown
+from helpers.films import film, write_uneven
 
 from seds import video
 from seds.data.samples import Video

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import write_uneven
+from helpers.films import write_uneven
 
 from seds.config import load_params
 from seds.corpora import keypoint_accuracy

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_release import MadeRelease, complete, pickled
+from helpers.made_release import MadeRelease, complete, pickled
 from ruamel.yaml import YAML
 from test_pipeline import run
 from typer.testing import CliRunner

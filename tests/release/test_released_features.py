@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
-from made_release import MadeRelease, pickled, published_windows, signing
+from helpers.made_release import MadeRelease, pickled, published_windows, signing
 
 from seds.corpora import manifest
 from seds.corpora.captions import RELEASES, ReleaseError

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from recorded import GOLDEN, SMALL, SMALL32
+from helpers.recorded import GOLDEN, SMALL, SMALL32
 from typer.testing import CliRunner
 
 from seds.cli import app

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from evaluated import change_manifest, change_params, save_model, write_project
-from markup import HOSTILE, Page
+from helpers.evaluated import change_manifest, change_params, save_model, write_project
+from helpers.markup import HOSTILE, Page
 
 from seds import tables
 from seds.config import ConfigError, Evaluate, Report, load_params
@@ -20,6 +20,7 @@ from seds.evaluation.curves import histogram, recall
 from seds.evaluation.measure import Evaluation, metric_files
 from seds.evaluation.results import ResultError, Similarity
 from seds.messages import legible
+from seds.pages.html import jpeg_url
 from seds.report.page import Results, open_results, page
 from seds.retrieval import ranks
 from stages import evaluate
@@ -73,11 +74,11 @@ def test_the_page_shows_the_numbers_and_pictures_of_the_queries(project: Path) -
             row = [f"{values[name]:.1f}" for name in ("R@1", "R@5", "R@10", "R@50", "MedR", "MeanR")]
             assert " ".join([direction.upper(), *row, f"{values['MRR']:.3f}"]) in " ".join(cells)
     assert f"{metrics['fusion']['t2v']['R@1_low']:.1f} – {metrics['fusion']['t2v']['R@1_high']:.1f}" in html
-    ranks = tables.read("results/toy/ranks.parquet", tables.RANKS, "")
-    assert ranks["rank"].max() > 1, "an untrained model misses some"
+    table = tables.read("results/toy/ranks.parquet", tables.RANKS, "")
+    assert table["rank"].max() > 1, "an untrained model misses some"
     articles = sum(
         min(3, (own["rank"] > 1).sum()) + min(2, (own["rank"] == 1).sum())
-        for _, own in ranks[ranks["stream"] == "fusion"].groupby("direction")
+        for _, own in table[table["stream"] == "fusion"].groupby("direction")
     )
     assert len(seen.of("article")) == articles
     pictures = [image for image in seen.of("img") if str(image["src"]).startswith("data:image/jpeg")]
@@ -87,7 +88,7 @@ def test_the_page_shows_the_numbers_and_pictures_of_the_queries(project: Path) -
         assert cv2.imdecode(data, cv2.IMREAD_COLOR).shape == (108, 144, 3)
         assert image["alt"]
     assert len(seen.of("img")) - len(pictures) == 3, "a matrix a stream"
-    worst = ranks[(ranks["stream"] == "fusion") & (ranks["direction"] == "t2v")].sort_values("rank").iloc[-1]
+    worst = table[(table["stream"] == "fusion") & (table["direction"] == "t2v")].sort_values("rank").iloc[-1]
     assert seen.texts["b"][0] == str(worst["rank"])
 
 
@@ -179,7 +180,7 @@ def test_the_size_of_how2sign_makes_a_page_of_bounded_size() -> None:
     html = page("how2sign", found, Report())
     # Each picture of 144 px is 16 kB at most: JPEG of noise.
     noise = np.random.default_rng(0).integers(0, 256, (144, 144, 3)).astype(np.uint8)
-    pictures = 2 * (Report().worst + Report().best) * 2 * Report().frames * len(html.jpeg_url(noise))
+    pictures = 2 * (Report().worst + Report().best) * 2 * Report().frames * len(jpeg_url(noise))
     assert len(html) + pictures < 5_000_000
     assert "400 of 1,964 sentences" in html
 

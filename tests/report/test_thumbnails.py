@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import shown
+from helpers import shown
 
 from seds.report.thumbnails import thumbnails
 from seds.video import VideoError

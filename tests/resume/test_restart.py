@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from killed_runs import BRIEF, assert_same, end, interrupted, kept, kill_after, run_undisturbed, start
-from projects import write_project
+from helpers.killed_runs import BRIEF, assert_same, end, interrupted, kept, kill_after, run_undisturbed, start
+from helpers.projects import write_project
 
 KILLS = 20
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from killed_runs import BRIEF, assert_same, end, kept, kill_after, outputs, start, wait_for_states
-from projects import write_project
+from helpers.killed_runs import BRIEF, assert_same, end, kept, kill_after, outputs, start, wait_for_states
+from helpers.projects import write_project
 
 LONGER = {**BRIEF, "epochs": 4}  # than it takes to be killed three times
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "stages.train", "toy"]

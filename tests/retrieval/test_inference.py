@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from corpus import DATASET, RULES, SIZES, write_corpus
+from helpers.corpus import DATASET, RULES, SIZES, write_corpus
 from torch.nn import functional as F
 
 from seds.data.split import Split, load_split

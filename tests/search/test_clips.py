@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import seds
-from corpus import SIZES
-from films import film, write_uneven
-from toy_search import write_index, write_model, write_params
+from helpers.commands import seds
+from helpers.corpus import SIZES
+from helpers.films import film, write_uneven
+from helpers.toy_search import write_index, write_model, write_params
 
 from seds.index.store import SearchError
 from seds.search import clips

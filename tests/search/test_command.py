@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import seds
+from helpers.commands import seds
+from helpers.toy_search import write_searchable
 from PIL import Image
-from toy_search import write_searchable
 
 from seds.search.gallery import Gallery
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from corpus import SIZES, WORDS
-from toy_search import write_index, write_model, write_project, write_searchable
+from helpers.corpus import SIZES, WORDS
+from helpers.toy_search import write_index, write_model, write_project, write_searchable
 
 from seds.config import load_params
 from seds.data.split import Split, load_split

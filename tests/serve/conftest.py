@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from served import Served, write_project_with_videos
+from helpers.served import Served, write_project_with_videos
 
 
 @pytest.fixture(scope="session")

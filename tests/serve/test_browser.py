@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from films import film
-from served import HOSTILE, Served
+from helpers.films import film
+from helpers.served import HOSTILE, Served
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [

@@ -6,9 +6,9 @@ import av
 import cv2
 import numpy as np
 import pytest
-import shown
-from films import film, write_uneven
-from served import write_mpeg4
+from helpers import shown
+from helpers.films import film, write_uneven
+from helpers.served import write_mpeg4
 
 from seds import video
 from seds.serve import films

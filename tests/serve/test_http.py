@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
 import pytest
-from markup import Page
-from served import HOSTILE, Served
+from helpers.markup import Page
+from helpers.served import HOSTILE, Served
 
 from seds.search.alignment import cell_edges
 from seds.search.gallery import Gallery

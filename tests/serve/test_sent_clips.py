@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import film
-from served import SIGNED, Served, write_mpeg4
+from helpers.films import film
+from helpers.served import SIGNED, Served, write_mpeg4
 
 from seds import video
 from seds.search.gallery import Gallery

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from films import film
-from served import write_mpeg4
+from helpers.films import film
+from helpers.served import write_mpeg4
 
 from seds import video
 from seds.serve import films

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-import shown
-from markup import HOSTILE, Page
+from helpers import shown
+from helpers.markup import HOSTILE, Page
 from typer.testing import CliRunner
 
 from seds import tables

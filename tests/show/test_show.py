@@ -4,7 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import shown
+from helpers import shown
 from typer.testing import CliRunner, Result
 
 from seds.cli import app

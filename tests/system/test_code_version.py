@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CODE = '''
 """A module."""
 import math
-from seds.boxes import parse_box
+from seds.video.boxes import parse_box
 
 
 def build():

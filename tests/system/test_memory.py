@@ -5,7 +5,7 @@ import sys
 
 KEPT = """
 import numpy as np
-from seds.memory import return_large_blocks
+from seds.system.memory import return_large_blocks
 
 {first}
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from batches import random_batch
-from corpus import DATASET, RULES, SIZES, write_corpus
-from recorded import SMALL
+from helpers.batches import random_batch
+from helpers.corpus import DATASET, RULES, SIZES, write_corpus
+from helpers.recorded import SMALL
 from torch import Tensor
 
 from seds.config import Losses, Train, TrainProfile

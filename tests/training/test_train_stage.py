@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from corpus import SIZES
-from projects import write_project
+from helpers.corpus import SIZES
+from helpers.projects import write_project
 from safetensors.torch import load_file
 
 from seds.model.seds import SEDS, initialise

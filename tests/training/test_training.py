@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from corpus import DATASET, RULES, SIZES, write_corpus
-from recorded import without_dropout
+from helpers.corpus import DATASET, RULES, SIZES, write_corpus
+from helpers.recorded import without_dropout
 
 from seds.config import ConfigError, Losses, Train, TrainProfile
 from seds.data.split import Split, load_split

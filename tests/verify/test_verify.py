@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recorded import GOLDEN, SMALL, SMALL32
+from helpers.recorded import GOLDEN, SMALL, SMALL32
 from typer.testing import CliRunner
 
 from seds.cli import app

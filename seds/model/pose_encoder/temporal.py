@@ -39,7 +39,8 @@ class TemporalBlock(nn.Module):
     def windows(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """The mean over each window's frames, the obvious way. x: [V, C, T], weight: [V] of batch statistics -> [V, C].
 
-        seds.model.pose_encoder.window_stage computes the same without repeating the work that overlapping windows share.
+        seds.model.pose_encoder.window_stage computes the same without repeating the work that overlapping windows
+        share.
         """
         y = self.convolve(x).transpose(1, 2)  # [V, T, C]
         repeated = None if weight is None else weight.repeat_interleave(y.shape[1])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from films import film
+from helpers.films import film
 from typer.testing import CliRunner
 
 from seds import tables

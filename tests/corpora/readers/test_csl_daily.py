@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from official import FRAMES, NOWHERE, OUTSIDE, SIZE, TEXTS, lay_out
+from helpers.official import FRAMES, NOWHERE, OUTSIDE, SIZE, TEXTS, lay_out
 
 from seds import tables
 from seds.config import Dataset

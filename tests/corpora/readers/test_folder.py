@@ -5,10 +5,10 @@ import io
 import tempfile
 from pathlib import Path
 
-import hostile
 import pandas as pd
 import pytest
-from films import film
+from helpers import hostile
+from helpers.films import film
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

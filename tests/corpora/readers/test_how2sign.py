@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from official import FRAMES, NOWHERE, OUTSIDE, SIZE, TEXTS, film
+from helpers.official import FRAMES, NOWHERE, OUTSIDE, SIZE, TEXTS, film
 
 from seds import tables, video
 from seds.config import Dataset

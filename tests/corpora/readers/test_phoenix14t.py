@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from official import FRAMES, NOWHERE, OUTSIDE, SIZE, TEXTS, lay_out
+from helpers.official import FRAMES, NOWHERE, OUTSIDE, SIZE, TEXTS, lay_out
 
 from seds import tables, video
 from seds.config import Dataset

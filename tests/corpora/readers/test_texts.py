@@ -7,7 +7,7 @@ import unicodedata
 
 import pandas as pd
 import pytest
-from official import TEXTS
+from helpers.official import TEXTS
 
 from seds import tables
 from seds.config import Dataset

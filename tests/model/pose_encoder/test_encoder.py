@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from recorded import SMALL
+from helpers.recorded import SMALL
 
 from seds.model.pose_encoder.encoder import PoseEncoder
 

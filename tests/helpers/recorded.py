@@ -8,6 +8,6 @@ from seds.verify.recordings import Recording, without_dropout
 
 __all__ = ["GOLDEN", "SMALL", "SMALL32", "SMALL64", "without_dropout"]
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 SMALL32, SMALL64 = Recording(GOLDEN, "small"), Recording(GOLDEN, "small", torch.float64)
 SMALL = SMALL32.sizes

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 import torch._dynamo  # else each process would import it for its optimiser, for seconds
-from corpus import SIZES
-from projects import write_project
 
+from helpers.corpus import SIZES
+from helpers.projects import write_project
 from stages import train
 
 # Most of a toy model is the embedding of 49,408 words: a narrow one is written quickly.

@@ -1,18 +1,18 @@
-"""A project of the synthetic corpus (tests/corpus.py) with a model that has drawn its weights, and its index."""
+"""A project of the synthetic corpus (tests/helpers/corpus.py) with a model that has drawn its weights, and its index."""
 
 from contextlib import chdir
 from pathlib import Path
 
 import torch
-from corpus import SIZES, write_corpus
 from ruamel.yaml import YAML
 
+from helpers.corpus import SIZES, write_corpus
 from seds.config import ModelSizes
 from seds.model import checkpoint
 from seds.model.seds import SEDS, Numerics, initialise
 from stages import index
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def write_project(

@@ -1,7 +1,7 @@
 """Annotation texts, ids and paths as nobody wants them, for the tests of every reader: nothing may vanish.
 
-`assert_nothing_vanishes` holds a reader to it by way of `seds.corpora.prepare`; `texts`, `names` and `paths` are strategies of
-hypothesis to make tables of.
+`assert_nothing_vanishes` holds a reader to it by way of `seds.corpora.prepare`; `texts`, `names` and `paths` are
+strategies of hypothesis to make tables of.
 """
 
 from pathlib import Path

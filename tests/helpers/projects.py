@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from corpus import SIZES, write_corpus
 from ruamel.yaml import YAML
 
+from helpers.corpus import SIZES, write_corpus
 from seds.config import ModelSizes
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def write_project(

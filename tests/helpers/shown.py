@@ -11,7 +11,7 @@ import pandas as pd
 from seds import shards, tables
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WIDTH, HEIGHT, FPS = 160, 120, 10
 FRAMES = 20
 NAME = "demo"  # a corpus that params.yaml describes

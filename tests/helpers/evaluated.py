@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import shown
 import torch
-from corpus import SIZES, write_corpus
 from ruamel.yaml import YAML
 
+from helpers import shown
+from helpers.corpus import SIZES, write_corpus
 from seds import tables
 from seds.model import checkpoint
 from seds.model.seds import SEDS, initialise
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def save_model(folder: Path, seed: int, streams: str = "both") -> None:

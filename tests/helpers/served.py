@@ -18,12 +18,12 @@ from urllib.parse import urlencode
 import av
 import numpy as np
 import pandas as pd
-import shown
-from corpus import SIZES, keypoints, write_manifest
-from films import film
 from ruamel.yaml import YAML
-from toy_search import write_model, write_project
 
+from helpers import shown
+from helpers.corpus import SIZES, keypoints, write_manifest
+from helpers.films import film
+from helpers.toy_search import write_model, write_project
 from seds import shards, tables
 from seds.config import load_params
 from seds.demo.corpus import plan, render_take, write_video

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from toy_extractor import Toy
 
+from helpers.toy_extractor import Toy
 from seds import tables
 from seds.engine.crews import Crew, LocalCrew
 from seds.engine.run import extract

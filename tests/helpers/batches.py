@@ -1,9 +1,9 @@
 """Random batches of videos and texts of given lengths."""
 
 import torch
-from recorded import SMALL
 from torch.nn import functional as F
 
+from helpers.recorded import SMALL
 from seds.model.seds import Batch
 
 

@@ -1,0 +1,1 @@
+"""What several tests need: corpora, films, projects and servers made for them."""
