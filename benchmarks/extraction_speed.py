@@ -39,11 +39,10 @@ from seds.corpora.prepare import prepare
 from seds.demo import corpus
 from seds.engine.crews import LocalCrew
 from seds.engine.run import extract
-from seds.extraction.batching import autocast
 from seds.extraction.extractor import Video
 from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose.estimators import estimator
-from seds.precision import widened
+from seds.precision import autocast, widened
 from seds.rgb.extractor import RgbExtractor, build_extractor, middle, square
 from seds.rgb.i3d import average_pool
 from seds.video import frames

@@ -7,7 +7,8 @@ of 115; both hands seen in most frames, RGB windows of 1024 features at every fr
 
     prepared    once: hands and windows of every video, into mapped files
     ours        an epoch of batches of 128: joints, windows, RGB features, words swapped and tokenised, all padded
-    per frame   tests/helpers/per_frame.py, the procedure that tests hold ours against bit for bit, padded alike. Of joints
+    per frame   tests/helpers/per_frame.py, the procedure that tests hold ours against bit for bit, padded alike. Of
+    joints
                 and windows alone: neither RGB features nor texts, which ours has in its time
     making      a batch of the published preset, 128 videos, with nothing else going on
     waiting     for such a batch while a thread makes it ahead, as training does: the time from asking for it to
@@ -49,10 +50,11 @@ from torch import nn
 
 from seds import shards, tables
 from seds.config import Dataset, Train, TrainProfile, Windows, load_params
-from seds.data.batches import feed
+from seds.data.batches import Batch, feed
 from seds.data.split import Split, load_split
-from seds.extraction.batching import autocast
-from seds.model.seds import SEDS, Batch, initialise
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
+from seds.precision import autocast
 from seds.skeleton import BODY, JOINTS, LEFT_HAND, RIGHT_HAND
 from seds.training import optim
 

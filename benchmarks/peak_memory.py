@@ -28,7 +28,9 @@ import time
 import torch
 
 from seds.config import Losses, ModelSizes, load_params
-from seds.model.seds import SEDS, Batch, initialise
+from seds.data.batches import Batch
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
 
 MB = 2**20
 

@@ -22,7 +22,9 @@ from peak_memory import MB, random_batch
 from torch import Tensor, nn
 
 from seds.config import Losses, load_params
-from seds.model.seds import SEDS, Batch, initialise
+from seds.data.batches import Batch
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
 from seds.training import optim
 
 

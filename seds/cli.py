@@ -38,10 +38,10 @@ def import_features(
     or unfit is listed with its reason, and the rest goes on. Then `dvc repro` trains on the corpus and evaluates; its
     stages pose and rgb hand over what was imported. Memory does not grow with the corpus, and no GPU is needed.
     """
-    from seds import listing
     from seds.corpora.captions import RELEASES, ReleaseError
     from seds.corpora.pickles import PickleError
     from seds.corpora.prepare import summary
+    from seds.messages import left_out
     from seds.release.features import import_release
 
     place = output or Path("data/raw") / name
@@ -54,7 +54,7 @@ def import_features(
     failed = done.rgb[done.rgb["status"] != "ok"]
     if len(failed):
         reasons = zip(failed["status"], failed["video_id"], failed["detail"], strict=True)
-        typer.echo("RGB features: " + listing.left_out(reasons, len(done.rgb)))
+        typer.echo("RGB features: " + left_out(reasons, len(done.rgb)))
     release = RELEASES[corpus]
     margin = "null" if release.wrist_margin is None else release.wrist_margin / release.height
     typer.echo(f"\nIt lies in {place}. Next, in params.yaml:\n\nactive: [{name}]\ndatasets:\n  {name}:")
@@ -137,12 +137,12 @@ def check(
     Exit code 1 where a video would be lost or the test falsified, 0 where there are warnings only.
     """
     from seds import tables
+    from seds.check import FINDINGS, failed
+    from seds.check import check as run
+    from seds.check.findings import report
     from seds.config import ConfigError, load_params
     from seds.corpora import headers
     from seds.corpora.captions import ReleaseError
-    from seds.corpora.check import FINDINGS, failed
-    from seds.corpora.check import check as run
-    from seds.corpora.check.findings import report
     from seds.corpora.pickles import PickleError
     from seds.corpora.prepare import counts
 

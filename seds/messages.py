@@ -1,10 +1,13 @@
-"""Texts of a corpus, such as ids and sentences, made fit to be shown and to name files by."""
+"""Texts of a corpus, such as ids and sentences, made fit to be printed and to name files by; and many rows, summed
+up."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 
 # Marks that turn the direction of what follows, and could make one id look like another.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -29,3 +32,20 @@ def file_name(text: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", text)[: _NAME_LENGTH // 2].strip("_-")
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return f"{plain}-{digest}" if plain else digest
+
+
+def left_out(rows: Iterable[tuple[str, str, str]], total: int, names: int = 5) -> str:
+    """Lines that count the left-out rows of `total` by reason, commonest first, with the first `names` of each.
+
+    rows: (reason, name, detail) of each row left out. Control characters in them are shown as escapes.
+    """
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for reason, name, detail in rows:
+        by_reason[reason].append(f"{legible(name, 100)}: {legible(detail, 400)}" if detail else legible(name, 100))
+    lines = [f"{sum(map(len, by_reason.values()))} of {total} left out"]
+    for reason, cases in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        lines.append(f"  {reason}: {len(cases)}")
+        lines += [f"    {case}" for case in cases[:names]]
+        if len(cases) > names:
+            lines.append(f"    and {len(cases) - names} more")
+    return "\n".join(lines)

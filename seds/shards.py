@@ -130,3 +130,8 @@ def _open(path: Path, kind: str) -> safe_open:
 def _header(shard: safe_open) -> dict[str, str]:
     """What write_shard put there; {} in a file of other making."""
     return json.loads((shard.metadata() or {}).get(_HEADER, "{}"))
+
+
+def extraction(header: dict[str, str]) -> dict[str, str]:
+    """Of a shard's header what holds for the whole corpus: what extracted it, and how."""
+    return {key: value for key, value in header.items() if key not in ("schema", "kind", "fingerprint", "videos")}

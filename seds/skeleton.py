@@ -30,12 +30,3 @@ FOOT = slice(BODY.stop, BODY.stop + len(FOOT_NAMES))
 FACE = slice(FOOT.stop, FOOT.stop + len(FACE_NAMES))
 LEFT_HAND = slice(FACE.stop, FACE.stop + len(HAND_NAMES))  # 91..111
 RIGHT_HAND = slice(LEFT_HAND.stop, LEFT_HAND.stop + len(HAND_NAMES))  # 112..132
-
-# The seven joints of the body graph, in the model's order.
-UPPER_BODY = tuple(
-    JOINT[name]
-    for name in ("nose", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist")
-)
-
-# Bones of one hand, joints counted from its wrist.
-HAND_BONES = tuple((0 if i % 4 == 1 else i - 1, i) for i in range(1, len(HAND_NAMES)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 import re
@@ -20,11 +19,6 @@ NESTED = ("state_dict", "model")  # keys under which checkpoints keep their tens
 
 class WeightFileError(ValueError):
     """A weight file that is missing, damaged or holds more than tensors; the message names it."""
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from seds.data.split import load_split
 from seds.evaluation import curves, results
 from seds.evaluation.measure import measure, metric_files
 from seds.model import checkpoint
-from seds.training import card
+from seds.retrieval.metrics import metrics_table
 
 
 def main(dataset: str) -> None:
@@ -40,7 +40,7 @@ def main(dataset: str) -> None:
     results.write_json(place / results.HISTOGRAM, curves.histogram(found.rankings))
 
     print(f"{dataset} test: {len(test.sentence_ids)} sentences, {len(test.videos)} videos")
-    print(*card.metrics_table(found.metrics), sep="\n")
+    print(*metrics_table(found.metrics), sep="\n")
     if len(seeds) > 1:
         print(f"the table is of seed {main_seed}; mean and deviation of {len(seeds)} seeds are in test.json")
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from seds import tables
 from seds.config import load_params
-from seds.engine.command import run_stage
+from seds.engine.command import Share, run_stage
 from seds.engine.crews import crew
 from seds.engine.run import extract
-from seds.engine.shares import Share
 from seds.extraction import imported
 from seds.rgb.extractor import build_extractor, describe
 

@@ -17,8 +17,8 @@ from seds.data.split import load_split
 from seds.model import checkpoint, distributed
 from seds.resume import run_folder
 from seds.resume.checkpointer import Keeper, noticing
-from seds.retrieval.metrics import over_seeds
-from seds.shards import ShardReader
+from seds.retrieval.metrics import metrics_table, over_seeds
+from seds.shards import ShardReader, extraction
 from seds.system.locks import lock
 from seds.training import card, fitting
 from seds.training.log import Curves, summary
@@ -95,8 +95,8 @@ def run(dataset: str, params: Params, device: str) -> None:
                 "seeds": list(seeds),
                 "clip": profile.clip,
                 "train": params.train.model_dump(mode="json", exclude={"small", "published", "seeds"}),
-                "pose": card.extraction(ShardReader(f"data/pose/{dataset}", "pose").metadata),
-                "rgb": card.extraction(ShardReader(f"data/rgb/{dataset}", "rgb").metadata),
+                "pose": extraction(ShardReader(f"data/pose/{dataset}", "pose").metadata),
+                "rgb": extraction(ShardReader(f"data/rgb/{dataset}", "rgb").metadata),
                 "windows": params.manifest.model_dump(),
                 "dev": fit.dev,
                 "dev_recalls": fit.recalls,
@@ -108,9 +108,7 @@ def run(dataset: str, params: Params, device: str) -> None:
             took = f"{fit.hours:.2g} hours on {card.hardware(device, processes)}"
             text = card.model_card(provenance, profile.model, parameters, params.train.numerics, took)
             checkpoint.save(folder, model, fit.state, provenance, text)
-            print(
-                f"seed {seed}: kept epoch {fit.epoch} of {profile.epochs}; dev:", *card.metrics_table(fit.dev), sep="\n"
-            )
+            print(f"seed {seed}: kept epoch {fit.epoch} of {profile.epochs}; dev:", *metrics_table(fit.dev), sep="\n")
         shutil.rmtree(kept)
 
 

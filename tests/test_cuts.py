@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seds.cuts import duration_s
+from seds.timing import duration_s
 
 
 @pytest.mark.parametrize(

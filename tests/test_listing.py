@@ -1,4 +1,4 @@
-from seds.listing import left_out
+from seds.messages import left_out
 
 
 def test_reasons_come_commonest_first_with_the_first_names():

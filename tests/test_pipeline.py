@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from seds.model.seds import STREAMS
-from seds.retrieval.ranks import DIRECTIONS
+from seds.retrieval.metrics import DIRECTIONS
 
 ROOT = Path(__file__).parents[1]
 STAGES_OF_DEMO = tuple(

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from seds import listing, tables
+from seds import tables
 from seds.config import Windows
 from seds.data import hands
 from seds.data.windows import pose_windows
+from seds.messages import left_out
 from seds.shards import ShardReader
 from seds.skeleton import JOINTS
 
@@ -92,7 +93,7 @@ def summary(manifest: pd.DataFrame) -> str:
         empty += [] if len(usable) else [split]
     bad = manifest[~manifest["usable"]]
     if len(bad):
-        lines.append(listing.left_out(zip(bad["reason"], bad["video_id"], bad["detail"], strict=True), len(manifest)))
+        lines.append(left_out(zip(bad["reason"], bad["video_id"], bad["detail"], strict=True), len(manifest)))
     lines += [f"warning: no usable video in split {split!r}" for split in empty]
     return "\n".join(lines)
 

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from seds import listing, tables
+from seds import tables
 from seds.config import Dataset
 from seds.corpora.headers import File, read_headers
 from seds.corpora.readers import reader, texts
-from seds.cuts import duration_s
 from seds.extraction import imported
+from seds.messages import left_out
+from seds.timing import duration_s
 from seds.video.boxes import Box, format_box, parse_box
 
 _OVERHANG = 0.02  # of the frame's side: detectors' boxes reach a little beyond it
@@ -121,7 +122,7 @@ def summary(videos: pd.DataFrame) -> str:
     """What a VIDEOS table holds, by split; then what cannot be used, and why."""
     bad = videos[videos["status"] != "ok"]
     rows = zip(bad["status"], bad["video_id"], bad["detail"], strict=True)
-    return counts(videos) + (f"\n{listing.left_out(rows, len(videos))}" if len(bad) else "")
+    return counts(videos) + (f"\n{left_out(rows, len(videos))}" if len(bad) else "")
 
 
 def counts(videos: pd.DataFrame) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import fields
-from typing import TypeVar
+from dataclasses import dataclass, fields
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from seds.data.samples import Video
-from seds.model.seds import Batch
 from seds.system.prefetch import ahead
 
 T = TypeVar("T")
@@ -104,3 +103,30 @@ def _padded_rgb(videos: Sequence[Video], slots: int) -> Tensor:
 def _empty(*shape: int) -> np.ndarray:
     # Not zeros, and not torch's: for this NumPy asks the system for large pages, of which it need clear but a few.
     return np.empty(shape, np.float32)
+
+
+Numerics = Literal["default", "published"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B videos, each with its sentence. V and L are the longest of the batch or longer, up to the model's sizes.
+
+    Under `published` numerics padding takes part, so V and L must be max_windows and max_words.
+    """
+
+    left: Tensor  # float32 [B, T, 21, 2], px in a frame of 256 (SPEC 4); zeros after a video's frames
+    right: Tensor  # float32 [B, T, 21, 2]
+    body: Tensor  # float32 [B, T, 7, 2]
+    frames: Tensor  # int64 [B], retained frames
+    window_starts: Tensor  # int64 [B, V], in retained frames; -1 = unused
+    rgb: Tensor  # float32 [B, V, rgb_features], zeros where unused
+    ids: Tensor  # int64 [B, L], seds.text
+    ids_swapped: Tensor  # int64 [B, L], two words swapped in training; else equal to ids
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        return Batch(**{f.name: getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)})
+
+    def rows(self, rows: slice) -> Batch:
+        """Some of the videos, padded as before."""
+        return Batch(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seds.config import Windows
-from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND, UPPER_BODY
+from seds.data.joints import UPPER_BODY
+from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 CROP = 256.0  # side of the square that hand and body coordinates are given in
 _HAND_MARGIN = 2.2  # side of a crop over the larger extent of the joints in it

@@ -31,10 +31,9 @@ from seds.config import Windows
 from seds.data import mapped, samples
 from seds.data.mapped import MappedError, State, Tensor
 from seds.data.samples import Prepared, Video
-from seds.engine.parts import write_whole
-from seds.extraction.extractor import digest
 from seds.shards import ShardError, ShardReader
 from seds.system.code_version import code_version
+from seds.system.files import digest, write_bytes
 from seds.system.locks import lock
 
 _SCHEMA = "seds-prepared-1"
@@ -139,7 +138,7 @@ def open_videos(
             missing = [job for job in jobs if not _found(job, tqdm.write)]  # another process may have been first
 
             def prepare(job: _Job) -> int:
-                write_whole(job.path, _make(job, pose, rgb, rules, wrist_margin))
+                write_bytes(job.path, _make(job, pose, rgb, rules, wrist_margin))
                 return len(job.rows)
 
             total = sum(len(job.rows) for job in missing)

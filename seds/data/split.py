@@ -14,15 +14,11 @@ import numpy as np
 from seds import tables, text
 from seds.config import Dataset, ModelSizes, Windows
 from seds.data import samples
-from seds.data.batches import collate, count_words
+from seds.data.batches import Batch, Numerics, collate, count_words
 from seds.data.mapped import MappedReader
 from seds.data.sample_cache import open_videos
 from seds.data.samples import Video
-from seds.model.seds import Batch, Numerics
-from seds.retrieval.ranks import sentence_columns
 from seds.shards import ShardReader
-
-__all__ = ["DataError", "Split", "Video", "check_features", "check_windows", "collate", "load_split", "load_video"]
 
 
 class DataError(ValueError):
@@ -165,3 +161,10 @@ def load_video(row: Any, pose: ShardReader, rgb: ShardReader, dataset: Dataset, 
     window = int(rgb.metadata["window"])
     prepared = samples.prepare(keypoints, row.width, row.height, rgb_starts, window, rules, dataset.wrist_margin)
     return Video(**vars(prepared), features=features, video_id=row.video_id, sentence_id=row.sentence_id, text=row.text)
+
+
+def sentence_columns(sentence_ids: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """The distinct sentences in order of first appearance, and each video's column among them (int64 [videos])."""
+    column: dict[str, int] = {}
+    columns = np.array([column.setdefault(s, len(column)) for s in sentence_ids], dtype=np.int64)
+    return list(column), columns

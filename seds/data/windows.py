@@ -35,19 +35,6 @@ def pose_centres(raw_frames: np.ndarray, starts: np.ndarray, window: int = 16) -
     return (raw_frames[starts] + raw_frames[last]) / 2
 
 
-def rgb_windows(frames: int, window: int, stride: int) -> np.ndarray:
-    """Starts of the windows over `frames` raw frames, int64 [n], n >= 1, ascending.
-
-    0, stride, 2 stride, ... as long as a window fits; where that grid stops short of the end, one more window ends at
-    the last frame. A video shorter than a window has one that starts at 0: who reads it repeats the last frame.
-    Raises ValueError for a negative count and for sizes below 1.
-    """
-    _check(frames, "frames", window=window, stride=stride)
-    last = max(0, frames - window)
-    starts = np.arange(0, last + 1, stride, dtype=np.int64)
-    return starts if starts[-1] == last else np.append(starts, last)
-
-
 def nearest_rgb(pose_centres: np.ndarray, rgb_starts: np.ndarray, window: int) -> np.ndarray:
     """For each pose window, the index of the RGB window nearest in time; int64 [n]. Of two as near, the earlier.
 

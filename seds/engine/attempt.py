@@ -6,8 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seds.engine.outcomes import Failure, Outcome
-from seds.extraction.extractor import Build, Extractor, Video
+from seds.extraction.extractor import Build, Extractor, Failure, Outcome, Video
 from seds.video import VideoError, content_hash
 
 

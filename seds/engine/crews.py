@@ -9,8 +9,7 @@ from typing import Protocol
 
 from seds.config import Params
 from seds.engine.attempt import build_attempt
-from seds.engine.outcomes import Outcome
-from seds.extraction.extractor import Build, Video
+from seds.extraction.extractor import Build, Outcome, Video
 from seds.system.workers import Death, cores, run_tasks
 
 

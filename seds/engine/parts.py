@@ -13,24 +13,19 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from seds.engine.outcomes import Failure, Outcome, StorageError
-from seds.extraction.extractor import Extraction
+from seds.extraction.assemble import PartError
+from seds.extraction.extractor import Extraction, Failure, Outcome
+from seds.system.files import write_bytes
 
 _SCHEMA = "seds-part-1"
 _HEADER = "seds"
-
-
-class PartError(ValueError):
-    """A part that is truncated, altered, or another video's; the message names the file."""
 
 
 class Parts:
@@ -51,7 +46,7 @@ class Parts:
     def write(self, identity: str, outcome: Outcome) -> None:
         """Store a result or a lasting failure. It survives the process, and the machine. Raises StorageError."""
         if isinstance(outcome, Failure):
-            write_whole(self._failure(identity), json.dumps(asdict(outcome)).encode())
+            write_bytes(self._failure(identity), json.dumps(asdict(outcome)).encode())
             return
         header = {
             "schema": _SCHEMA,
@@ -61,7 +56,7 @@ class Parts:
             "sha256": _checksum(outcome.tensors),
         }
         tensors = {field: np.ascontiguousarray(array) for field, array in outcome.tensors.items()}
-        write_whole(self._result(identity), save(tensors, {_HEADER: json.dumps(header)}))
+        write_bytes(self._result(identity), save(tensors, {_HEADER: json.dumps(header)}))
 
     def read(self, identity: str) -> Outcome:
         """The outcome that was stored. Raises PartError where none is, or not what was written."""
@@ -100,23 +95,6 @@ class Parts:
 
     def _failure(self, identity: str) -> Path:
         return self.failures / f"{identity}.json"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears under its name complete and on the disk, or not at all. Raises StorageError."""
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}")  # two processes may write the same part
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the name with nothing behind it
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(path.parent, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _entries(folder: Path) -> list[Path]:

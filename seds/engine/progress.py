@@ -9,8 +9,8 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from seds.cuts import duration_s
 from seds.extraction.extractor import Video
+from seds.timing import duration_s
 
 
 class Progress:

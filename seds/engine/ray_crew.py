@@ -19,9 +19,9 @@ from typing import Any
 from tqdm import tqdm
 
 from seds.engine.attempt import build_attempt
-from seds.engine.outcomes import EngineError, Outcome
-from seds.extraction.extractor import Build, Video
+from seds.extraction.extractor import Build, Outcome, Video
 from seds.system.code_version import code_version
+from seds.system.files import EngineError
 from seds.system.workers import Death, WorkerError, cores
 
 _PATIENCE_S = 60.0  # without any worker before the user is told

@@ -16,17 +16,16 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from seds.engine.command import Share
 from seds.engine.crews import Crew
-from seds.engine.outcomes import EngineError, Failure, Outcome
 from seds.engine.parts import Parts
 from seds.engine.progress import Progress
-from seds.engine.shares import Share
 from seds.engine.suspects import ALONE, LIMIT, Journal, Suspects
 from seds.extraction.assemble import DamagedError, assemble
-from seds.extraction.extractor import Build, Video, digest, read_video
-from seds.listing import left_out
-from seds.messages import legible
+from seds.extraction.extractor import Build, Failure, Outcome, Video, read_video
+from seds.messages import left_out, legible
 from seds.system.code_version import code_version
+from seds.system.files import EngineError, digest
 from seds.system.locks import lock
 from seds.system.workers import Death
 
@@ -104,7 +103,7 @@ class _Run:
     _in_a_row: int = 0
 
     def outcome(self, video: Video) -> Outcome:
-        """Of a video that is complete. Raises parts.PartError."""
+        """Of a video that is complete. Raises PartError."""
         return self.failures.get(video.identity) or self.parts.read(video.identity)
 
     def complete(self, videos: Sequence[Video]) -> None:

@@ -19,9 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from seds.engine.outcomes import StorageError
-from seds.engine.parts import write_whole
 from seds.extraction.extractor import Video
+from seds.system.files import StorageError, write_bytes
 from seds.system.locks import try_lock
 
 ALONE = 1.0  # weight from which on a video runs alone
@@ -93,7 +92,7 @@ class Suspects:
         deaths = self._known.setdefault(identity, {})
         deaths[event] = {"how": how, "weight": weight}
         text = json.dumps({"video_id": video_id, "deaths": deaths}, indent=1)
-        write_whole(self.deaths / f"{identity}.json", text.encode())
+        write_bytes(self.deaths / f"{identity}.json", text.encode())
 
 
 class Journal:

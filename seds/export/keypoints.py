@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seds.data.joints import HAND_BONES
 from seds.messages import file_name
 from seds.shards import ShardReader
 from seds.show.draw import BODY_BONES, FACE_LINES
-from seds.skeleton import BODY, FACE, FOOT, HAND_BONES, JOINT, JOINT_NAMES, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import BODY, FACE, FOOT, JOINT, JOINT_NAMES, LEFT_HAND, RIGHT_HAND
 
 VERSION = 0.2  # of the format, as pose-format 0.15 reads and writes it
 INDEX = "videos.parquet"

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from seds import shards, tables
-from seds.engine.outcomes import Failure, Outcome, StorageError
-from seds.engine.parts import PartError
-from seds.extraction.extractor import Video, digest
+from seds.extraction.extractor import Failure, Outcome, Video
+from seds.system.files import StorageError, digest
 
 
 class DamagedError(Exception):
@@ -80,3 +79,7 @@ def _header(chunk: Sequence[Video], settings: Mapping[str, str]) -> dict[str, st
     shown = {v.video_id: {"fps": v.fps, "width": v.width, "height": v.height} for v in chunk}
     identities = [(video.video_id, video.identity) for video in chunk]
     return {**settings, "fingerprint": digest([dict(settings), identities])[:16], "videos": json.dumps(shown)}
+
+
+class PartError(ValueError):
+    """A part that is truncated, altered, or another video's; the message names the file."""

@@ -11,8 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seds.config import Precision
-
 T = TypeVar("T")
 
 
@@ -22,11 +20,6 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, part: slice, /) -> Any: ...
-
-
-def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """Convolutions and matrix products in that precision; "float32" changes nothing."""
-    return torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32")
 
 
 def upload(array: np.ndarray, device: torch.device) -> Tensor:

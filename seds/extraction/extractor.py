@@ -5,8 +5,6 @@ Kept apart from the engine, so that an edit of the scheduling never looks like a
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from seds.system.files import digest
 from seds.video.boxes import Box, parse_box
 
 
@@ -73,6 +72,21 @@ def read_video(row: Mapping[str, Any]) -> Video:
     )  # fmt: skip
 
 
-def digest(value: Any) -> str:
-    """sha256 (hex) of a value that JSON can say."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+@dataclass(frozen=True)
+class Failure:
+    """A video without a result.
+
+    reason   the kind, for counting: "cannot be decoded"
+    detail   this case, for a person; the video's path is said elsewhere
+    lasting  holds for this content, settings and code; else the next run tries again
+    """
+
+    reason: str
+    detail: str
+    lasting: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+
+Outcome = Extraction | Failure

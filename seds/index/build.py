@@ -14,15 +14,13 @@ from tqdm import tqdm
 from seds import tables
 from seds.config import Dataset, Windows
 from seds.config import Index as Settings
-from seds.cuts import duration_s
 from seds.data.split import DataError, check_features, check_windows, load_video
 from seds.index.encoding import Encoded, encode_texts, encode_videos, window_times
 from seds.index.row_writer import RowWriter
 from seds.index.store import HEADER, METADATA, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
 from seds.model.seds import SEDS
-from seds.pose.frame_times import FIELD, frame_edges
-from seds.shards import ShardReader
-from seds.training.card import extraction
+from seds.shards import ShardReader, extraction
+from seds.timing import FRAME_TIMES, duration_s, frame_edges
 
 VIDEO_BATCH = 32
 TEXT_BATCH = 256
@@ -112,7 +110,7 @@ def _write_videos(
             for video in videos:
                 check_features(pose.folder.name, video, model.sizes)
             for row, video, encoded in zip(part, videos, encode_videos(model, videos), strict=True):
-                edges = frame_edges(pose.find(row.video_id, FIELD), int(video.raw_frames[-1]) + 1, row.fps)
+                edges = frame_edges(pose.find(row.video_id, FRAME_TIMES), int(video.raw_frames[-1]) + 1, row.fps)
                 for stream, tokens in encoded.tokens.items():
                     _append(file, f"/{stream}", tokens, encoded.valid)
                 file.append("times", _times(window_times(video, rules.window, edges), duration_s(row), encoded))

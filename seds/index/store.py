@@ -32,9 +32,8 @@ from torch import Tensor
 
 from seds import tables
 from seds.config import Section, Windows
-from seds.extraction.extractor import digest
 from seds.model.checkpoint import CONFIG, WEIGHTS
-from seds.weightfiles import file_sha256
+from seds.system.files import digest, file_sha256
 
 SCHEMA: Final = "seds-index-1"
 FOLDER = Path("index")  # below it a folder a corpus

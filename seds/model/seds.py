@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seds.config import Losses, ModelSizes
+from seds.data.batches import Batch, Numerics
 from seds.model import distributed
 from seds.model.fusion import GlossFusion, MlpFusion
-from seds.model.initialisation import initialise, load_clip
 from seds.model.losses import LossParts, duplicates, total_loss
 from seds.model.pose_encoder.encoder import PoseEncoder
 from seds.model.recompute import by_parts, recomputed
@@ -23,37 +22,10 @@ from seds.model.towers import Block, SequenceTower, TextTower
 from seds.precision import widened
 from seds.retrieval.scoring import Sentences
 
-__all__ = ["SEDS", "Batch", "Numerics", "TextTokens", "VideoTokens", "initialise", "load_clip"]
-
-Numerics = Literal["default", "published"]
 MAX_LOGIT_SCALE = math.log(100)
 # ModelSizes.streams -> the token sequences that such a model makes of a video. The first is the main one, by which
 # epochs are chosen and searches rank.
 STREAMS = {"both": ("fusion", "pose", "rgb"), "pose": ("pose",), "rgb": ("rgb",)}
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B videos, each with its sentence. V and L are the longest of the batch or longer, up to the model's sizes.
-
-    Under `published` numerics padding takes part, so V and L must be max_windows and max_words.
-    """
-
-    left: Tensor  # float32 [B, T, 21, 2], px in a frame of 256 (SPEC 4); zeros after a video's frames
-    right: Tensor  # float32 [B, T, 21, 2]
-    body: Tensor  # float32 [B, T, 7, 2]
-    frames: Tensor  # int64 [B], retained frames
-    window_starts: Tensor  # int64 [B, V], in retained frames; -1 = unused
-    rgb: Tensor  # float32 [B, V, rgb_features], zeros where unused
-    ids: Tensor  # int64 [B, L], seds.text
-    ids_swapped: Tensor  # int64 [B, L], two words swapped in training; else equal to ids
-
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        return Batch(**{f.name: getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)})
-
-    def rows(self, rows: slice) -> Batch:
-        """Some of the videos, padded as before."""
-        return Batch(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 @dataclass(frozen=True)

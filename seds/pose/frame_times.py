@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-FIELD = "frame_times"  # among the tensors of a video whose rate varies
 _SLACK_FRAMES = 0.5  # the mean rate is near enough: containers round to a ms or so
 
 
@@ -38,8 +37,3 @@ class FrameTimes:
         if not told or np.abs(off).max() * fps <= _SLACK_FRAMES:
             return None
         return edges - (start_s or 0.0)
-
-
-def frame_edges(uneven: np.ndarray | None, frames: int, fps: float) -> np.ndarray:
-    """float64 [frames + 1] s since the cut's start: what `uneven` gave, else by the mean rate."""
-    return np.arange(frames + 1) / fps if uneven is None else uneven

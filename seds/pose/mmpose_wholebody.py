@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 
 from seds.config import Precision
-from seds.extraction.batching import Batches, autocast, find_batch, upload
+from seds.extraction.batching import Batches, find_batch, upload
 from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose.mmpose_weights import config_path, load_weights
 from seds.pose.signer import SignerExtractor
-from seds.precision import widened
+from seds.precision import autocast, widened
 from seds.system.memory import return_large_blocks
 from seds.system.prefetch import ahead
 from seds.video.boxes import Box

@@ -15,9 +15,10 @@ from typing import Protocol
 import numpy as np
 
 from seds.extraction.extractor import Extraction, Video
-from seds.pose.frame_times import FIELD, FrameTimes
+from seds.pose.frame_times import FrameTimes
 from seds.pose.people import PersonDetector, signer_area
 from seds.system.silence import quiet
+from seds.timing import FRAME_TIMES
 from seds.video import TimedFrame, timed_frames
 from seds.video.boxes import Box, clip_box, padded, pixels
 
@@ -70,7 +71,7 @@ class SignerExtractor:
         tensors = {"keypoints": keypoints}
         uneven = times.uneven(video.fps, video.start_s)
         if uneven is not None:
-            tensors[FIELD] = uneven
+            tensors[FRAME_TIMES] = uneven
         return Extraction(tensors, frames=len(keypoints), rows=len(keypoints))
 
     def _watched(

@@ -15,7 +15,8 @@ from seds.model.initialisation import initialise
 from seds.model.published import ReleaseError, load_published, published_state, sizes_of, unused_tensors
 from seds.model.published_names import UNUSED, is_half
 from seds.model.seds import SEDS
-from seds.weightfiles import file_sha256, read_state
+from seds.system.files import file_sha256
+from seds.weightfiles import read_state
 
 UNUSED_FILE = "unused.safetensors"  # what the release saves and nothing reads, kept for the way back
 

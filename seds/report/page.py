@@ -20,8 +20,7 @@ from seds.report import cases, figures
 from seds.report.cases import Case
 from seds.report.thumbnails import thumbnails
 from seds.retrieval import ranks
-from seds.retrieval.metrics import METRICS
-from seds.retrieval.ranks import DIRECTIONS
+from seds.retrieval.metrics import DIRECTIONS, METRICS
 from seds.video import VideoError
 
 _THUMB = 144  # px

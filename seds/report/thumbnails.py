@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from seds.cuts import duration_s
+from seds.timing import duration_s
 from seds.video import VideoError, frames
 from seds.video.boxes import clip_box, parse_box, pixels
 

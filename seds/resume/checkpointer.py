@@ -9,17 +9,38 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
+import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from seds.model import distributed
-from seds.resume.snapshots import Snapshots, WriteError
-from seds.training.run_state import RunState
+from seds.resume.snapshots import Snapshot, Snapshots, WriteError
+
+
+class Resumable(Protocol):
+    """What is kept of a run, alike in all processes; seds.training.run_state has it."""
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps that are done."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def values(self) -> Mapping[str, Any]:
+        """What of it JSON can say, exactly."""
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The rest, by name."""
+
+    def restore(self, snapshot: Snapshot | None) -> bool:
+        """Become what the first process has read, in all of them; False, and unchanged, where that is None."""
 
 
 class Notice:
@@ -65,26 +86,26 @@ class Keeper:
         self._tell = tell if distributed.rank() == 0 else lambda text: None
         self._written_at, self._failing = time.monotonic(), False
 
-    def resume(self, state: RunState) -> None:
+    def resume(self, state: Resumable) -> None:
         """Take up the state that was written last, if any."""
         found = self._snapshots.newest(self._tell) if distributed.rank() == 0 else None
         if state.restore(found):
             self._tell(f"train: continued after step {state.step}, as kept in {self.folder}")
 
-    def look(self, state: RunState) -> None:
+    def look(self, state: Resumable) -> None:
         """To be called after every step and every epoch: writes when it is time, and ends the process when told to."""
-        told = distributed.most(self._notice.signal or 0, state.model.logit_scale.device)
+        told = distributed.most(self._notice.signal or 0, state.device)
         if told or time.monotonic() - self._written_at >= 60 * self._minutes:
             self._write(state)
         if told:
             self._tell(f"train: stopped after step {state.step}; the same command continues")
             raise SystemExit(128 + told)
 
-    def finish(self, state: RunState) -> None:
+    def finish(self, state: Resumable) -> None:
         """To be called when nothing is left to train: the last state replaces all others."""
         self._write(state, kept=1)
 
-    def _write(self, state: RunState, kept: int = 2) -> None:
+    def _write(self, state: Resumable, kept: int = 2) -> None:
         if distributed.rank() == 0:
             try:
                 self._snapshots.write(state.step, state.values(), state.tensors(), kept)

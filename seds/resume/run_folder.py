@@ -17,10 +17,10 @@ from typing import Any
 import torch
 
 from seds.config import Params
-from seds.extraction.extractor import digest
 from seds.model import distributed
 from seds.shards import INDEX
 from seds.system.code_version import code_version
+from seds.system.files import digest
 
 SCRATCH = Path("work") / "train"
 KEPT_DAYS = 14  # of runs that nobody has taken up again

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -72,3 +73,33 @@ def over_seeds(measured: Sequence[Mapping[str, Mapping[str, Mapping[str, float]]
 
 def rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, DIGITS) for name, value in values.items()}
+
+
+DIRECTIONS = ("t2v", "v2t")
+
+
+def metrics_table(metrics: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """Markdown rows, one a stream and direction."""
+    return _table(metrics, lambda stream, direction, name: _shown(name, metrics[stream][direction][name]))
+
+
+def spread_table(over_seeds: dict[str, Any]) -> list[str]:
+    """The same of what metrics.over_seeds gives: mean ± standard deviation."""
+
+    def cell(stream: str, direction: str, name: str) -> str:
+        return " ± ".join(_shown(name, over_seeds[kind][stream][direction][name]) for kind in ("mean", "std"))
+
+    return _table(over_seeds["mean"], cell)
+
+
+def _table(streams: Iterable[str], cell: Callable[[str, str, str], str]) -> list[str]:
+    rows = ["| stream | direction | " + " | ".join(METRICS) + " |", "| --- " * (2 + len(METRICS)) + "|"]
+    for stream in streams:
+        for direction in DIRECTIONS:
+            cells = " | ".join(cell(stream, direction, name) for name in METRICS)
+            rows.append(f"| {stream} | {direction.upper()} | {cells} |")
+    return rows
+
+
+def _shown(name: str, value: float) -> str:
+    return f"{value:.{3 if name == 'MRR' else 1}f}"

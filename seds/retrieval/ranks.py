@@ -6,14 +6,12 @@ V2T: each video ranks the sentences.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from seds.retrieval.metrics import intervals, rounded, summarise
-
-DIRECTIONS = ("t2v", "v2t")
+from seds.retrieval.metrics import DIRECTIONS, intervals, rounded, summarise
 
 Metrics = dict[str, dict[str, dict[str, float]]]  # {stream: {direction: {metric: value}}}
 Intervals = dict[str, dict[str, dict[str, dict[str, float]]]]  # {stream: {direction: {metric: {"low", "high": value}}}}
@@ -103,10 +101,3 @@ def mean_recall(metrics: dict[str, dict[str, float]]) -> float:
 def mean_rank(metrics: dict[str, dict[str, float]]) -> float:
     """MeanR averaged over both directions: decides between epochs of equal recall."""
     return float(np.mean([metrics[direction]["MeanR"] for direction in DIRECTIONS]))
-
-
-def sentence_columns(sentence_ids: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """The distinct sentences in order of first appearance, and each video's column among them (int64 [videos])."""
-    column: dict[str, int] = {}
-    columns = np.array([column.setdefault(s, len(column)) for s in sentence_ids], dtype=np.int64)
-    return list(column), columns

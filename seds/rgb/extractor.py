@@ -22,12 +22,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seds.config import RgbProfile
-from seds.data.windows import rgb_windows
-from seds.extraction.batching import Batches, autocast, find_batch, one_behind, upload
+from seds.extraction.batching import Batches, find_batch, one_behind, upload
 from seds.extraction.extractor import Extraction, Video
-from seds.precision import widened
+from seds.precision import autocast, widened
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import file_sha256, initialise, load_checkpoint
+from seds.rgb.windows import rgb_windows
 from seds.system.prefetch import ahead
 from seds.video import frames
 from seds.video.boxes import clip_box, pixels
@@ -158,7 +158,7 @@ def middle(square: Tensor, crop: int) -> Tensor:
 
 
 def clips(prepared: Iterable[Tensor], window: int, stride: int) -> Iterator[tuple[int, int, list[Tensor]]]:
-    """The windows of `seds.data.windows.rgb_windows` over a stream of frames [3,C,C]; one window of them is kept in
+    """The windows of `seds.rgb.windows.rgb_windows` over a stream of frames [3,C,C]; one window of them is kept in
     memory.
 
     Yields (start, stop, T frames), stop = one past the window's last real frame; the last one's is the number of

@@ -19,9 +19,9 @@ from seds.extraction.extractor import Build, Extraction, Extractor, Video
 from seds.index.store import Header, SearchError
 from seds.messages import legible
 from seds.pose.estimators import estimator
-from seds.pose.frame_times import FIELD, frame_edges
 from seds.rgb.extractor import build_extractor, describe
 from seds.system import workers
+from seds.timing import FRAME_TIMES, frame_edges
 from seds.video import VideoError, VideoInfo, probe
 
 # Settings that change results by rounding alone: what a GPU extracted in half precision is searched on a laptop, too.
@@ -118,7 +118,7 @@ def ready_clip(path: Path, found: Extracted, how: Extractors, rules: Windows, wr
             f"{legible(path.name)}: no hand was seen in any of its {len(keypoints)} frames; there is nothing to compare"
         )
     ready = samples.Video(**vars(prepared), features=features["features"], video_id=path.name, sentence_id="", text="")
-    return Clip(ready, frame_edges(found.pose.tensors.get(FIELD), len(keypoints), info.fps))
+    return Clip(ready, frame_edges(found.pose.tensors.get(FRAME_TIMES), len(keypoints), info.fps))
 
 
 def build_both(how: Extractors) -> tuple[Extractor, Extractor]:

@@ -28,7 +28,6 @@ from seds.search.alignment import Alignment, align
 from seds.search.clips import Clip, Extracted, Extractors, extractors, load_clip, ready_clip
 from seds.search.first_pass import Ranker
 from seds.search.ranking import Query
-from seds.search.rows import Rows
 from seds.search.words import split_words
 
 # Characters of a query that are read: far more than a sentence has, and few enough that none takes long to split.
@@ -230,3 +229,13 @@ class Gallery:
         found, values = ranker.best(query, k)
         ranked = zip((values * self.header.logit_scale).tolist(), found.tolist(), strict=True)
         return [(rank, score, rows[row]) for rank, (score, row) in enumerate(ranked, start=1)]
+
+
+class Rows:
+    """rows[3] is the fourth row: {column: value}."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._columns = {str(name): table[name].array for name in table}
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {name: column[row] for name, column in self._columns.items()}

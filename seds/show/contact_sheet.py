@@ -16,11 +16,11 @@ import pandas as pd
 from seds import tables
 from seds.config import Params, Windows
 from seds.messages import file_name, legible
-from seds.pose.frame_times import FIELD, frame_edges
 from seds.shards import ShardReader
 from seds.show.draw import Colour, draw, draw_box, draw_crops
 from seds.show.quality import Track, follow
 from seds.show.strip import strip
+from seds.timing import FRAME_TIMES, frame_edges
 from seds.video import VideoError, frames
 from seds.video.boxes import Box, parse_box
 
@@ -84,7 +84,7 @@ class Corpus:
             video.height,
             parse_box(video.bbox),
             keypoints,
-            frame_edges(self.pose.find(video.video_id, FIELD), len(keypoints), video.fps)[:-1],
+            frame_edges(self.pose.find(video.video_id, FRAME_TIMES), len(keypoints), video.fps)[:-1],
             follow(keypoints, video.width, video.height, self.rules, margin),
         )
 

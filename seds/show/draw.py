@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from seds.data.joints import HAND_BONES
 from seds.show.quality import Track
-from seds.skeleton import FACE, FINGERS, HAND_BONES, JOINT, LEFT_HAND, RIGHT_HAND
+from seds.skeleton import FACE, FINGERS, JOINT, LEFT_HAND, RIGHT_HAND
 from seds.video.boxes import Box
 
 Colour = tuple[int, int, int]

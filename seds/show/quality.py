@@ -22,7 +22,8 @@ import numpy as np
 
 from seds.config import Windows
 from seds.data import hands
-from seds.skeleton import JOINT, LEFT_HAND, RIGHT_HAND, UPPER_BODY
+from seds.data.joints import UPPER_BODY
+from seds.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 
 RESTLESS = 0.2  # shoulder widths of jitter that count as wholly bad
 

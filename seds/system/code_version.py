@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seds.extraction.extractor import digest
+from seds.system.files import digest
 
 _PACKAGE = Path(__file__).parents[1]
 _ONLY_VALUES = {_PACKAGE / "config.py"}

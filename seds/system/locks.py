@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from seds.engine.outcomes import StorageError
+from seds.system.files import StorageError
 
 
 @contextmanager

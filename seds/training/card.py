@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from seds.config import ModelSizes
-from seds.retrieval.metrics import METRICS, standard_error
-from seds.retrieval.ranks import DIRECTIONS
+from seds.retrieval.metrics import metrics_table, spread_table, standard_error
 
 PARTS = {
     "both": "pose encoder, two sequence towers, a text tower and ",
@@ -141,25 +139,6 @@ def _use(provenance: dict[str, Any]) -> list[str]:
     ]
 
 
-def extraction(header: dict[str, str]) -> dict[str, str]:
-    """Of a shard's header what holds for the whole corpus: what extracted it, and how."""
-    return {key: value for key, value in header.items() if key not in ("schema", "kind", "fingerprint", "videos")}
-
-
-def metrics_table(metrics: dict[str, dict[str, dict[str, float]]]) -> list[str]:
-    """Markdown rows, one a stream and direction."""
-    return _table(metrics, lambda stream, direction, name: _shown(name, metrics[stream][direction][name]))
-
-
-def spread_table(over_seeds: dict[str, Any]) -> list[str]:
-    """The same of what metrics.over_seeds gives: mean ± standard deviation."""
-
-    def cell(stream: str, direction: str, name: str) -> str:
-        return " ± ".join(_shown(name, over_seeds[kind][stream][direction][name]) for kind in ("mean", "std"))
-
-    return _table(over_seeds["mean"], cell)
-
-
 def hardware(device: str, processes: int) -> str:
     """What trained, for people: "2 x NVIDIA A100", or the name of the CPU and the threads of a process."""
     several = f"{processes} x " if processes > 1 else ""
@@ -167,19 +146,6 @@ def hardware(device: str, processes: int) -> str:
         return f"{several}{torch.cuda.get_device_name(device)}"
     threads = torch.get_num_threads()
     return f"{several}{_cpu()}, {threads} thread{'s' * (threads > 1)}"
-
-
-def _table(streams: Iterable[str], cell: Callable[[str, str, str], str]) -> list[str]:
-    rows = ["| stream | direction | " + " | ".join(METRICS) + " |", "| --- " * (2 + len(METRICS)) + "|"]
-    for stream in streams:
-        for direction in DIRECTIONS:
-            cells = " | ".join(cell(stream, direction, name) for name in METRICS)
-            rows.append(f"| {stream} | {direction.upper()} | {cells} |")
-    return rows
-
-
-def _shown(name: str, value: float) -> str:
-    return f"{value:.{3 if name == 'MRR' else 1}f}"
 
 
 def _cpu() -> str:

@@ -14,7 +14,8 @@ from tqdm import tqdm
 from seds.config import Train, TrainProfile
 from seds.data.split import Split
 from seds.model import distributed
-from seds.model.initialisation import initialise, load_clip
+from seds.model.clip import load_clip
+from seds.model.initialisation import initialise
 from seds.model.losses import check_streams
 from seds.model.published import load_signbert
 from seds.model.seds import SEDS

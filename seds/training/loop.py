@@ -17,11 +17,11 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from seds.config import Train, TrainProfile
-from seds.data.batches import feed
+from seds.data.batches import Batch, feed
 from seds.data.split import Split
-from seds.extraction.batching import autocast
 from seds.model import distributed
-from seds.model.seds import SEDS, Batch
+from seds.model.seds import SEDS
+from seds.precision import autocast
 from seds.resume.checkpointer import Keeper
 from seds.retrieval import inference, ranks
 from seds.retrieval.ranks import Metrics

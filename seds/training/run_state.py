@@ -55,6 +55,10 @@ class RunState:
         """Optimiser steps that are done."""
         return len(self.norms)
 
+    @property
+    def device(self) -> torch.device:
+        return self.model.logit_scale.device
+
     def add(self, losses: Mapping[str, float], norm: float) -> None:
         """A step was made."""
         for part, value in losses.items():
@@ -108,5 +112,5 @@ class RunState:
             for name, tensor in self.tensors().items():
                 if snapshot:
                     tensor.copy_(snapshot.tensors[name])
-                distributed.copy_of_first(tensor, self.model.logit_scale.device)
+                distributed.copy_of_first(tensor, self.device)
         return True

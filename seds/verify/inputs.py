@@ -14,7 +14,8 @@ import torch
 from seds import text
 from seds.config import Windows
 from seds.data import hands
-from seds.data.split import Video, collate
+from seds.data.batches import collate
+from seds.data.samples import Video
 from seds.data.windows import pose_windows
 from seds.model.pose_encoder.graphs import body_graph, hand_graph
 from seds.model.towers import SequenceTower

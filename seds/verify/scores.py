@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds.config import Losses
-from seds.model.distillation import distillation
-from seds.model.losses import LossParts, total_loss
+from seds.model.losses import LossParts, distillation, total_loss
 from seds.model.seds import SEDS, TextTokens, VideoTokens
 from seds.model.similarity import Tokens, matching, text_to_video, video_to_text
 from seds.verify.comparison import Note, Result, elementwise, relative

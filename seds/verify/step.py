@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from seds.config import Losses, ModelSizes
+from seds.data.batches import Batch
 from seds.model.published_names import OURS_ALONE, UNUSED, published_name
-from seds.model.seds import SEDS, Batch, VideoTokens
+from seds.model.seds import SEDS, VideoTokens
 from seds.verify.comparison import Comparison, Note, Result, elementwise, relative, same
 from seds.verify.recordings import Recording, shake, without_dropout
 from seds.verify.scores import loss_limit, loss_parts, matrices, normal

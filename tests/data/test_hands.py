@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from seds.config import Windows
 from seds.data.hands import LEFT, RIGHT, Hand, retain, sample_frames
-from seds.skeleton import BODY, UPPER_BODY
+from seds.data.joints import UPPER_BODY
+from seds.skeleton import BODY
 
 RULES = Windows()
 RECORDED = Path(__file__).parents[1] / "golden" / "keypoints_ph.npz"

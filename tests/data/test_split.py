@@ -13,9 +13,8 @@ from helpers.corpus import DATASET, RULES, SIZES, WORDS, write_corpus
 from seds import shards, text
 from seds.config import Windows
 from seds.data import hands, windows
-from seds.data.batches import feed
-from seds.data.split import DataError, Split, collate, load_split
-from seds.model.seds import Batch
+from seds.data.batches import Batch, collate, feed
+from seds.data.split import DataError, Split, load_split
 
 
 @pytest.fixture(scope="module")

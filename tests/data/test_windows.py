@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seds.data.windows import nearest_rgb, pose_centres, pose_windows, rgb_windows
+from seds.data.windows import nearest_rgb, pose_centres, pose_windows
+from seds.rgb.windows import rgb_windows
 
 
 @pytest.mark.parametrize(("retained", "kept"), [(1, 1), (10, 1), (16, 1), (17, 2), (79, 64), (80, 64), (300, 64)])

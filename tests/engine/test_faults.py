@@ -13,9 +13,9 @@ from helpers.toy_extractor import begun
 from helpers.toy_runs import files, parts, run_toy
 
 from seds.engine.attempt import Attempt
-from seds.engine.outcomes import EngineError, Failure
-from seds.engine.shares import Share
-from seds.extraction.extractor import Extraction, Video
+from seds.engine.command import Share
+from seds.extraction.extractor import Extraction, Failure, Video
+from seds.system.files import EngineError
 from seds.system.locks import lock
 from seds.video import content_hash
 

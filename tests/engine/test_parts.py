@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seds.engine.outcomes import Failure, StorageError
-from seds.engine.parts import PartError, Parts, write_whole
-from seds.extraction.extractor import Extraction
+from seds.engine.parts import Parts
+from seds.extraction.assemble import PartError
+from seds.extraction.extractor import Extraction, Failure
+from seds.system.files import StorageError, write_bytes
 
 ID, OTHER = "ab" + "0" * 30, "cd" + "1" * 30
 RESULT = Extraction({"features": np.ones((3, 4), np.float16), "starts": np.arange(3, dtype=np.int32)}, 20, 3)
@@ -71,7 +72,7 @@ def test_a_file_too_large_for_its_disk_leaves_nothing_and_names_the_folder(tmp_p
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
         with pytest.raises(StorageError, match=f"{tmp_path} cannot be written.*the same command continues") as caught:
-            write_whole(tmp_path / "file", b"x" * 5000)
+            write_bytes(tmp_path / "file", b"x" * 5000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert isinstance(caught.value.__cause__, OSError)

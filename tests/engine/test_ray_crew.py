@@ -11,8 +11,8 @@ from helpers.toy_extractor import begun, build_broken
 from helpers.toy_runs import files, parts, run_toy
 
 from seds.engine.crews import LocalCrew
-from seds.engine.outcomes import EngineError
 from seds.engine.ray_crew import Actor, RayCrew
+from seds.system.files import EngineError
 from seds.system.workers import WorkerError
 
 ray = pytest.importorskip("ray")

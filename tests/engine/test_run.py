@@ -12,8 +12,8 @@ from helpers.toy_extractor import begun, build_broken, build_dying
 from helpers.toy_runs import files, parts, run_toy
 
 from seds import shards
+from seds.engine.command import Share
 from seds.engine.crews import LocalCrew, spread
-from seds.engine.shares import Share
 from seds.system import workers
 
 

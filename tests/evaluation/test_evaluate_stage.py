@@ -10,9 +10,10 @@ import pytest
 from helpers.evaluated import change_params, save_model, write_project
 
 from seds import tables
+from seds.data.split import sentence_columns
 from seds.evaluation import results
-from seds.retrieval.metrics import METRICS
-from seds.retrieval.ranks import DIRECTIONS, rank_both, sentence_columns
+from seds.retrieval.metrics import DIRECTIONS, METRICS
+from seds.retrieval.ranks import rank_both
 from stages import evaluate
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from seds.extraction.batching import Batches, autocast, find_batch, one_behind, upload
+from seds.extraction.batching import Batches, find_batch, one_behind, upload
+from seds.precision import autocast
 
 
 def out_of_memory() -> None:

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from helpers.recorded import SMALL
-from seds.model.seds import Batch
+from seds.data.batches import Batch
 
 
 def random_batch(frames, words, seed=0, sizes=SMALL, extra=(0, 0, 0)):

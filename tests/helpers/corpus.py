@@ -7,7 +7,8 @@ import pandas as pd
 
 from seds import shards, tables
 from seds.config import Dataset, ModelSizes, Windows
-from seds.skeleton import JOINTS, LEFT_HAND, RIGHT_HAND, UPPER_BODY
+from seds.data.joints import UPPER_BODY
+from seds.skeleton import JOINTS, LEFT_HAND, RIGHT_HAND
 
 SIZES = ModelSizes(
     embed=32,

@@ -11,7 +11,8 @@ from helpers import shown
 from helpers.corpus import SIZES, write_corpus
 from seds import tables
 from seds.model import checkpoint
-from seds.model.seds import SEDS, initialise
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
 
 ROOT = Path(__file__).parents[2]
 

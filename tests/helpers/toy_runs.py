@@ -9,9 +9,9 @@ import pandas as pd
 
 from helpers.toy_extractor import Toy
 from seds import tables
+from seds.engine.command import Share
 from seds.engine.crews import Crew, LocalCrew
 from seds.engine.run import extract
-from seds.engine.shares import Share
 
 
 def write_videos(folder: Path, names: Iterable[str]) -> pd.DataFrame:

@@ -1,4 +1,5 @@
-"""A project of the synthetic corpus (tests/helpers/corpus.py) with a model that has drawn its weights, and its index."""
+"""A project of the synthetic corpus (tests/helpers/corpus.py) with a model that has drawn its weights, and its
+index."""
 
 from contextlib import chdir
 from pathlib import Path
@@ -8,8 +9,10 @@ from ruamel.yaml import YAML
 
 from helpers.corpus import SIZES, write_corpus
 from seds.config import ModelSizes
+from seds.data.batches import Numerics
 from seds.model import checkpoint
-from seds.model.seds import SEDS, Numerics, initialise
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
 from stages import index
 
 ROOT = Path(__file__).parents[2]

@@ -16,9 +16,11 @@ from torch._dynamo.utils import counters
 from torch.nn.parallel import DistributedDataParallel
 
 from seds.config import Losses, Train, TrainProfile
+from seds.data.batches import Batch
 from seds.data.split import Split, load_split
 from seds.model import distributed, recompute
-from seds.model.seds import SEDS, Batch, initialise
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
 from seds.training import fitting
 
 PROCESSES = 2

@@ -12,8 +12,9 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from seds.config import ModelSizes
-from seds.model.initialisation import ClipError, clip_name, load_clip
-from seds.model.seds import SEDS, initialise
+from seds.model.clip import ClipError, clip_name, load_clip
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
 
 
 def _started(seed):

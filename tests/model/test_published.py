@@ -7,9 +7,10 @@ import torch
 from helpers.recorded import GOLDEN, SMALL, SMALL32
 
 from seds.config import ModelSizes
+from seds.model.initialisation import initialise
 from seds.model.published import ReleaseError, load_published, load_signbert, published_state, sizes_of, tables
 from seds.model.published_names import OURS_ALONE, TABLES, UNUSED, published_name
-from seds.model.seds import SEDS, initialise
+from seds.model.seds import SEDS
 from seds.verify.recordings import weights
 
 

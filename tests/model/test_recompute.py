@@ -7,7 +7,8 @@ from helpers.recorded import SMALL
 from torch import Tensor
 
 from seds.config import Losses
-from seds.model.seds import SEDS, initialise
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
 
 FRAMES, WORDS = (16, 40, 9, 25, 33), (5, 12, 3, 9, 32)
 LOSSES = Losses(distill_pose=0.5, distill_rgb=0.5)

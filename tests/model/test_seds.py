@@ -11,7 +11,8 @@ from helpers.recorded import SMALL, SMALL32, SMALL64, without_dropout
 from torch.nn import functional as F
 
 from seds.config import ConfigError, Losses
-from seds.model.seds import MAX_LOGIT_SCALE, SEDS, initialise
+from seds.model.initialisation import initialise
+from seds.model.seds import MAX_LOGIT_SCALE, SEDS
 
 DISTILLED = Losses(distill_pose=0.5, distill_rgb=0.5)
 

@@ -11,7 +11,8 @@ from helpers.films import film, write_uneven
 from seds import video
 from seds.data.samples import Video
 from seds.index.encoding import window_times
-from seds.pose.frame_times import FrameTimes, frame_edges
+from seds.pose.frame_times import FrameTimes
+from seds.timing import frame_edges
 from seds.video import TimedFrame
 
 # Quick at first, then slow, with a pause; s. The first is not at 0.

@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from seds.cli import app
 from seds.config import ModelSizes
 from seds.model import checkpoint
+from seds.model.initialisation import initialise
 from seds.model.published import tables, unused_tensors
 from seds.model.published_names import is_half
-from seds.model.seds import SEDS, initialise
+from seds.model.seds import SEDS
 from seds.verify.recordings import weights
 
 

@@ -9,7 +9,8 @@ from helpers.corpus import DATASET, RULES, SIZES, write_corpus
 from torch.nn import functional as F
 
 from seds.data.split import Split, load_split
-from seds.model.seds import SEDS, initialise
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
 from seds.model.similarity import Tokens, text_to_video, video_to_text
 from seds.retrieval import inference
 

@@ -12,13 +12,13 @@ import torch
 
 from seds import tables
 from seds.config import RgbProfile
-from seds.data.windows import rgb_windows
 from seds.engine.crews import LocalCrew
 from seds.engine.run import extract
 from seds.extraction.extractor import Video
 from seds.rgb.extractor import RgbExtractor, build_extractor, clips, describe, middle, square
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import WeightsError, file_sha256, initialise
+from seds.rgb.windows import rgb_windows
 from seds.shards import ShardReader
 from seds.video import frames
 

@@ -10,9 +10,10 @@ from helpers.corpus import SIZES, WORDS
 from helpers.toy_search import write_index, write_model, write_project, write_searchable
 
 from seds.config import load_params
+from seds.data.batches import Numerics
 from seds.data.split import Split, load_split
 from seds.index.store import SearchError
-from seds.model.seds import SEDS, Numerics
+from seds.model.seds import SEDS
 from seds.retrieval import inference
 from seds.search.gallery import Gallery
 

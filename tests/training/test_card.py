@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from seds.config import ModelSizes
+from seds.retrieval.metrics import DIRECTIONS, metrics_table
 from seds.retrieval.metrics import METRICS as NAMES
-from seds.retrieval.ranks import DIRECTIONS
+from seds.shards import extraction
 from seds.training import card
 
 METRICS = {s: {d: dict.fromkeys(NAMES, 50.0) for d in DIRECTIONS} for s in ("fusion", "pose", "rgb")}
@@ -50,7 +51,7 @@ def written(sizes: ModelSizes | None = None, **changes: Any) -> str:
 
 
 def test_an_extraction_is_described_without_its_single_videos() -> None:
-    assert card.extraction(HEADER) == {"weights": "random, seed 0"}
+    assert extraction(HEADER) == {"weights": "random, seed 0"}
 
 
 def test_random_features_are_stated_plainly_and_trained_ones_are_not_called_random() -> None:
@@ -95,10 +96,10 @@ def test_the_licence_is_that_of_the_corpus(corpus: str, licence: str) -> None:
 
 
 def test_the_table_has_a_row_a_stream_and_direction() -> None:
-    rows = card.metrics_table(METRICS)
+    rows = metrics_table(METRICS)
     assert len(rows) == 2 + len(METRICS) * len(DIRECTIONS)
     assert rows[2] == "| fusion | T2V | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 50.000 |"
-    assert len(card.metrics_table({"pose": METRICS["pose"]})) == 2 + len(DIRECTIONS)
+    assert len(metrics_table({"pose": METRICS["pose"]})) == 2 + len(DIRECTIONS)
 
 
 def test_the_card_names_the_parts_there_are() -> None:

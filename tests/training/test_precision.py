@@ -12,7 +12,8 @@ from torch import Tensor
 from seds.config import Losses, Train, TrainProfile
 from seds.data.split import load_split
 from seds.model.fusion import GlossFusion
-from seds.model.seds import SEDS, initialise
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
 from seds.model.towers import Block
 from seds.training import fitting, optim
 

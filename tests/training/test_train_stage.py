@@ -13,9 +13,9 @@ from helpers.corpus import SIZES
 from helpers.projects import write_project
 from safetensors.torch import load_file
 
-from seds.model.seds import SEDS, initialise
-from seds.retrieval.metrics import METRICS
-from seds.retrieval.ranks import DIRECTIONS
+from seds.model.initialisation import initialise
+from seds.model.seds import SEDS
+from seds.retrieval.metrics import DIRECTIONS, METRICS
 from stages import evaluate, train
 
 STEADY = SIZES.model_copy(update={"gcn_dropout": 0.0, "gcn_out_dropout": 0.0, "fusion_dropout": 0.0})

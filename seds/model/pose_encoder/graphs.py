@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seds.skeleton import HAND_BONES
+from seds.data.joints import HAND_BONES
 
 Edge = tuple[int, int]
 EDGE_SETS = ("self", "inward", "outward", "symmetric")

@@ -5,8 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from seds.model.pose_encoder.batchnorm import BatchNorm
-from seds.model.pose_encoder.dropout import dropped
+from seds.model.pose_encoder.batchnorm import BatchNorm, dropped
 
 
 def _norm(channels: int) -> BatchNorm:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seds.model.pose_encoder.dropout import dropped
+from seds.model.pose_encoder.batchnorm import dropped
 
 
 def mask(elements: int, p: float) -> torch.Tensor:

@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from seds import tables, video
-from seds.corpora.check.findings import ERROR, WARNING, Finding
+from seds.check.findings import ERROR, WARNING, Finding
 
 _MEDIA = frozenset(
     (".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv")

@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from seds import tables
+from seds.check import files, sentences
+from seds.check.findings import ERROR, FINDINGS
 from seds.config import Dataset
 from seds.corpora import prepare
-from seds.corpora.check import files, sentences
-from seds.corpora.check.findings import ERROR, FINDINGS
 from seds.extraction import imported
 
 __all__ = ["FINDINGS", "check", "failed"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from seds.corpora.check.findings import ERROR, WARNING, Finding
+from seds.check.findings import ERROR, WARNING, Finding
 from seds.corpora.readers.splits import normalised
 from seds.corpora.readers.texts import LANGUAGE, TOKENS
 from seds.text import count_tokens

@@ -10,10 +10,10 @@ from helpers.films import film
 from typer.testing import CliRunner
 
 from seds import tables
+from seds.check import check, failed
+from seds.check.findings import FINDINGS, Finding, report
 from seds.cli import app
 from seds.config import Dataset
-from seds.corpora.check import check, failed
-from seds.corpora.check.findings import FINDINGS, Finding, report
 
 FOLDER = Dataset(corpus="folder")
 
@@ -173,7 +173,7 @@ def test_the_report_counts_and_shows_no_control_characters():
 
 @pytest.fixture
 def project(corpus, tmp_path, monkeypatch):
-    params = (Path(__file__).parents[3] / "params.yaml").read_text()
+    params = (Path(__file__).parents[2] / "params.yaml").read_text()
     assert "\ndatasets:\n" in params
     (tmp_path / "params.yaml").write_text(params.replace("\ndatasets:\n", "\ndatasets:\n  mine:\n    corpus: folder\n"))
     monkeypatch.chdir(tmp_path)
