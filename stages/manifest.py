@@ -13,8 +13,8 @@ from pathlib import Path
 
 from seds import tables
 from seds.config import load_params
-from seds.corpora import keypoint_accuracy, manifest
 from seds.data.mapped import MappedReader
+from seds.manifest import join, keypoint_accuracy
 from seds.shards import ShardReader
 
 
@@ -26,9 +26,9 @@ def main(dataset: str) -> None:
     rgb = ShardReader(data / "rgb" / dataset, "rgb")
     with ThreadPoolExecutor(1) as aside:  # both read all keypoints, and numpy lets go of the interpreter
         quality = aside.submit(keypoint_accuracy.by_split, videos, pose, data / "raw" / dataset / "joints.safetensors")
-        table = manifest.build(videos, pose, rgb, params.manifest, params.dataset(dataset).wrist_margin)
+        table = join.build(videos, pose, rgb, params.manifest, params.dataset(dataset).wrist_margin)
     tables.write(table, tables.MANIFEST, data / "manifest" / f"{dataset}.parquet")
-    print(manifest.summary(table))
+    print(join.summary(table))
 
     metrics = Path("metrics") / dataset / "pose.json"
     metrics.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""The version of the code that an extractor's result depends on, so that a part never outlives it.
+"""Which code decides a result: the one definition, for what is kept of an extraction or a training and for dvc.yaml.
 
 A number kept by hand would be forgotten; a hash of the whole package would throw away days of extraction for an edit
-elsewhere. So: the sources of the extractor's module and of all that it imports of this package, less what cannot change
-a result. That is comments, docstrings and layout, and config.py, whose values are among the settings.
+elsewhere. So: the sources of a module and of all that it imports of this package, less what can change no result. That
+is comments, docstrings and layout, and the rooms of NEVER_DECIDES.
 """
 
 from __future__ import annotations
@@ -16,26 +16,58 @@ from typing import Any
 
 from seds.system.files import digest
 
-_PACKAGE = Path(__file__).parents[1]
-_ONLY_VALUES = {_PACKAGE / "config.py"}
+ROOT = Path(__file__).parents[2]
+_PACKAGES = ("seds", "stages")
+
+# Folders and files no stage has to list, and whose edit repeats nothing. system/: how files are written and locked, and
+# which process does what; engine/: who extracts which video, when and on which machine; resume/: when the state of a
+# training is kept (tests/engine, tests/resume: equal bytes, whatever happens). config.py reads and checks parameters,
+# which DVC tracks, and its defaults are all in params.yaml (tests/test_config.py); tables.py checks outputs.
+NEVER_DECIDES = (
+    "seds/system",
+    "seds/engine",
+    "seds/resume",
+    "seds/config.py",
+    "seds/errors.py",
+    "seds/tables.py",
+    "seds/__init__.py",
+    "stages/__init__.py",
+)
 
 
-def code_version(build: Callable[..., Any]) -> str:
-    """64 hex digits for what `build` would make."""
-    return digest([(path.name, _meaning(path)) for path in source_files(build)])
+def code_version(function: Callable[..., Any]) -> str:
+    """64 hex digits for what a function, or a partial of one, computes."""
+    while isinstance(function, partial):
+        function = function.func
+    return file_version(Path(inspect.getfile(function)).resolve())
 
 
-def source_files(build: Callable[..., Any]) -> list[Path]:
-    """The files of this package that decide the result of what `build` makes, sorted; and its own, wherever it is."""
-    while isinstance(build, partial):
-        build = build.func
-    waiting, seen = [Path(inspect.getfile(build)).resolve()], set[Path]()
+def file_version(path: Path) -> str:
+    """The same for what a source file computes."""
+    return digest([(_name(file), _meaning(file)) for file in deciding_files(path)])
+
+
+def deciding_files(path: Path) -> list[Path]:
+    """A source file, and the files of this package that decide what it computes: those that it imports, directly, in a
+    function or through others, sorted.
+    """
+    waiting, seen = [path], set[Path]()
     while waiting:
-        path = waiting.pop()
-        if path not in seen:
-            seen.add(path)
-            waiting += [file for file in _imports(path) if file not in _ONLY_VALUES]
+        file = waiting.pop()
+        if file not in seen:
+            seen.add(file)
+            waiting += filter(decides, _imports(file))
     return sorted(seen)
+
+
+def decides(path: Path) -> bool:
+    """Whether a file of this package can change a result: whether it lies outside NEVER_DECIDES."""
+    name = _name(path)
+    return not any(name == room or name.startswith(f"{room}/") for room in NEVER_DECIDES)
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
 
 
 def _meaning(path: Path) -> str:
@@ -52,13 +84,16 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 def _imports(path: Path) -> list[Path]:
-    """The files of this package that a source file imports, inside its functions too."""
+    """The files of this package that importing a source file runs, inside its functions too: modules, and the packages
+    on the way to them.
+    """
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    bases = [_PACKAGE.parent.joinpath(*name.split(".")) for name in names if name.partition(".")[0] == _PACKAGE.name]
-    files = [file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py")]
-    return [file for file in files if file.is_file()]
+            names += [f"{node.module}.{alias.name}" for alias in node.names]  # the last part may be a name in a module
+    parts = [name.split(".") for name in names if name.partition(".")[0] in _PACKAGES]
+    bases = {ROOT.joinpath(*part[:depth]) for part in parts for depth in range(1, len(part) + 1)}
+    files = (file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py"))
+    return [file for file in files if file.is_file() and file.stat().st_size]

@@ -21,37 +21,9 @@ def test_no_frame_no_pose_window():
     assert pose_windows(0).tolist() == []
 
 
-@pytest.mark.parametrize(
-    ("frames", "stride", "starts"),
-    [
-        (0, 4, [0]),
-        (10, 4, [0]),
-        (16, 4, [0]),
-        (17, 1, [0, 1]),
-        (24, 4, [0, 4, 8]),
-        (26, 4, [0, 4, 8, 10]),
-        (18, 100, [0, 2]),
-    ],
-)
-def test_rgb_windows(frames, stride, starts):
-    assert rgb_windows(frames, 16, stride).tolist() == starts
-
-
-@given(st.integers(0, 500), st.integers(1, 40), st.integers(1, 40))
-def test_rgb_windows_lie_in_the_video_and_reach_its_end(frames, window, stride):
-    starts = rgb_windows(frames, window, stride)
-    assert starts[0] == 0
-    assert starts[-1] == max(0, frames - window)
-    steps = np.diff(starts)
-    assert (steps >= 1).all()
-    assert (steps <= stride).all()
-
-
 def test_bad_sizes_are_named():
     with pytest.raises(ValueError, match="retained must not be negative, got -1"):
         pose_windows(-1)
-    with pytest.raises(ValueError, match="stride must be at least 1, got 0"):
-        rgb_windows(20, 16, 0)
     with pytest.raises(ValueError, match="rgb_starts is empty"):
         nearest_rgb(np.array([3.0]), np.array([], np.int64), 16)
 

@@ -1,6 +1,10 @@
 """The code's version follows what decides a result, and nothing else."""
 
 import importlib.util
+import json
+import os
+import shutil
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -8,10 +12,11 @@ from types import ModuleType
 
 import pytest
 
-from seds.config import load_params
+from seds.data import samples
 from seds.pose.estimators import estimator
 from seds.rgb.extractor import build_extractor
-from seds.system.code_version import code_version, source_files
+from seds.system.code_version import code_version, file_version
+from seds.training import fitting
 
 ROOT = Path(__file__).parents[2]
 CODE = '''
@@ -46,37 +51,81 @@ def module(folder: Path, code: str) -> ModuleType:
         ('"""Docstring."""', '"""Docstring, mended."""', True),
         ("return math.pi", "return (\n        math.pi\n    )", True),
         ("math.pi", "math.e", False),
-        ("from seds.video.boxes import parse_box", "from seds.data.windows import rgb_windows", False),
+        ("from seds.video.boxes import parse_box", "from seds.rgb.windows import rgb_windows", False),
     ],
 )
-def test_an_edit_counts_if_it_can_change_a_result(tmp_path: Path, old: str, new: str, same: bool) -> None:
+def test_code_version_counts_edits_that_can_change_a_result(tmp_path: Path, old: str, new: str, same: bool) -> None:
     before = code_version(module(tmp_path, CODE).build)
     assert (code_version(module(tmp_path, CODE.replace(old, new)).build) == before) == same
 
 
-def names(build) -> set[str]:
-    return {str(path.relative_to(ROOT)) for path in source_files(build)}
+ROOTS = {
+    "rgb": "seds/rgb/extractor.py",
+    "mediapipe": "seds/pose/mediapipe_holistic.py",
+    "samples": "seds/data/samples.py",
+    "train": "seds/training/fitting.py",
+}
+PRINT_VERSIONS = f"""
+import json
+from seds.system.code_version import ROOT, file_version
+print(json.dumps({{name: file_version(ROOT / file) for name, file in {ROOTS}.items()}}))
+"""
 
 
-def test_an_extractor_depends_on_its_own_imports_and_not_on_who_runs_it() -> None:
-    params = load_params(ROOT / "params.yaml")
-    rgb = names(partial(build_extractor, params.rgb.small, 16, "cpu"))
-    pose = names(estimator("mediapipe", complexity=1, device="cpu").build)
-    assert rgb >= {
-        "seds/rgb/extractor.py",
-        "seds/rgb/i3d.py",
-        "seds/data/windows.py",
-        "seds/video/__init__.py",
-        "seds/extraction/extractor.py",
+def test_code_version_of_a_function_is_that_of_its_file() -> None:
+    makers = {
+        "rgb": partial(build_extractor, None, 16, "cpu"),
+        "mediapipe": estimator("mediapipe", complexity=1, device="cpu").build,
+        "samples": samples.prepare,
+        "train": fitting.fit,
     }
-    assert pose >= {
-        "seds/pose/mediapipe_holistic.py",
-        "seds/skeleton.py",
-        "seds/video/__init__.py",
-        "seds/video/boxes.py",
+    assert {name: code_version(maker) for name, maker in makers.items()} == {
+        name: file_version(ROOT / file) for name, file in ROOTS.items()
     }
-    for files in (rgb, pose):
-        others = {f for f in files if f.startswith(("seds/engine", "stages"))}
-        assert not others | files & {"seds/system/workers.py", "seds/config.py", "seds/tables.py", "seds/shards.py"}
-    assert not {file for file in pose if file.startswith("seds/rgb")}
-    assert not {file for file in rgb if file.startswith("seds/pose")}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("copy")
+    shutil.copytree(ROOT / "seds", folder / "seds", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def versions(folder: Path) -> dict[str, str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", PRINT_VERSIONS]
+    return json.loads(subprocess.check_output(command, cwd=folder, env=environment, text=True))
+
+
+@pytest.fixture(scope="module")
+def before(copy: Path) -> dict[str, str]:
+    return versions(copy)
+
+
+# What an edit must reach and nothing else; an edit of the first two lost days of features and keypoints, one of the
+# third an interrupted training.
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("seds/data/windows.py", {"samples", "train"}),
+        ("seds/data/joints.py", {"samples", "train"}),
+        ("seds/resume/checkpointer.py", set()),
+        ("seds/system/prefetch.py", set()),
+        ("seds/engine/run.py", set()),
+        ("seds/config.py", set()),
+        ("seds/video/video_file.py", {"rgb", "mediapipe"}),
+        ("seds/skeleton.py", {"mediapipe", "samples", "train"}),
+        ("seds/rgb/windows.py", {"rgb"}),
+        ("seds/model/fusion.py", {"train"}),
+    ],
+)
+def test_edit_changes_the_versions_of_what_it_decides(
+    copy: Path, before: dict[str, str], file: str, changed: set[str]
+) -> None:
+    source = (copy / file).read_text(encoding="utf-8")
+    (copy / file).write_text(f"{source}\nEDITED = True\n", encoding="utf-8")
+    try:
+        after = versions(copy)
+    finally:
+        (copy / file).write_text(source, encoding="utf-8")
+    assert {name for name in before if before[name] != after[name]} == changed

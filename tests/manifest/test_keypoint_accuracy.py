@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from seds import shards
-from seds.corpora.keypoint_accuracy import by_split, hits, report
+from seds.manifest.keypoint_accuracy import by_split, hits, report
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 FRAMES = 10

@@ -4,8 +4,8 @@ import pytest
 
 from seds import shards, tables
 from seds.config import Windows
-from seds.corpora import manifest
 from seds.data import hands
+from seds.manifest import join
 from seds.skeleton import LEFT_HAND, RIGHT_HAND
 
 RULES = Windows()
@@ -80,7 +80,7 @@ class Corpus:
             )
         videos = tables.check(pd.DataFrame(self.videos), tables.VIDEOS, "videos")
         readers = (shards.ShardReader(self.folder / kind / "tiny", kind) for kind in ("pose", "rgb"))
-        return manifest.build(videos, *readers, RULES, wrist_margin)
+        return join.build(videos, *readers, RULES, wrist_margin)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_the_manifest_survives_its_file(corpus, tmp_path):
 def test_summary_counts_reasons_and_warns_of_an_empty_split(corpus):
     corpus.add(video("a"), signer(20, left=range(20)), rgb=index_row("a", 20))
     corpus.add(video("b", split="test", status="missing", detail="b.mp4: no such file"))
-    lines = manifest.summary(corpus.build()).splitlines()
+    lines = join.summary(corpus.build()).splitlines()
     assert lines[1].split() == ["train", "1", "1", "1", "5", "100.0%", "0.0%"]
     assert "1 of 2 left out" in lines
     assert "    b: b.mp4: no such file" in lines
