@@ -58,8 +58,7 @@ def copy_project(top: Path) -> None:
             shutil.copy2(ROOT / name, top / name)
     yaml = YAML()
     params = yaml.load(top / "params.yaml")
-    params["active"] = [NAME]
-    params["datasets"][NAME]["profile"] = "small"
+    params["datasets"] = {NAME: {"corpus": "how2sign", "profile": "small", "wrist_margin": 0.1953125}}
     params["render"] |= {"train_sentences": 3, "dev_sentences": 1, "test_sentences": 1}
     params["train"]["small"] |= {"epochs": 1, "batch": 32}
     params["train"]["small"]["model"]["rgb_features"] = FEATURES

@@ -57,7 +57,7 @@ def import_features(
         typer.echo("RGB features: " + left_out(reasons, len(done.rgb)))
     release = RELEASES[corpus]
     margin = "null" if release.wrist_margin is None else release.wrist_margin / release.height
-    typer.echo(f"\nIt lies in {place}. Next, in params.yaml:\n\nactive: [{name}]\ndatasets:\n  {name}:")
+    typer.echo(f"\nIt lies in {place}. Next, in params.yaml:\n\ndatasets:\n  {name}:")
     typer.echo(
         f"    corpus: released\n    profile: auto\n    wrist_margin: {margin}\n\nand then: dvc repro evaluate@{name}"
     )

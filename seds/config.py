@@ -1,5 +1,8 @@
 """Typed parameters: params.yaml, read once, checked, frozen.
 
+A default here is what a test or a library user gets. What decides a stage's outputs stands in params.yaml, every value
+of it, or DVC would not see it change (tests/test_config.py).
+
 Every stage reads its own section. A section whose values depend on how large a corpus and a machine are holds one block
 a *profile*: `published` (the sizes of the paper) and `small` (a laptop). A corpus names its profile in `datasets`.
 """
@@ -82,32 +85,46 @@ class Render(Section):
 class Network(Section):
     """How a network of an extraction is computed."""
 
-    precision: Precision = "float32"  # on a GPU, of convolutions and matrix products
-    compile: bool = False  # the network, of a pose estimator the backbone, by torch.compile
+    precision: Precision  # on a GPU, of convolutions and matrix products
+    compile: bool  # the network, of a pose estimator the backbone, by torch.compile
 
     def on(self, device: str) -> Self:
         """These on "cpu" or "cuda": half precision only makes a CPU slow, so there it is float32."""
         return self if device != "cpu" else self.model_copy(update={"precision": "float32"})
 
 
-class PoseProfile(Network):
-    estimator: Literal["mediapipe", "mmpose"]
-    complexity: Literal[0, 1, 2] = 1  # mediapipe: size of its body network; 1 is in the wheel
-    config: str | None = None  # mmpose: a whole-body config's name
-    weights: str | None = None  # mmpose: a checkpoint's path; null = the library downloads the config's own
-    weights_sha256: str | None = None
+class MediapipeProfile(Section):
+    estimator: Literal["mediapipe"]
+    complexity: Literal[0, 1, 2]  # of the body network; the weights of 1 are in the wheel
+
+    def on(self, device: str) -> Self:
+        """These as they are: MediaPipe runs on the CPU."""
+        return self
+
+
+class MmposeProfile(Network):
+    estimator: Literal["mmpose"]
+    config: str  # a whole-body config's name
+    weights: str | None  # a checkpoint's path; null = mmpose downloads the config's own
+    weights_sha256: str | None
+
+
+PoseProfile = MediapipeProfile | MmposeProfile
 
 
 class Pose(Section):
     shard_videos: int = Field(ge=1)
-    small: PoseProfile
-    published: PoseProfile
+    small: PoseProfile = Field(discriminator="estimator")
+    published: PoseProfile = Field(discriminator="estimator")
+
+    def of(self, profile: ProfileName) -> PoseProfile:
+        return self.small if profile == "small" else self.published
 
 
 class RgbProfile(Network):
-    weights: str | None = None  # an I3D checkpoint's path; null = a fixed random initialisation
-    weights_sha256: str | None = None
-    seed: int = 0  # of the random initialisation
+    weights: str | None  # an I3D checkpoint's path; null = a fixed random initialisation
+    weights_sha256: str | None
+    seed: int  # of the random initialisation
     size: int = Field(ge=32)  # px, frames are resized to a square
     crop: int = Field(ge=32)  # px, sampled grid over the middle 7/8 of the frame
     stride: int = Field(ge=1)  # raw frames between window starts
@@ -119,6 +136,9 @@ class Rgb(Section):
     window: int = Field(ge=1)  # frames
     small: RgbProfile
     published: RgbProfile
+
+    def of(self, profile: ProfileName) -> RgbProfile:
+        return self.small if profile == "small" else self.published
 
 
 class Windows(Section):
@@ -219,6 +239,9 @@ class Train(Section):
     small: TrainProfile
     published: TrainProfile
 
+    def of(self, profile: ProfileName) -> TrainProfile:
+        return self.small if profile == "small" else self.published
+
     @field_validator("seeds")
     @classmethod
     def _differ(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
@@ -251,7 +274,6 @@ class Report(Section):
 
 
 class Params(Section):
-    active: tuple[str, ...]
     seed: int
     lr: float | None = Field(None, gt=0)
     machine: Machine
@@ -267,17 +289,10 @@ class Params(Section):
     index: Index
     report: Report
 
-    @model_validator(mode="after")
-    def _active_are_known(self) -> Params:
-        for name in self.active:
-            if name not in self.datasets:
-                raise ValueError(f"active names {name!r}, which is not among datasets: {', '.join(self.datasets)}")
-        return self
-
     def dataset(self, name: str) -> Dataset:
         """The corpus of that name. Raises ConfigError with the known names."""
         if name not in self.datasets:
-            raise ConfigError(f"unknown dataset {name!r}; params.yaml describes: {', '.join(self.datasets)}")
+            raise ConfigError(f"unknown dataset {name!r}; datasets in params.yaml has: {', '.join(self.datasets)}")
         return self.datasets[name]
 
     def profile(self, name: str) -> ProfileName:

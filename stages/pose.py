@@ -19,7 +19,7 @@ def main(dataset: str, share: Share | None = None) -> None:
     if params.dataset(dataset).corpus == imported.CORPUS:
         imported.hand_over("pose", Path("data/raw") / dataset, Path("data/pose") / dataset)
         return
-    chosen = getattr(params.pose, params.profile(dataset))
+    chosen = params.pose.of(params.profile(dataset))
     device = params.device() if chosen.estimator == "mmpose" else "cpu"
     profile = chosen.on(device)
 

@@ -20,7 +20,7 @@ def main(dataset: str, share: Share | None = None) -> None:
     if params.dataset(dataset).corpus == imported.CORPUS:
         imported.hand_over("rgb", Path("data/raw") / dataset, Path("data/rgb") / dataset)
         return
-    profile, window = getattr(params.rgb, params.profile(dataset)).on(params.device()), params.rgb.window
+    profile, window = params.rgb.of(params.profile(dataset)).on(params.device()), params.rgb.window
     extract(
         kind="rgb",
         videos=tables.read(f"data/videos/{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}"),

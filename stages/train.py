@@ -33,7 +33,7 @@ def main(dataset: str) -> None:
 
 def run(dataset: str, params: Params, device: str) -> None:
     corpus, name = params.dataset(dataset), params.profile(dataset)
-    profile = getattr(params.train, name)
+    profile = params.train.of(name)
     lr = profile.lr if params.lr is None else params.lr
     seeds = params.train.seeds or (params.seed,)
     train, dev = (

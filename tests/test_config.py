@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from dvc.utils.hydra import apply_overrides
+from ruamel.yaml import YAML
 
-from seds.config import ConfigError, ModelSizes, load_params
+from seds.config import ConfigError, Dataset, ModelSizes, load_params
 from seds.model.losses import check_streams
 from seds.model.seds import SEDS
 
@@ -29,6 +30,35 @@ def test_the_repository_s_own_parameters_are_valid() -> None:
     assert params.profile("demo") == "small"
 
 
+def test_params_yaml_has_every_value_that_a_stage_reads() -> None:
+    """DVC tracks what stands there: a default in the code could change results and repeat nothing."""
+    written = YAML(typ="safe").load(ROOT / "params.yaml")
+    params = load_params(ROOT / "params.yaml")
+    read_by_no_stage = {"machine", "extract", "serve"}
+    lacking = [
+        name
+        for name in flat(params.model_dump(mode="json", exclude=read_by_no_stage | {"datasets"}))
+        if name not in flat(written)
+    ]
+    assert lacking == []
+
+
+def test_dataset_defaults_are_off() -> None:
+    """A user's entry may leave these out, so they stand for nothing that could change."""
+    defaults = {name: field.default for name, field in Dataset.model_fields.items() if not field.is_required()}
+    assert defaults == {"profile": "auto", "wrist_margin": None, "annotations": None, "captions": None}
+
+
+def test_research_corpora_entries_can_be_uncommented(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "params.yaml"
+    path.write_text(re.sub(r"^#(  +\w+:.*|  +# .*)$", r"\1", text, flags=re.MULTILINE), encoding="utf-8")
+    datasets = load_params(path).datasets
+    assert list(datasets) == ["demo", "mine", "how2sign", "phoenix14t", "csl_daily"]
+    assert datasets["how2sign"].wrist_margin == 50 / 256
+    assert datasets["csl_daily"].wrist_margin == 50 / 512
+
+
 def test_scientific_notation_is_a_number(tmp_path: Path) -> None:
     assert load_params(edited(tmp_path, "lr: null", "lr: 1e-4")).lr == 1e-4
 
@@ -36,14 +66,19 @@ def test_scientific_notation_is_a_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("seed: 42", "sede: 42", "unknown key 'sede'; known keys: active, seed"),
+        ("seed: 42", "sede: 42", "unknown key 'sede'; known keys: seed, lr"),
         ("warmup: 0.1", "warmup: 1.5", r"train.warmup: .*less than 1, got 1.5"),
         (
             "estimator: mediapipe",
             "estimator: openpose",
-            r"pose.small.estimator: .*'mediapipe' or 'mmpose', got 'openpose'",
+            r"pose.small: .*'openpose' found using 'estimator' .* expected tags: 'mediapipe', 'mmpose'",
         ),
-        ("active: [demo]", "active: [phoenix]", "active names 'phoenix', which is not among datasets: demo, how2sign"),
+        ("lr: null", "lr: null\nactive: [demo]", "unknown key 'active'; known keys: seed, lr"),
+        (
+            "    complexity: 1",
+            "    compexity: 1",
+            "pose.small.mediapipe: .*unknown key 'compexity'; known keys: estimator",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_what_was_expected(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -57,7 +92,7 @@ def test_a_missing_file_says_where_to_stand(tmp_path: Path) -> None:
 
 
 def test_an_unknown_dataset_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"unknown dataset 'bsl'; params\.yaml describes: demo, how2sign"):
+    with pytest.raises(ConfigError, match=r"unknown dataset 'bsl'; datasets in params\.yaml has: demo"):
         load_params(ROOT / "params.yaml").profile("bsl")
 
 

@@ -36,7 +36,7 @@ def identity(
     """
     name = params.profile(dataset)
     settings = params.train.model_dump(mode="json", exclude={"small", "published", "seeds"})
-    profile = getattr(params.train, name).model_dump(mode="json")
+    profile = params.train.of(name).model_dump(mode="json")
     weights = [profile[key] for key in ("clip", "signbert") if profile[key] is not None]
     return {
         "dataset": params.dataset(dataset).model_dump(mode="json") | {"profile": name},

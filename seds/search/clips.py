@@ -63,7 +63,7 @@ def extractors(header: Header, params: Params) -> Extractors:
             "be made comparable; search with one of its own, by id"
         )
     profile = params.profile(name)
-    pose_profile, rgb_profile = getattr(params.pose, profile), getattr(params.rgb, profile)
+    pose_profile, rgb_profile = params.pose.of(profile), params.rgb.of(profile)
     device = params.device()
     pose_device = device if pose_profile.estimator == "mmpose" else "cpu"
     chosen = pose_profile.on(pose_device)

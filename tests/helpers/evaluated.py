@@ -26,7 +26,6 @@ def save_model(folder: Path, seed: int, streams: str = "both") -> None:
 def write_project(root: Path) -> None:
     """Corpus `toy`: test videos of eight sentences by signers A and B, 15 usable, each with a file of its own cut."""
     params = YAML(typ="safe").load(ROOT / "params.yaml")
-    params["active"] = ["toy"]
     params["machine"]["device"] = "cpu"
     params["datasets"] = {"toy": {"corpus": "demo", "profile": "small"}}
     params["evaluate"]["bootstrap"] = 50

@@ -21,7 +21,6 @@ def write_project(
 ) -> None:
     """minutes: between two writings of the run's state; profile: what differs from a few steps of three sentences."""
     params = YAML(typ="safe").load(ROOT / "params.yaml")
-    params["active"] = ["toy"]
     params["machine"] |= {"device": "cpu", "checkpoint_minutes": minutes}
     params["datasets"] = {"toy": {"corpus": "demo", "profile": "small"}}
     params["train"]["seeds"] = seeds

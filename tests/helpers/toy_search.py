@@ -42,7 +42,6 @@ def write_params(root: Path, name: str, **sections: dict[str, object]) -> None:
     """params.yaml of the one corpus `name`, on the CPU. sections: what of them differs from this project's own."""
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     params["machine"]["device"] = "cpu"
-    params["active"] = [name]
     params["datasets"] = {name: {"corpus": "demo", "profile": "small"}}
     for section, values in sections.items():
         params[section] |= values

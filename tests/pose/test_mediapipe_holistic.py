@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from seds.config import load_params
-from seds.corpora import keypoint_accuracy
 from seds.demo import corpus
 from seds.extraction.extractor import Video
+from seds.manifest import keypoint_accuracy
 from seds.pose.mediapipe_holistic import FACE_LANDMARKS, build, hand_confidence, settings, to_wholebody
 from seds.pose.signer import SignerExtractor
 from seds.skeleton import FACE, FOOT_NAMES, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND

@@ -9,9 +9,9 @@ import pytest
 from helpers.films import write_uneven
 
 from seds.config import load_params
-from seds.corpora import keypoint_accuracy
 from seds.demo import corpus
 from seds.extraction.extractor import Video
+from seds.manifest import keypoint_accuracy
 from seds.pose.mediapipe_holistic import Holistic
 from seds.pose.people import PersonDetector, nearest, signer_area
 from seds.pose.signer import SignerExtractor

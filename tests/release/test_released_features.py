@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from helpers.made_release import MadeRelease, pickled, published_windows, signing
 
-from seds.corpora import manifest
 from seds.corpora.captions import RELEASES, ReleaseError
 from seds.data import hands, windows
 from seds.extraction import imported
+from seds.manifest import join
 from seds.release.features import RULES, read_features, read_keypoints, window_starts
 from seds.shards import ShardReader
 
@@ -140,7 +140,7 @@ def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(made, tmp_path):
     assert pose.index["shard"].nunique() == 3
     for index in (done.pose, done.rgb):
         assert (index.loc[index["status"] == "ok", "frames"] == 30).all()
-    table = manifest.build(done.videos, pose, ShardReader(tmp_path / "tiny/rgb", "rgb"), RULES, None)
+    table = join.build(done.videos, pose, ShardReader(tmp_path / "tiny/rgb", "rgb"), RULES, None)
     assert table["usable"].tolist() == [True, *[False] * 7, True]
 
 

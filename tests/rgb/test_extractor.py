@@ -22,7 +22,17 @@ from seds.rgb.windows import rgb_windows
 from seds.shards import ShardReader
 from seds.video import frames
 
-PROFILE = RgbProfile(size=64, crop=56, stride=4, width=0.125)
+PROFILE = RgbProfile(
+    weights=None,
+    weights_sha256=None,
+    seed=0,
+    size=64,
+    crop=56,
+    stride=4,
+    width=0.125,
+    precision="float32",
+    compile=False,
+)
 WINDOW = 16
 
 
