@@ -20,7 +20,6 @@ from seds.model.recompute import by_parts, recomputed
 from seds.model.similarity import Tokens
 from seds.model.towers import Block, SequenceTower, TextTower
 from seds.precision import widened
-from seds.retrieval.scoring import Sentences
 
 MAX_LOGIT_SCALE = math.log(100)
 # ModelSizes.streams -> the token sequences that such a model makes of a video. The first is the main one, by which
@@ -168,17 +167,6 @@ class SEDS(nn.Module):
                 left_out,
                 self.recompute,
             )
-
-    def similarity(self, video: VideoTokens, text: TextTokens, dual_mix: float = 0.5) -> dict[str, Tensor]:
-        """Scores of every video with every text, per stream: [videos, texts], dual_mix x I2T + the rest x T2I.
-
-        A score depends on its pair alone. Gives no gradients: seds.model.losses computes its own.
-        """
-        words = Sentences(Tokens(text.tokens, text.valid), self.masked, text.tokens.device)
-        return {
-            name: self.logit_scale.exp() * words.scores(Tokens(values, video.valid), dual_mix)
-            for name, values in video.streams.items()
-        }
 
     @torch.no_grad()
     def clamp_logit_scale(self) -> None:

@@ -16,7 +16,7 @@ from seds.model.published_names import OURS_ALONE, UNUSED, published_name
 from seds.model.seds import SEDS, VideoTokens
 from seds.verify.comparison import Comparison, Note, Result, elementwise, relative, same
 from seds.verify.recordings import Recording, shake, without_dropout
-from seds.verify.scores import loss_limit, loss_parts, matrices, normal
+from seds.verify.scores import loss_limit, loss_parts, matrices, normal, similarity
 
 PUBLISHED = Losses(duplicates="negative")
 MODES = {
@@ -113,7 +113,7 @@ def end_to_end(recording: Recording, path: Path) -> Iterator[Result]:
     for name, matrix in matrices(video, words, words, model.logit_scale.exp()).items():
         if name in expected:
             yield relative(f"{path.stem}/{name}", matrix, expected[name], recording.limit)
-    for stream, matrix in model.similarity(video, text).items():
+    for stream, matrix in similarity(model, video, text).items():
         mean = 0.5 * (expected[f"I2T_{stream}"] + expected[f"T2I_{stream}"])
         yield relative(f"{path.stem}/similarity of {stream}", matrix, mean, recording.limit)
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from seds.config import ConfigError, Losses
 from seds.model.initialisation import initialise
 from seds.model.seds import MAX_LOGIT_SCALE, SEDS
+from seds.verify.scores import similarity
 
 DISTILLED = Losses(distill_pose=0.5, distill_rgb=0.5)
 
@@ -32,7 +33,7 @@ FRAMES, WORDS = (16, 40, 9, 25, 79), (5, 12, 3, 9, 32)
 def test_tokens_and_scores_do_not_depend_on_the_batch(model):
     whole = random_batch(FRAMES, WORDS)
     video, text = model.encode_video(whole), model.encode_text(whole.ids)
-    scores = model.similarity(video, text)
+    scores = similarity(model, video, text)
     order = [3, 0, 4, 1, 2]
     others = {
         "padded": (random_batch(FRAMES, WORDS, extra=(30, 0, 0)), range(5)),
@@ -48,7 +49,7 @@ def test_tokens_and_scores_do_not_depend_on_the_batch(model):
                 assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max(), (name, i, stream)
             ours, theirs = words.tokens[row, words.valid[row]], text.tokens[i, text.valid[i]]
             assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max(), (name, i)
-        for stream, matrix in model.similarity(some, words).items():
+        for stream, matrix in similarity(model, some, words).items():
             expected = scores[stream][list(index)][:, list(index)]
             torch.testing.assert_close(matrix, expected, atol=2e-5, rtol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
 
@@ -57,13 +58,13 @@ def test_tokens_and_scores_do_not_depend_on_the_batch(model):
 def test_scores_may_be_computed_in_blocks(model):
     batch = random_batch(FRAMES, WORDS)
     video, text = model.encode_video(batch), model.encode_text(batch.ids)
-    whole = model.similarity(video, text)
+    whole = similarity(model, video, text)
     slices = (slice(0, 2), slice(2, 5))
     for rows in slices:
         for columns in slices:
             some_video = video.map(lambda tensor, rows=rows: tensor[rows])
             some_text = text.map(lambda tensor, columns=columns: tensor[columns])
-            for stream, block in model.similarity(some_video, some_text).items():
+            for stream, block in similarity(model, some_video, some_text).items():
                 torch.testing.assert_close(block, whole[stream][rows, columns])
 
 
@@ -164,7 +165,7 @@ def test_a_stream_alone_is_that_of_both_without_the_others_parts(model, stream, 
     with torch.no_grad():
         video, text = alone.encode_video(batch), alone.encode_text(batch.ids)
         assert list(video.streams) == [stream]
-        scores, expected = alone.similarity(video, text), model.similarity(model.encode_video(batch), text)
+        scores, expected = similarity(alone, video, text), similarity(model, model.encode_video(batch), text)
         assert list(scores) == [stream]
         torch.testing.assert_close(scores[stream], expected[stream])
 
