@@ -1,6 +1,7 @@
 # make repro   set up once, then run the whole pipeline on the demo corpus
 # make test    set up once, then lint, type-check and test
 # make setup   only the environment, in .venv
+# make clean   remove the environment, caches and build leftovers; keeps data, models, and interrupted runs in work/
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -25,4 +26,6 @@ test: setup
 	$(BIN)/python -m pytest
 
 clean:
-	rm -rf .venv work build *.egg-info
+	rm -rf .venv build *.egg-info third_party/*/build third_party/*/*.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .benchmarks .hypothesis
+	find $(wildcard seds stages tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +

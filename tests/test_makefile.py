@@ -1,0 +1,48 @@
+"""The Makefile: what its targets remove."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def make(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=project, capture_output=True, text=True)
+
+
+def write(*files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+
+
+def test_clean_keeps_interrupted_runs_and_data(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    kept = [
+        tmp_path / name
+        for name in (
+            "work/extract/pose/demo/part",
+            "work/train/demo/last.pt",
+            "data/raw/demo/videos.csv",
+            "data/pose/demo/index.parquet",
+            "models/demo/model.safetensors",
+            ".dvc/cache/files/md5/00/00",
+            "seds/shards.py",
+        )
+    ]
+    removed = [
+        tmp_path / name
+        for name in (
+            ".venv/bin/python",
+            ".mypy_cache/file",
+            "build/lib/file",
+            "seds.egg-info/PKG-INFO",
+            "seds/pose/__pycache__/file.pyc",
+        )
+    ]
+    write(*kept, *removed)
+    result = make(tmp_path, "clean")
+    assert result.returncode == 0, result.stderr
+    assert [file for file in kept if not file.exists()] == []
+    assert [folder for file in removed if (folder := file.parent).exists()] == []
