@@ -42,7 +42,7 @@ from seds.engine.run import extract
 from seds.extraction.extractor import Video
 from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose.estimators import estimator
-from seds.precision import autocast, widened
+from seds.precision import autocast, to_float32
 from seds.rgb.extractor import RgbExtractor, build_extractor, middle, square
 from seds.rgb.i3d import average_pool
 from seds.video import frames
@@ -103,7 +103,7 @@ class Unrounded(RgbExtractor):
         stacked = torch.stack([torch.stack(list(clip), dim=1) for clip in batch])
         stacked = stacked.contiguous(memory_format=torch.channels_last_3d)
         with autocast(self.device, self.precision):
-            return average_pool(widened(self.recognizer(stacked[:, None], mode="tensor")))
+            return average_pool(to_float32(self.recognizer(stacked[:, None], mode="tensor")))
 
 
 def i3d(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:

@@ -1,4 +1,4 @@
-"""Half precision stays out of sums and softmaxes: under autocast, what follows a matrix product is widened here."""
+"""Matrix products in half precision, everything after them in float32: sums and softmaxes need more than 8 bits."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 from seds.config import Precision
 
 
-def widened(x: Tensor) -> Tensor:
-    """Half precision as float32; float32 and float64 as they are."""
+def to_float32(x: Tensor) -> Tensor:
+    """float16 and bfloat16 as float32; float32 and float64 unchanged."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """Convolutions and matrix products in that precision; "float32" changes nothing."""
+    """torch.autocast for convolutions and matrix products; with "float32" it changes nothing."""
     return torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32")

@@ -43,7 +43,7 @@ def load_clip(model: SEDS, clip: str) -> list[str]:
             f"train.*.model in params.yaml):\n  " + "\n  ".join(problems[:5]) + more
         )
     for ours, name in pairs.items():
-        targets[ours].copy_(source[name])  # half precision is widened
+        targets[ours].copy_(source[name])  # which also converts half precision
     return list(pairs)
 
 

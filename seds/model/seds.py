@@ -19,7 +19,7 @@ from seds.model.pose_encoder.encoder import PoseEncoder
 from seds.model.recompute import by_parts, recomputed
 from seds.model.similarity import Tokens
 from seds.model.towers import Block, SequenceTower, TextTower
-from seds.precision import widened
+from seds.precision import to_float32
 
 MAX_LOGIT_SCALE = math.log(100)
 # ModelSizes.streams -> the token sequences that such a model makes of a video. The first is the main one, by which
@@ -122,10 +122,10 @@ class SEDS(nn.Module):
         tokens = {}
         if "pose" in inputs:
             self.pose_tower.blocks.recompute = self.recompute
-            tokens["pose"] = widened(self.pose_tower(inputs["pose"], valid))
+            tokens["pose"] = to_float32(self.pose_tower(inputs["pose"], valid))
         if "rgb" in inputs:
             self.rgb_tower.blocks.recompute = self.recompute
-            tokens["rgb"] = widened(self.rgb_tower((inputs["rgb"] - self.rgb_mean) / self.rgb_std, valid))
+            tokens["rgb"] = to_float32(self.rgb_tower((inputs["rgb"] - self.rgb_mean) / self.rgb_std, valid))
         if "fusion" in self.streams:
             with torch.autocast(valid.device.type, enabled=False):  # sampling places need more than 8 bits
                 both = (tokens["pose"], tokens["rgb"], valid, self.masked)
@@ -136,7 +136,7 @@ class SEDS(nn.Module):
         """ids: int64 [B, L], as seds.text.tokenise gives them. part: as of encode_video."""
         self.text_tower.blocks.recompute = self.recompute
         end = ids.argmax(1, keepdim=True)  # the first of the highest ids, which is the end token's
-        (tokens,) = by_parts(lambda some: (widened(self.text_tower(some)),), part, ids)
+        (tokens,) = by_parts(lambda some: (to_float32(self.text_tower(some)),), part, ids)
         return TextTokens(tokens, torch.arange(ids.shape[1], device=ids.device) <= end)
 
     def forward(self, batch: Batch, losses: Losses, micro_batch: int | None = None) -> LossParts:

@@ -26,7 +26,7 @@ from seds.extraction.batching import Batches, find_batch, upload
 from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose.mmpose_weights import config_path, load_weights
 from seds.pose.signer import SignerExtractor
-from seds.precision import autocast, widened
+from seds.precision import autocast, to_float32
 from seds.system.memory import return_large_blocks
 from seds.system.prefetch import ahead
 from seds.video.boxes import Box
@@ -155,6 +155,6 @@ def _widening(forward: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def widening(features: Any) -> Any:
         output = forward(features)
-        return widened(output) if isinstance(output, Tensor) else tuple(map(widened, output))
+        return to_float32(output) if isinstance(output, Tensor) else tuple(map(to_float32, output))
 
     return widening

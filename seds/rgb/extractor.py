@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from seds.config import RgbProfile
 from seds.extraction.batching import Batches, find_batch, one_behind, upload
 from seds.extraction.extractor import Extraction, Video
-from seds.precision import autocast, widened
+from seds.precision import autocast, to_float32
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import file_sha256, initialise, load_checkpoint
 from seds.rgb.windows import rgb_windows
@@ -123,7 +123,7 @@ class RgbExtractor:
         stacked = stacked.contiguous(memory_format=torch.channels_last_3d)
         with autocast(self.device, self.precision):
             last_map = self.recognizer(stacked[:, None], mode="tensor")  # mmaction2's axis 1: one view a window
-        return average_pool(widened(last_map)).half()
+        return average_pool(to_float32(last_map)).half()
 
 
 def _squares(video: Video, size: int) -> Iterator[np.ndarray]:

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from seds.model.distributed import total, world_size
-from seds.precision import widened
+from seds.precision import to_float32
 
 MOMENTUM = 0.1  # of the running statistics, torch's default
 
@@ -39,7 +39,7 @@ class BatchNorm(nn.BatchNorm1d):
         # On the CPU torch adds such rows one by one in float32: after thousands of them its statistics are 1e-5 off,
         # ten times more than these, which pushes activations over a ReLU's kink and moves gradients by per cents.
         with torch.autocast(x.device.type, enabled=False):
-            x = widened(x)
+            x = to_float32(x)
             # Elsewhere torch's own dropout is quick, and its random numbers are the device's.
             probability = self.dropout if on_cpu else 0.0
             y, mean, variance, rows = _Normalised.apply(

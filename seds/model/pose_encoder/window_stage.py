@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds.model.pose_encoder.temporal import TemporalBlock
-from seds.precision import widened
+from seds.precision import to_float32
 
 REACH = 2
 
@@ -95,7 +95,7 @@ def _span(taps: tuple[Tensor, ...], low: int, high: int) -> Tensor:
 
 def _multiplicity(y: Tensor, rows: int, starts: Tensor, window: int, weight: Tensor | None) -> Tensor:
     """How often each row of y stands in the obvious computation, [rows + 4 V]."""
-    each = widened(y).new_ones(len(starts)) if weight is None else weight
+    each = to_float32(y).new_ones(len(starts)) if weight is None else weight
     change = each.new_zeros(rows + 1)
     change.index_add_(0, starts, each)
     change.index_add_(0, starts + window - 2 * REACH, -each)
