@@ -14,11 +14,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from seds.errors import SedsError
+
 ProfileName = Literal["small", "published"]
 Precision = Literal["float32", "float16", "bfloat16"]
 
 
-class ConfigError(ValueError):
+class ConfigError(SedsError, ValueError):
     """A parameter that is unknown, missing or out of range; the message names it and says what was expected."""
 
 

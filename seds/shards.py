@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seds import tables
+from seds.errors import SedsError
 
 SCHEMA = "seds-shard-1"
 INDEX = "index.parquet"
@@ -26,7 +27,7 @@ _HEADER = "seds"
 _OPEN_SHARDS = 4
 
 
-class ShardError(ValueError):
+class ShardError(SedsError, ValueError):
     """A shard that is missing, truncated, of another kind, or lacks a video; the message names file and video."""
 
 

@@ -8,10 +8,12 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaError, SchemaErrors
 
+from seds.errors import SedsError
+
 SPLITS = ("train", "dev", "test")
 
 
-class TableError(ValueError):
+class TableError(SedsError, ValueError):
     """A table that breaks its contract; the message names the file, the column, the value and what was expected."""
 
 

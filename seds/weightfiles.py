@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seds.errors import SedsError
+
 NESTED = ("state_dict", "model")  # keys under which checkpoints keep their tensors
 
 
-class WeightFileError(ValueError):
+class WeightFileError(SedsError, ValueError):
     """A weight file that is missing, damaged or holds more than tensors; the message names it."""
 
 

@@ -13,6 +13,7 @@ from reprlib import repr as brief
 from typing import Any
 
 from seds.corpora import pickles
+from seds.errors import SedsError
 from seds.tables import SPLITS
 
 # Where a corpus has no dev file, every 20th training sentence becomes dev, with all its videos: the epoch must be
@@ -20,7 +21,7 @@ from seds.tables import SPLITS
 HELD_OUT = 20
 
 
-class ReleaseError(ValueError):
+class ReleaseError(SedsError, ValueError):
     """A file of the release that is not in its format; the message names the file, the place and what was expected."""
 
 

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from seds.errors import SedsError
+
 # A file holds one video's tensors (9 min of keypoints in float64 take 43 MB) or a corpus's sentences (a few MB). A
 # byte of an opcode may become an object of 200, hence the second limit. A tuple's hash recurses in C without looking
 # at the stack, which 300,000 nested ones overflow; an array needs five.
@@ -44,7 +46,7 @@ _brief = reprlib.repr  # a few references may stand for a structure of any size
 _NDARRAY = "numpy.ndarray"  # stands for the class, which _reconstruct is told and which nothing may call
 
 
-class PickleError(ValueError):
+class PickleError(SedsError, ValueError):
     """A pickle that is refused or damaged; the message names the file and what it asked for."""
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seds.errors import SedsError
 from seds.shards import ShardError, ShardReader, read_shard_metadata
 
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
@@ -28,7 +29,7 @@ _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
 _OPEN = max(4, os.cpu_count() or 1)
 
 
-class MappedError(ValueError):
+class MappedError(SedsError, ValueError):
     """A file that is no safetensors file, truncated, or not the one it was; the message names it."""
 
 

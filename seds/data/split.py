@@ -18,10 +18,11 @@ from seds.data.batches import Batch, Numerics, collate, count_words
 from seds.data.mapped import MappedReader
 from seds.data.sample_cache import open_videos
 from seds.data.samples import Video
+from seds.errors import SedsError
 from seds.shards import ShardReader
 
 
-class DataError(ValueError):
+class DataError(SedsError, ValueError):
     """A split that cannot be used; the message says which, why and what to run."""
 
 

@@ -26,13 +26,14 @@ from seds.demo import draw, motion
 from seds.demo.language import Sentence, draw_splits
 from seds.demo.signer import Signer, make_signers
 from seds.demo.truth import truth
+from seds.errors import SedsError
 
 COLUMNS = ("video_id", "sentence_id", "split", "text", "glosses", "starts", "ends", "signer", "path")
 _ENCODER = {"crf": "23", "preset": "superfast", "threads": "1", "x264-params": "threads=1:lookahead_threads=1"}
 _NOISE_MARGIN = 64  # px: the noise is one field, laid at another place in every frame
 
 
-class DemoError(ValueError):
+class DemoError(SedsError, ValueError):
     """Parameters of the demo corpus that do not fit together."""
 
 

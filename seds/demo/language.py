@@ -16,6 +16,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from seds.errors import SedsError
+
 PALM, EDGE, BACK = 0.0, 90.0, 180.0
 Role = Literal["time", "person", "thing", "act", "do", "quality"]
 Other = Literal["mirror", "alternate"]
@@ -120,7 +122,7 @@ PATTERNS: dict[tuple[Role, ...], float] = {
 }
 
 
-class LanguageError(ValueError):
+class LanguageError(SedsError, ValueError):
     """More sentences asked for than the grammar has; the message says how many there are."""
 
 

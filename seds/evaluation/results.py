@@ -13,6 +13,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from seds.errors import SedsError
 from seds.retrieval.ranks import Ranking
 
 SCHEMA = "seds-similarity-1"
@@ -20,7 +21,7 @@ _HEADER = "seds"
 RANKS, SIMILARITY, RECALL, HISTOGRAM = "ranks.parquet", "similarity.safetensors", "recall.json", "rank_histogram.json"
 
 
-class ResultError(ValueError):
+class ResultError(SedsError, ValueError):
     """A file of results that is missing, damaged or of another kind; the message names it and what to run."""
 
 

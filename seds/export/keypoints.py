@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from seds.data.joints import HAND_BONES
+from seds.errors import SedsError
 from seds.messages import file_name
 from seds.shards import ShardReader
 from seds.show.draw import BODY_BONES, FACE_LINES
@@ -30,7 +31,7 @@ _COLOURS = {
 }  # fmt: skip
 
 
-class ExportError(ValueError):
+class ExportError(SedsError, ValueError):
     """What cannot be exported; the message says why, and what to do."""
 
 

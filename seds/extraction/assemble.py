@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from seds import shards, tables
+from seds.errors import SedsError
 from seds.extraction.extractor import Failure, Outcome, Video
 from seds.system.files import StorageError, digest
 
@@ -81,5 +82,5 @@ def _header(chunk: Sequence[Video], settings: Mapping[str, str]) -> dict[str, st
     return {**settings, "fingerprint": digest([dict(settings), identities])[:16], "videos": json.dumps(shown)}
 
 
-class PartError(ValueError):
+class PartError(SedsError, ValueError):
     """A part that is truncated, altered, or another video's; the message names the file."""

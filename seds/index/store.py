@@ -32,6 +32,7 @@ from torch import Tensor
 
 from seds import tables
 from seds.config import Section, Windows
+from seds.errors import SedsError
 from seds.model.checkpoint import CONFIG, WEIGHTS
 from seds.system.files import digest, file_sha256
 
@@ -42,7 +43,7 @@ METADATA = "seds"  # the entry of a safetensors header that is ours
 TEXT = "text"  # the one stream that sentences have
 
 
-class SearchError(ValueError):
+class SearchError(SedsError, ValueError):
     """An index or a query that cannot be used; the message says which, why, and what to run or to ask instead."""
 
 

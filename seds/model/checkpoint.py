@@ -12,12 +12,13 @@ from safetensors import torch as tensors
 from torch import Tensor
 
 from seds.config import ModelSizes
+from seds.errors import SedsError
 from seds.model.seds import SEDS
 
 WEIGHTS, CONFIG, CARD = "seds.safetensors", "config.json", "README.md"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(SedsError, ValueError):
     """A model folder that is missing, incomplete or of other sizes; the message names the file and what is wrong."""
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from seds.errors import SedsError
 from seds.model.seds import SEDS
 from seds.weightfiles import WeightFileError, read_state
 
 ARCHITECTURE = "ViT-B-32"  # open_clip's name of the CLIP that has the published towers' sizes
 
 
-class ClipError(ValueError):
+class ClipError(SedsError, ValueError):
     """CLIP weights that cannot be had, read or fitted; the message says which and what to do."""
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from seds.config import ModelSizes
+from seds.errors import SedsError
 from seds.model.fusion import sinusoid
 from seds.model.pose_encoder.graphs import body_graph, hand_graph
 from seds.model.published_names import OURS_ALONE, POINTWISE, TABLES, UNUSED, is_half, published_name
@@ -20,7 +21,7 @@ HEAD_WIDTH = 64  # of the transformers, CLIP's
 MOST_LISTED = 20  # lines of an error
 
 
-class ReleaseError(ValueError):
+class ReleaseError(SedsError, ValueError):
     """Tensors that are not a released SEDS of the model's sizes; the message lists what does not fit."""
 
 

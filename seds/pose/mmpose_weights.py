@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from seds.errors import SedsError
+
 _CONFIGS = ("rtmpose", "topdown_heatmap")  # folders of wholebody_2d_keypoint; its others hold distillation recipes
 
 
-class WeightsError(ValueError):
+class WeightsError(SedsError, ValueError):
     """An unknown config, or a checkpoint that is missing, damaged, another than named, or of another network."""
 
 

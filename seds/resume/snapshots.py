@@ -21,16 +21,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from seds.errors import SedsError
+
 SCHEMA = "seds-snapshot-1"
 KEPT = 2
 _HEADER = "seds"
 
 
-class SnapshotError(ValueError):
+class SnapshotError(SedsError, ValueError):
     """A snapshot that is truncated, altered or of other making; the message names the file."""
 
 
-class WriteError(OSError):
+class WriteError(SedsError, OSError):
     """A snapshot that could not be written; those before it are as they were. The message names folder and reason."""
 
 

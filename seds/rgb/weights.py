@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seds.errors import SedsError
 from seds.rgb.i3d import InceptionI3D
 
 PUBLISHED_AT = "https://www.robots.ox.ac.uk/~vgg/research/bslattend/data/bsl5k.pth.tar"
@@ -29,7 +30,7 @@ SCALARS = [
 ]
 
 
-class WeightsError(ValueError):
+class WeightsError(SedsError, ValueError):
     """A checkpoint that is missing, not the expected file, unsafe, or of another network; the message says which."""
 
 

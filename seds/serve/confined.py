@@ -21,6 +21,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
+from seds.errors import SedsError
 from seds.system.workers import ONE_THREAD, die_with_parent, environment
 
 MB = 1 << 20
@@ -34,11 +35,11 @@ Task = Callable[[dict[str, Any], Report], bytes]
 Build = Callable[[], Task]
 
 
-class RefusedError(ValueError):
+class RefusedError(SedsError, ValueError):
     """The work's own verdict on what it was given (it raised a ValueError); the message is for a person."""
 
 
-class BrokenError(RuntimeError):
+class BrokenError(SedsError, RuntimeError):
     """No answer: the process died, took too long, could not start, or failed otherwise."""
 
 

@@ -16,6 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from seds.config import load_params
+from seds.errors import SedsError
 from seds.search.gallery import Gallery
 from seds.serve.app import build_app
 from seds.serve.scratch import scratch
@@ -27,7 +28,7 @@ _HEAD_BYTES = 16_384  # of a request's head, its URL included; more get 400
 FOLDER = Path("work/serve")  # below it a folder a corpus
 
 
-class ServeError(RuntimeError):
+class ServeError(SedsError, RuntimeError):
     """The server cannot start; the message says why, and what to do."""
 
 

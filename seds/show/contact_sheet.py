@@ -15,6 +15,7 @@ import pandas as pd
 
 from seds import tables
 from seds.config import Params, Windows
+from seds.errors import SedsError
 from seds.messages import file_name, legible
 from seds.shards import ShardReader
 from seds.show.draw import Colour, draw, draw_box, draw_crops
@@ -33,7 +34,7 @@ _PLAIN = 40  # grey level drawn on where a corpus has keypoints but no videos
 _KEPT, _DROPPED, _SIGNER = (35, 35, 35), (176, 0, 32), (255, 255, 255)
 
 
-class ShowError(ValueError):
+class ShowError(SedsError, ValueError):
     """A video that cannot be shown; the message says which, why, and what could be."""
 
 

@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from seds.errors import SedsError
+
 _STARTS = 2  # failed ones in a row after which there is no use in another
 # Many processes of one thread each decode and detect faster than few of many; read when these libraries load.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -26,7 +28,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 Build = Callable[[], Callable[[Any], Any]]
 
 
-class WorkerError(RuntimeError):
+class WorkerError(SedsError, RuntimeError):
     """The workers cannot start: what they run could not be built. The message holds the reason."""
 
 

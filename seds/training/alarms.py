@@ -19,6 +19,7 @@ from torch import nn
 
 from seds.config import Losses
 from seds.data.split import Split
+from seds.errors import SedsError
 from seds.model import distributed
 from seds.retrieval.metrics import standard_error
 
@@ -33,7 +34,7 @@ DUPLICATES = {  # train.losses.duplicates
 _NAMED = 5  # videos in a message; the file has all
 
 
-class TrainingError(RuntimeError):
+class TrainingError(SedsError, RuntimeError):
     """Training that cannot start or go on; the message says why and what to change."""
 
 

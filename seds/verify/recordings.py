@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from seds.config import ModelSizes
+from seds.errors import SedsError
 from seds.model.fusion import GlossFusion
 from seds.model.published import load_published, sizes_of
 from seds.model.seds import SEDS
@@ -48,7 +49,7 @@ CONFIG_NAMES = {
 }
 
 
-class RecordingError(ValueError):
+class RecordingError(SedsError, ValueError):
     """A folder or a file that is not in the recordings' format; the message names it and says what was expected."""
 
 

@@ -21,6 +21,8 @@ from typing import NamedTuple, SupportsBytes, cast
 import av
 import numpy as np
 
+from seds.errors import SedsError
+
 # Healthy files may decode to a few frames less than their index lists: streams cut without re-encoding start with
 # frames whose references are gone. A truncated file misses more.
 _SLACK_FRAMES = 3
@@ -37,7 +39,7 @@ _SEEK_MARGINS_S = (0.5, 10.0, float("inf"))
 _FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,mpegvideo,h264,hevc,av1,ivf,image2,png_pipe,jpeg_pipe"
 
 
-class VideoError(ValueError):
+class VideoError(SedsError, ValueError):
     """A video that cannot be read, or not to its end; the message names the file and the reason."""
 
 

@@ -1,0 +1,56 @@
+"""How commands start and end: arguments by a function's signature, and errors for a person as one line."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from seds.errors import SedsError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
+
+@contextmanager
+def errors_as_lines(prefix: str) -> Iterator[None]:
+    """A SedsError or OSError inside becomes a line on stderr and exit code 1; whatever else is a bug and shows its
+    traceback.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read our output has gone: Click ends quietly
+    except (SedsError, OSError) as error:
+        typer.echo(f"{prefix}: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+class CommandGroup(TyperGroup):
+    """A group of commands that ends as `errors_as_lines` says."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with errors_as_lines("error"):
+            return super().invoke(ctx)
+
+
+def run_stage(main: Callable[..., None]) -> None:
+    """Run `main` of the stage that was started, with the arguments of the command line. Ends the process."""
+    stage = Path(sys.argv[0]).stem
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @functools.wraps(main)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            with errors_as_lines(stage):
+                main(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+    app.command()(run)
+    app(prog_name=f"python -m stages.{stage}")
