@@ -3,7 +3,6 @@
 Of a dataset trained with several seeds, each one's model is measured; ranks and similarities are the main model's.
 """
 
-import sys
 from pathlib import Path
 
 from seds import tables
@@ -13,6 +12,7 @@ from seds.evaluation import curves, results
 from seds.evaluation.measure import measure, metric_files
 from seds.model import checkpoint
 from seds.retrieval.metrics import metrics_table
+from seds.system.commands import run_stage
 
 
 def main(dataset: str) -> None:
@@ -46,4 +46,4 @@ def main(dataset: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run_stage(main)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from seds.config import load_params
 from seds.index import build
 from seds.index.store import FOLDER, model_digest
 from seds.model import checkpoint
+from seds.system.commands import run_stage
 
 
 def main(dataset: str) -> None:
@@ -25,4 +25,4 @@ def main(dataset: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run_stage(main)

@@ -7,7 +7,6 @@ them, so that another measure never repeats the extraction.
 from __future__ import annotations
 
 import json
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from seds.config import load_params
 from seds.data.mapped import MappedReader
 from seds.manifest import join, keypoint_accuracy
 from seds.shards import ShardReader
+from seds.system.commands import run_stage
 
 
 def main(dataset: str) -> None:
@@ -36,4 +36,4 @@ def main(dataset: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run_stage(main)

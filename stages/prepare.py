@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 
 from seds import tables
 from seds.config import load_params
 from seds.corpora import headers, prepare
 from seds.corpora.readers import texts
+from seds.system.commands import run_stage
 
 
 def main(dataset: str) -> None:
@@ -23,4 +23,4 @@ def main(dataset: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run_stage(main)

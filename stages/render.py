@@ -6,6 +6,7 @@ from pathlib import Path
 
 from seds.config import load_params
 from seds.demo.corpus import write_corpus
+from seds.system.commands import run_stage
 
 FOLDER = Path("data/raw/demo")
 
@@ -17,4 +18,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main)

@@ -1,12 +1,12 @@
 """The evaluation as one page to look at -> results/<dataset>/report.html."""
 
-import sys
 from pathlib import Path
 
 from seds import tables
 from seds.config import load_params
 from seds.evaluation import results
 from seds.report.page import open_results, page
+from seds.system.commands import run_stage
 
 
 def main(dataset: str) -> None:
@@ -20,4 +20,4 @@ def main(dataset: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run_stage(main)

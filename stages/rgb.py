@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 
 from seds import tables
 from seds.config import load_params
-from seds.engine.command import Share, run_stage
+from seds.engine.command import Corpus, OnlyShare
 from seds.engine.crews import crew
 from seds.engine.run import extract
 from seds.extraction import imported
 from seds.rgb.extractor import build_extractor, describe
+from seds.system.commands import run_stage
 
 
-def main(dataset: str, share: Share | None = None) -> None:
+def main(dataset: Corpus, share: OnlyShare = None) -> None:
     params = load_params()
     if params.dataset(dataset).corpus == imported.CORPUS:
         imported.hand_over("rgb", Path("data/raw") / dataset, Path("data/rgb") / dataset)
@@ -35,4 +35,4 @@ def main(dataset: str, share: Share | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("rgb", main, sys.argv[1:])
+    run_stage(main)

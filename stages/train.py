@@ -5,7 +5,6 @@ Whatever ends it, the same command goes on from there: until the outputs are wri
 """
 
 import shutil
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from seds.resume import run_folder
 from seds.resume.checkpointer import Keeper, noticing
 from seds.retrieval.metrics import metrics_table, over_seeds
 from seds.shards import ShardReader, extraction
+from seds.system.commands import run_stage
 from seds.system.locks import lock
 from seds.training import card, fitting
 from seds.training.log import Curves, summary
@@ -113,4 +113,4 @@ def run(dataset: str, params: Params, device: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run_stage(main)

@@ -21,7 +21,7 @@ from seds.tables import SPLITS
 HELD_OUT = 20
 
 
-class ReleaseError(SedsError, ValueError):
+class CaptionError(SedsError, ValueError):
     """A file of the release that is not in its format; the message names the file, the place and what was expected."""
 
 
@@ -68,18 +68,18 @@ def read_captions(folder: Path, release: Release) -> list[Caption]:
     """The captions in `folder`/{train,dev,test}.pkl, train first; a file that is not there is a split without videos.
 
     PHOENIX's dev file repeats the training sentences: what stands in train stays there, and dev is the rest. Raises
-    ReleaseError where a file is malformed, a video stands twice or no file is there; PickleError.
+    CaptionError where a file is malformed, a video stands twice or no file is there; PickleError.
     """
     files = {subset: folder / f"{subset}.pkl" for subset in SPLITS if (folder / f"{subset}.pkl").is_file()}
     if not files:
-        raise ReleaseError(f"{folder} has no captions; expected train.pkl, dev.pkl or test.pkl")
+        raise CaptionError(f"{folder} has no captions; expected train.pkl, dev.pkl or test.pkl")
     captions: dict[str, Caption] = {}
     for subset, path in files.items():
         for caption in _read(path, subset, release, hold_out="dev" not in files):
             known = captions.setdefault(caption.video_id, caption)
             repeats_train = (known.subset, subset) == ("train", "dev")
             if known is not caption and not repeats_train:
-                raise ReleaseError(f"{path}: video {caption.video_id!r} stands already in {files[known.subset]}")
+                raise CaptionError(f"{path}: video {caption.video_id!r} stands already in {files[known.subset]}")
     return list(captions.values())
 
 
@@ -87,17 +87,17 @@ def _read(path: Path, subset: str, release: Release, hold_out: bool) -> list[Cap
     """The captions of a file, in its order."""
     sentences = pickles.load(path)
     if not isinstance(sentences, dict):
-        raise ReleaseError(f"{path}: expected a dict by sentence, got {type(sentences).__name__}")
+        raise CaptionError(f"{path}: expected a dict by sentence, got {type(sentences).__name__}")
     captions = []
     for number, (sentence_id, entries) in enumerate(sentences.items(), start=1):
         split = "dev" if subset == "train" and hold_out and number % HELD_OUT == 0 else subset
         for entry in entries if isinstance(entries, list) else [entries]:
             if not isinstance(sentence_id, str) or not isinstance(entry, dict):
-                raise ReleaseError(f"{path}: expected dicts by sentence id, got {brief({sentence_id: entry})}")
+                raise CaptionError(f"{path}: expected dicts by sentence id, got {brief({sentence_id: entry})}")
             place = f"{path}: {sentence_id!r}"
             video_id = _text(entry, release.video_key, place)
             if "/" in video_id or video_id.startswith("."):
-                raise ReleaseError(f"{place}: {video_id!r} is no file name")
+                raise CaptionError(f"{place}: {video_id!r} is no file name")
             text = _text(entry, "text", place)
             original = _text(entry, "ori_text", place) if "ori_text" in entry else text
             signer = release.signer.search(video_id) if release.signer else None
@@ -110,9 +110,9 @@ def _read(path: Path, subset: str, release: Release, hold_out: bool) -> list[Cap
 def _text(entry: dict[Any, Any], key: str, place: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str):
-        raise ReleaseError(f"{place}: expected text under {key!r}, got {brief(value)} in {brief(entry)}")
+        raise CaptionError(f"{place}: expected text under {key!r}, got {brief(value)} in {brief(entry)}")
     try:
         value.encode()
     except UnicodeEncodeError:  # a pickle may hold half of a surrogate pair, which no table can
-        raise ReleaseError(f"{place}: the text under {key!r} is no Unicode: {brief(value)}") from None
+        raise CaptionError(f"{place}: the text under {key!r} is no Unicode: {brief(value)}") from None
     return str(value)

@@ -1,39 +1,14 @@
-"""The command line that the stages pose and rgb share: `python -m stages.pose DATASET [--shard i/n]`."""
+"""The arguments of the stages pose and rgb: `python -m stages.pose DATASET [--shard i/n]`."""
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+import typer
 
 from seds.extraction.extractor import Video
-from seds.system.files import EngineError
-from seds.system.workers import WorkerError
-
-
-def run_stage(kind: str, main: Callable[[str, Share | None], None], arguments: Sequence[str]) -> None:
-    """Call a stage's main. Ends the process with a message where the arguments, or the machine, do not do."""
-    parser = argparse.ArgumentParser(prog=f"python -m stages.{kind}")
-    parser.add_argument("dataset", help="a corpus of params.yaml")
-    parser.add_argument(
-        "--shard", metavar="i/n", type=_share, help="compute this share alone; dvc repro assembles when all are done"
-    )
-    chosen = parser.parse_args(arguments)
-    try:
-        main(chosen.dataset, chosen.shard)
-    except KeyboardInterrupt:
-        sys.exit(130)  # 128 + SIGINT, as shells say it
-    except (EngineError, WorkerError) as error:
-        sys.exit(f"{kind}: {error}")
-
-
-def _share(text: str) -> Share:
-    try:
-        return Share.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -58,3 +33,22 @@ class Share:
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
+
+
+def _share(text: str) -> Share:
+    try:
+        return Share.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Corpus = Annotated[str, typer.Argument(help="A corpus of params.yaml.")]
+OnlyShare = Annotated[
+    Share | None,
+    typer.Option(
+        "--shard",
+        metavar="i/n",
+        parser=_share,
+        help="Compute this share alone; dvc repro assembles when all are done.",
+    ),
+]

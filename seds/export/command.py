@@ -35,13 +35,9 @@ def embeddings(
     the mean of each video's and sentence's tokens. export.json tells model, width, and how a score is made of cosines.
     """
     from seds.export.embeddings import export_embeddings
-    from seds.index.store import SearchError, open_index
+    from seds.index.store import open_index
 
-    try:
-        files = export_embeddings(open_index(dataset), output or Path("export") / dataset, form)
-    except (SearchError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+    files = export_embeddings(open_index(dataset), output or Path("export") / dataset, form)
     for file in files:
         typer.echo(f"{file}  {file.stat().st_size:,} bytes")
 
@@ -55,14 +51,10 @@ def keypoints(
     133 COCO-WholeBody joints in the components BODY, FEET, FACE, LEFT_HAND, RIGHT_HAND; x and y in px, confidence.
     """
     from seds import tables
-    from seds.export.keypoints import INDEX, ExportError, export_keypoints
-    from seds.shards import ShardError, ShardReader
+    from seds.export.keypoints import INDEX, export_keypoints
+    from seds.shards import ShardReader
 
     data = Path("data")
-    try:
-        videos = tables.read(data / "videos" / f"{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}")
-        count = export_keypoints(videos, ShardReader(data / "pose" / dataset, "pose"), output)
-    except (tables.TableError, ShardError, ExportError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+    videos = tables.read(data / "videos" / f"{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}")
+    count = export_keypoints(videos, ShardReader(data / "pose" / dataset, "pose"), output)
     typer.echo(f"{output}: {count} .pose files, listed in {INDEX}")

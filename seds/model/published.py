@@ -21,7 +21,7 @@ HEAD_WIDTH = 64  # of the transformers, CLIP's
 MOST_LISTED = 20  # lines of an error
 
 
-class ReleaseError(SedsError, ValueError):
+class PublishedTensorsError(SedsError, ValueError):
     """Tensors that are not a released SEDS of the model's sizes; the message lists what does not fit."""
 
 
@@ -29,22 +29,22 @@ def sizes_of(shapes: Mapping[str, Sequence[int]]) -> ModelSizes:
     """Sizes of the network whose tensors have these released names and shapes.
 
     What no shape tells is taken as published: the heads of the fusion, frames a window, words a text.
-    Raises ReleaseError naming a tensor that is missing or has other dimensions than expected.
+    Raises PublishedTensorsError naming a tensor that is missing or has other dimensions than expected.
     """
     published = ModelSizes()
 
     def shape(name: str, dimensions: int) -> Sequence[int]:
         if name not in shapes:
-            raise ReleaseError(f"not a released SEDS: it has no tensor {name!r}")
+            raise PublishedTensorsError(f"not a released SEDS: it has no tensor {name!r}")
         if len(shapes[name]) < dimensions:
-            raise ReleaseError(f"not a released SEDS: {name} has shape {tuple(shapes[name])}")
+            raise PublishedTensorsError(f"not a released SEDS: {name} has shape {tuple(shapes[name])}")
         return shapes[name]
 
     def layers(prefix: str) -> int:
         return len({name.removeprefix(prefix).split(".")[0] for name in shapes if name.startswith(prefix)})
 
     if any(name.startswith("fusion.") for name in shapes) and not layers("fusion.P2R_layers."):
-        raise ReleaseError(
+        raise PublishedTensorsError(
             "the checkpoint's fusion has no gloss attention (fusion.P2R_layers), so it is the plain MLP or another; "
             "how the release names its tensors is not recorded, and only Cross Gloss Attention Fusion can be read"
         )
@@ -79,8 +79,8 @@ def load_published(model: SEDS, weights: Mapping[str, Tensor], allow: Collection
     """Fill the model from tensors under their released names, which may be half precision.
 
     allow: names that may be missing or mis-shaped (the model's own value stays) or unknown (ignored). Returns those of
-    them that were. Raises ReleaseError listing what is missing, unknown, of the wrong size, or a constant table that
-    differs from this model's. 1x1 convolutions are linear layers here.
+    them that were. Raises PublishedTensorsError listing what is missing, unknown, of the wrong size, or a constant
+    table that differs from this model's. 1x1 convolutions are linear layers here.
     """
     _check_released(model)
     wanted = {published_name(name): tensor for name, tensor in model.state_dict().items() if name not in OURS_ALONE}
@@ -90,7 +90,7 @@ def load_published(model: SEDS, weights: Mapping[str, Tensor], allow: Collection
         if name in weights and name not in allow and not _equal_tables(weights[name], table):
             problems[name] = f"{name} is another table than this model's"
     if refused := [line for name, line in problems.items() if name not in allow]:
-        raise ReleaseError(
+        raise PublishedTensorsError(
             "not weights of a SEDS of these sizes (what is known to differ can be allowed by name):\n" + listed(refused)
         )
     return list(problems)
@@ -100,12 +100,12 @@ def load_signbert(model: SEDS, path: Path, allow: Collection[str] = ()) -> str:
     """Start the pose encoder from a pretraining checkpoint such as the release's pretrain_signbert.pth.
 
     Its tensors carry the released names, with or without `signbert.`; it need not have all of them. Returns what was
-    filled and what was not, for people. Raises ReleaseError on a model without a pose encoder, on tensors that the
-    encoder does not know or has in another shape, unless `allow` names them, and when none fits; WeightFileError when
-    the file cannot be read.
+    filled and what was not, for people. Raises PublishedTensorsError on a model without a pose encoder, on tensors that
+    the encoder does not know or has in another shape, unless `allow` names them, and when none fits; WeightFileError
+    when the file cannot be read.
     """
     if "pose" not in model.streams:
-        raise ReleaseError(
+        raise PublishedTensorsError(
             f"a model of the stream {', '.join(model.streams)} alone has no pose encoder to start from {path}; "
             "set train.<profile>.signbert to null"
         )
@@ -119,7 +119,7 @@ def load_signbert(model: SEDS, path: Path, allow: Collection[str] = ()) -> str:
     problems = fill(targets, given, {*allowed, *missing})
     refused = [line for name, line in problems.items() if name not in allowed and name not in missing]
     if refused or not found:
-        raise ReleaseError(
+        raise PublishedTensorsError(
             f"{path} does not fit the pose encoder; tensors to leave out can be named in train.*.signbert_allow:\n"
             + listed(refused or [f"missing: {name}" for name in missing])
         )
@@ -153,12 +153,12 @@ def published_state(model: SEDS, half: bool) -> dict[str, Tensor]:
     """Every tensor of a released checkpoint but the UNUSED, with the released names, shapes and tables.
 
     half: what the release halves (the towers' matrix products) in float16, else all in float32.
-    Raises ReleaseError on a model of one stream or of another fusion, and when the model standardises RGB features,
-    which the release has no place for.
+    Raises PublishedTensorsError on a model of one stream or of another fusion, and when the model standardises RGB
+    features, which the release has no place for.
     """
     _check_released(model)
     if model.rgb_mean.any() or (model.rgb_std != 1).any():
-        raise ReleaseError(
+        raise PublishedTensorsError(
             "the model standardises its RGB features and the released layout cannot say so; "
             "train with train.<profile>.standardise_rgb: false to export"
         )
@@ -188,10 +188,10 @@ def tables(model: SEDS) -> dict[str, Tensor]:
 
 
 def _check_released(model: SEDS) -> None:
-    """Raises ReleaseError on a model whose parts the release's recorded names do not cover."""
+    """Raises PublishedTensorsError on a model whose parts the release's recorded names do not cover."""
     sizes = model.sizes
     if sizes.streams != "both" or sizes.fusion != "cgaf":
-        raise ReleaseError(
+        raise PublishedTensorsError(
             f"model.streams is {sizes.streams} and model.fusion {sizes.fusion}; the release's tensor names are known "
             "of both streams with cgaf only (the names of its plain MLP fusion are not recorded)"
         )

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from seds import shards, tables
 from seds.config import Windows
 from seds.corpora import pickles
-from seds.corpora.captions import RELEASES, Caption, Release, ReleaseError, read_captions
+from seds.corpora.captions import RELEASES, Caption, CaptionError, Release, read_captions
 from seds.data import hands, windows
 from seds.extraction import imported
 from seds.skeleton import JOINTS
@@ -59,7 +59,7 @@ def import_release(
     features   folder of <subset>/<video>.pkl or <video>.pkl: `feature` [n,1024], a row a pose window
 
     A video whose keypoints cannot be read is `missing` or `unreadable` in the table, one whose features cannot, or do
-    not fit, is `failed` in the rgb index. Raises ReleaseError and PickleError for unusable captions, FileExistsError
+    not fit, is `failed` in the rgb index. Raises CaptionError and PickleError for unusable captions, FileExistsError
     when `output` is there.
     """
     if output.exists():
@@ -83,32 +83,32 @@ def import_release(
 
 
 def read_keypoints(path: Path, release: Release) -> np.ndarray:
-    """float32 [T,133,3] of a keypoint file, in the order of the frames' numbers. Raises ReleaseError, PickleError."""
+    """float32 [T,133,3] of a keypoint file, in the order of the frames' numbers. Raises CaptionError, PickleError."""
     content = _content(path, ("keypoints", "img_list"))
     keypoints = _numbers(content["keypoints"], f"{path}: keypoints", f"[T,{JOINTS},3]")
     if keypoints.ndim != 3 or keypoints.shape[1:] != (JOINTS, 3) or not len(keypoints):
-        raise ReleaseError(f"{path}: keypoints are {list(keypoints.shape)}, expected [T,{JOINTS},3]")
+        raise CaptionError(f"{path}: keypoints are {list(keypoints.shape)}, expected [T,{JOINTS},3]")
     names = content["img_list"].tolist() if isinstance(content["img_list"], np.ndarray) else content["img_list"]
     if not isinstance(names, list | tuple) or len(names) != len(keypoints):
         count = len(names) if isinstance(names, list | tuple) else f"no list ({type(names).__name__}) of"
-        raise ReleaseError(f"{path}: img_list has {count} frames, keypoints {len(keypoints)}")
+        raise CaptionError(f"{path}: img_list has {count} frames, keypoints {len(keypoints)}")
     numbers = np.array([_frame_number(image, path, release) for image in names])
     order = np.argsort(numbers, kind="stable")
     twice = np.flatnonzero(np.diff(numbers[order]) == 0)
     if len(twice):
-        raise ReleaseError(f"{path}: frame {numbers[order][twice[0]]} stands twice in img_list")
+        raise CaptionError(f"{path}: frame {numbers[order][twice[0]]} stands twice in img_list")
     return keypoints[order].astype(np.float32)
 
 
 def read_features(path: Path) -> np.ndarray:
-    """float16 [n,1024] of a feature file. Raises ReleaseError, PickleError."""
+    """float16 [n,1024] of a feature file. Raises CaptionError, PickleError."""
     feature = _numbers(_content(path, ("feature",))["feature"], f"{path}: feature", f"[n,{FEATURES}]")
     if feature.ndim != 2 or feature.shape[1] != FEATURES:
-        raise ReleaseError(f"{path}: feature is {list(feature.shape)}, expected [n,{FEATURES}]")
+        raise CaptionError(f"{path}: feature is {list(feature.shape)}, expected [n,{FEATURES}]")
     with np.errstate(over="ignore"):  # named below
         stored = feature.astype(np.float16)
     if not np.isfinite(stored).all():
-        raise ReleaseError(f"{path}: feature has values that are not numbers or beyond float16")
+        raise CaptionError(f"{path}: feature has values that are not numbers or beyond float16")
     return stored
 
 
@@ -196,14 +196,14 @@ def _import_video(
         return row | unread | {"status": "missing", "detail": f"{path}: no such file"}
     try:
         points = read_keypoints(path, release)
-    except (ReleaseError, pickles.PickleError, OSError) as error:
+    except (CaptionError, pickles.PickleError, OSError) as error:
         return row | unread | {"status": "unreadable", "detail": str(error)}
     frames = len(points)
     pose.add(entry.video_id, {"keypoints": points}, frames, frames, release)
     digest = hashlib.sha256(points.tobytes())
     try:
         tensors = _features_of(_file(features, entry), points, release)
-    except (ReleaseError, pickles.PickleError, OSError) as error:
+    except (CaptionError, pickles.PickleError, OSError) as error:
         rgb.fail(entry.video_id, str(error))
     else:
         rgb.add(entry.video_id, tensors, frames, len(tensors["features"]), release)
@@ -214,12 +214,12 @@ def _import_video(
 
 
 def _features_of(path: Path, keypoints: np.ndarray, release: Release) -> dict[str, np.ndarray]:
-    """The tensors of a video's rgb shard. Raises ReleaseError where they are not of the windows of its keypoints."""
+    """The tensors of a video's rgb shard. Raises CaptionError where they are not of the windows of its keypoints."""
     if not path.is_file():
-        raise ReleaseError(f"{path}: no such file")
+        raise CaptionError(f"{path}: no such file")
     table, starts = read_features(path), window_starts(keypoints, release)
     if len(table) != len(starts):
-        raise ReleaseError(f"{path}: feature has {len(table)} rows, the video's keypoints make {len(starts)} windows")
+        raise CaptionError(f"{path}: feature has {len(table)} rows, the video's keypoints make {len(starts)} windows")
     return {"features": table, "starts": starts}
 
 
@@ -232,7 +232,7 @@ def _file(folder: Path, entry: Caption) -> Path:
 def _content(path: Path, keys: tuple[str, ...]) -> dict[Any, Any]:
     content = pickles.load(path)
     if not isinstance(content, dict) or not set(keys) <= set(content):
-        raise ReleaseError(f"{path}: expected a dict with {' and '.join(keys)}, found {brief(content)}")
+        raise CaptionError(f"{path}: expected a dict with {' and '.join(keys)}, found {brief(content)}")
     return content
 
 
@@ -240,12 +240,12 @@ def _numbers(value: Any, what: str, shape: str) -> np.ndarray:
     """An array of numbers. Not of lists: nested ones may stand for more than memory holds."""
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
         found = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-        raise ReleaseError(f"{what}: expected an array of numbers, {shape}, found {found}")
+        raise CaptionError(f"{what}: expected an array of numbers, {shape}, found {found}")
     return np.asarray(value)
 
 
 def _frame_number(image: Any, path: Path, release: Release) -> int:
     found = release.frame.fullmatch(PurePosixPath(image).stem) if isinstance(image, str) else None
     if found is None:
-        raise ReleaseError(f"{path}: img_list has {brief(image)}, expected a name that ends with the frame's number")
+        raise CaptionError(f"{path}: img_list has {brief(image)}, expected a name that ends with the frame's number")
     return int(found[1])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seds.model import checkpoint
 from seds.model.initialisation import initialise
-from seds.model.published import ReleaseError, load_published, published_state, sizes_of, unused_tensors
+from seds.model.published import PublishedTensorsError, load_published, published_state, sizes_of, unused_tensors
 from seds.model.published_names import UNUSED, is_half
 from seds.model.seds import SEDS
 from seds.system.files import file_sha256
@@ -24,11 +24,12 @@ UNUSED_FILE = "unused.safetensors"  # what the release saves and nothing reads, 
 def import_checkpoint(path: Path, output: Path, allow: Collection[str] = ()) -> SEDS:
     """Make a model folder, numerics `published`, of a released checkpoint. Sizes are read off the tensors' shapes.
 
-    allow: released names that may be missing, mis-shaped (both start as in training) or unknown. Raises ReleaseError
-    when the tensors do not fit or `output` is not empty, WeightFileError when the file cannot be read.
+    allow: released names that may be missing, mis-shaped (both start as in training) or unknown. Raises
+    PublishedTensorsError when the tensors do not fit or `output` is not empty, WeightFileError when the file cannot be
+    read.
     """
     if output.is_dir() and any(output.iterdir()):
-        raise ReleaseError(f"{output} is not empty; name another folder, or remove it first")
+        raise PublishedTensorsError(f"{output} is not empty; name another folder, or remove it first")
     state = read_state(path)
     model = SEDS(sizes_of({name: tensor.shape for name, tensor in state.items()}), "published")
     initialise(model, torch.Generator().manual_seed(0))
@@ -48,7 +49,7 @@ def export_checkpoint(folder: Path, output: Path, half: bool = True) -> tuple[di
     """Write a model folder as a released checkpoint; returns what was written and the names that rounding changed.
 
     half: the towers' projections in float16, as the release saves them; else all in float32. Raises CheckpointError on
-    a folder that is no model's, ReleaseError on a model that the released layout cannot hold.
+    a folder that is no model's, PublishedTensorsError on a model that the released layout cannot hold.
     """
     model = checkpoint.load(folder)
     state = published_state(model, half)

@@ -27,37 +27,32 @@ def search(
     Scores are those of the trained model, the larger the better; they are comparable within one search only.
     A video that is not of the corpus is first made what the model reads, which takes about as long as in the stages.
     """
-    from seds.index.store import SearchError
     from seds.search.gallery import Gallery
     from seds.search.printed import as_json as to_json
     from seds.search.printed import table
 
     if (text is None) == (video is None):
         raise typer.BadParameter("give either a sentence or --video")
-    try:
-        gallery = Gallery.open(dataset)
-        shown = stream or gallery.streams[0]
-        if text is not None:
-            videos = gallery.search_text(text, k, stream)
-            pairs = [(text, gallery.clip(hit.video_id)) for hit in videos]
-        else:
-            assert video is not None
-            clip = gallery.encode_clip(Path(video)) if Path(video).exists() else gallery.clip(video)
-            sentences = gallery.search_video(clip, k, stream)
-            pairs = [(hit.text, clip) for hit in sentences]
-        if not explain:
-            pairs = pairs[: 1 if heatmap else 0]
-        alignments = [gallery.explain_clip(sentence, clip, stream) for sentence, clip in pairs]
-        if heatmap is not None:
-            from seds.search.heat_map import write
+    gallery = Gallery.open(dataset)
+    shown = stream or gallery.streams[0]
+    if text is not None:
+        videos = gallery.search_text(text, k, stream)
+        pairs = [(text, gallery.clip(hit.video_id)) for hit in videos]
+    else:
+        assert video is not None
+        clip = gallery.encode_clip(Path(video)) if Path(video).exists() else gallery.clip(video)
+        sentences = gallery.search_video(clip, k, stream)
+        pairs = [(hit.text, clip) for hit in sentences]
+    if not explain:
+        pairs = pairs[: 1 if heatmap else 0]
+    alignments = [gallery.explain_clip(sentence, clip, stream) for sentence, clip in pairs]
+    if heatmap is not None:
+        from seds.search.heat_map import write
 
-            write(heatmap, alignments[0], title=pairs[0][1].video_id)
-    except (SearchError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        write(heatmap, alignments[0], title=pairs[0][1].video_id)
     hits = videos if text is not None else sentences
-    told = alignments if explain else []
+    explained = alignments if explain else []
     query = {"text": text} if text is not None else {"video": str(video)}
-    typer.echo(to_json(query, shown, hits, told) if as_json else table(hits, told))
+    typer.echo(to_json(query, shown, hits, explained) if as_json else table(hits, explained))
     if heatmap is not None and not as_json:
         typer.echo(str(heatmap))

@@ -42,7 +42,7 @@ class CommandGroup(TyperGroup):
 def run_stage(main: Callable[..., None]) -> None:
     """Run `main` of the stage that was started, with the arguments of the command line. Ends the process."""
     stage = Path(sys.argv[0]).stem
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
     @functools.wraps(main)
     def run(*args: Any, **kwargs: Any) -> None:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from helpers.made_release import complete, pickled
 
-from seds.corpora.captions import HELD_OUT, RELEASES, ReleaseError, read_captions
+from seds.corpora.captions import HELD_OUT, RELEASES, CaptionError, read_captions
 
 CAPTION = {"video_name": "a", "ori_text": "b", "text": "c", "num_frames": 1}
 
@@ -23,14 +23,14 @@ CAPTION = {"video_name": "a", "ori_text": "b", "text": "c", "num_frames": 1}
 )
 def test_malformed_captions_stop_the_import(tmp_path, train, named):
     pickled(tmp_path / "train.pkl", train)
-    with pytest.raises(ReleaseError, match=rf"train\.pkl.*{named}"):
+    with pytest.raises(CaptionError, match=rf"train\.pkl.*{named}"):
         read_captions(tmp_path, RELEASES["phoenix14t"])
 
 
 def test_a_video_of_train_and_test_stops_the_import(tmp_path):
     for subset in ("train", "test"):
         pickled(tmp_path / f"{subset}.pkl", {"a": CAPTION})
-    with pytest.raises(ReleaseError, match=r"test\.pkl: video 'a' stands already in .*train\.pkl"):
+    with pytest.raises(CaptionError, match=r"test\.pkl: video 'a' stands already in .*train\.pkl"):
         read_captions(tmp_path, RELEASES["phoenix14t"])
 
 

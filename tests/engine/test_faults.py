@@ -27,12 +27,12 @@ def script(folder: Path, call: str) -> list[str]:
     lines = (
         f"import sys; sys.path.insert(0, {TESTS!r})",
         "from pathlib import Path",
-        "from toy_runs import run_toy, LocalCrew",
-        "from seds.engine.command import run_stage",
-        f"if __name__ == '__main__': run_stage('pose', lambda *_: {call}, ['toy'])",
+        "from helpers.toy_runs import run_toy, LocalCrew",
+        "from seds.system.commands import run_stage",
+        f"if __name__ == '__main__': run_stage(lambda: {call})",
     )
-    (folder / "stage.py").write_text("\n".join(lines))
-    return [sys.executable, str(folder / "stage.py")]
+    (folder / "pose.py").write_text("\n".join(lines))
+    return [sys.executable, str(folder / "pose.py")]
 
 
 def test_what_vanishes_or_changes_during_the_run_is_listed(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_full_disk_stops_the_run_by_name_and_loses_nothing(tmp_path: Path, whe
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"pose: {tmp_path}/{where}")
     assert "No space left on device" in last
-    assert "the same command continues" in last
+    assert "then run the same command again" in last
     done_before = begun(tmp_path / "log")
     if where == "work":
         assert 2 <= len(done_before) < 10
@@ -187,4 +187,4 @@ def test_a_share_that_is_none_is_named(text: str) -> None:
         [sys.executable, "-m", "stages.pose", "demo", f"--shard={text}"], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert f"--shard: {text!r}: expected i/n with i from 1 to n" in done.stderr
+    assert f"'--shard': {text!r}: expected i/n with i from 1 to n" in done.stderr

@@ -87,7 +87,7 @@ def test_a_video_that_takes_the_whole_run_with_it_is_set_aside(tmp_path: Path, w
     names = ("0", "1-group", "2", "3-slow", "4-slow")
     call = f"run_toy(Path({str(tmp_path)!r}), *{names!r}, crew=LocalCrew(['cpu'] * {workers}))"
     script = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); from pathlib import Path\n"
-    script += f"from toy_runs import run_toy, LocalCrew\nif __name__ == '__main__': {call}\n"
+    script += f"from helpers.toy_runs import run_toy, LocalCrew\nif __name__ == '__main__': {call}\n"
     (tmp_path / "stage.py").write_text(script)
     codes = []
     while not codes or codes[-1]:

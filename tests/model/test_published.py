@@ -8,7 +8,7 @@ from helpers.recorded import GOLDEN, SMALL, SMALL32
 
 from seds.config import ModelSizes
 from seds.model.initialisation import initialise
-from seds.model.published import ReleaseError, load_published, load_signbert, published_state, sizes_of, tables
+from seds.model.published import PublishedTensorsError, load_published, load_signbert, published_state, sizes_of, tables
 from seds.model.published_names import OURS_ALONE, TABLES, UNUSED, published_name
 from seds.model.seds import SEDS
 from seds.verify.recordings import weights
@@ -50,7 +50,7 @@ def _spoilt(recorded):
 
 def test_load_refuses_other_weights_and_leaves_the_model_as_it_is(recorded):
     model, before = _started(), _started().state_dict()
-    with pytest.raises(ReleaseError, match="not weights of a SEDS of these sizes") as caught:
+    with pytest.raises(PublishedTensorsError, match="not weights of a SEDS of these sizes") as caught:
         load_published(model, _spoilt(recorded), allow=["clip.extra"])
     message = str(caught.value)
     assert "missing: clip.ln_final.bias" in message
@@ -72,9 +72,9 @@ def test_another_graph_is_refused(recorded):
     recorded |= tables(_started())
     load_published(_started(), recorded)
     recorded["signbert.embed.st_gcn_body.A_pool"][1, 0, 2] = 0.5
-    with pytest.raises(ReleaseError, match=r"st_gcn_body\.A_pool is another table"):
+    with pytest.raises(PublishedTensorsError, match=r"st_gcn_body\.A_pool is another table"):
         load_published(_started(), recorded)
-    with pytest.raises(ReleaseError, match=r"fusion\.pe\.pe is another table"):
+    with pytest.raises(PublishedTensorsError, match=r"fusion\.pe\.pe is another table"):
         load_published(_started(), recorded | {"fusion.pe.pe": torch.zeros(1, 65, 8)}, allow=[TABLES[4]])
 
 
@@ -85,9 +85,9 @@ def test_sizes_are_read_off_the_shapes(recorded):
     shapes = {published_name(n): t.shape for n, t in published.state_dict().items() if n not in OURS_ALONE}
     assert sizes_of(shapes) == ModelSizes()
     del recorded["clip.text_projection"]
-    with pytest.raises(ReleaseError, match=r"no tensor 'clip\.text_projection'"):
+    with pytest.raises(PublishedTensorsError, match=r"no tensor 'clip\.text_projection'"):
         sizes_of({name: tensor.shape for name, tensor in recorded.items()})
-    with pytest.raises(ReleaseError, match=r"clip\.text_projection has shape \(3,\)"):
+    with pytest.raises(PublishedTensorsError, match=r"clip\.text_projection has shape \(3,\)"):
         sizes_of({name: tensor.shape for name, tensor in recorded.items()} | {"clip.text_projection": [3]})
 
 
@@ -102,7 +102,7 @@ def test_the_way_back_gives_the_same_tensors(recorded):
 def test_standardised_features_cannot_be_exported():
     model = _started()
     model.rgb_mean.fill_(0.5)
-    with pytest.raises(ReleaseError, match="standardise_rgb: false"):
+    with pytest.raises(PublishedTensorsError, match="standardise_rgb: false"):
         published_state(model, half=True)
 
 
@@ -134,29 +134,29 @@ def test_a_part_of_the_pose_encoder_will_do_and_is_said(recorded, tmp_path):
 def test_what_the_pose_encoder_lacks_is_refused_unless_named(recorded, tmp_path):
     state = {n: t for n, t in recorded.items() if n.startswith("signbert.")} | {"signbert.head.bias": torch.ones(3)}
     torch.save(state, tmp_path / "p.pth")
-    with pytest.raises(ReleaseError, match=r"signbert_allow:\n  unknown: signbert\.head\.bias \(3,\)$"):
+    with pytest.raises(PublishedTensorsError, match=r"signbert_allow:\n  unknown: signbert\.head\.bias \(3,\)$"):
         load_signbert(_started(), tmp_path / "p.pth")
     assert "filled" in load_signbert(_started(), tmp_path / "p.pth", allow=["head.bias"])
     torch.save({"other": torch.ones(1)}, tmp_path / "q.pth")
-    with pytest.raises(ReleaseError, match="missing: "):
+    with pytest.raises(PublishedTensorsError, match="missing: "):
         load_signbert(_started(), tmp_path / "q.pth", allow=["other"])
 
 
 @pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}])
 def test_models_whose_tensors_the_release_has_no_known_names_for_are_refused(changes):
     model = SEDS(SMALL.model_copy(update=changes), "published")
-    with pytest.raises(ReleaseError, match="with cgaf only"):
+    with pytest.raises(PublishedTensorsError, match="with cgaf only"):
         published_state(model, half=False)
-    with pytest.raises(ReleaseError, match="with cgaf only"):
+    with pytest.raises(PublishedTensorsError, match="with cgaf only"):
         load_published(model, {})
 
 
 def test_a_checkpoint_of_another_fusion_is_refused():
     shapes = {name: t.shape for name, t in published_state(SEDS(SMALL), half=False).items() if "P2R_layers" not in name}
-    with pytest.raises(ReleaseError, match="has no gloss attention"):
+    with pytest.raises(PublishedTensorsError, match="has no gloss attention"):
         sizes_of(shapes)
 
 
 def test_a_model_without_a_pose_encoder_takes_no_pretrained_one(tmp_path):
-    with pytest.raises(ReleaseError, match=r"stream rgb alone .* set train.<profile>.signbert to null"):
+    with pytest.raises(PublishedTensorsError, match=r"stream rgb alone .* set train.<profile>.signbert to null"):
         load_signbert(SEDS(SMALL.model_copy(update={"streams": "rgb"})), tmp_path / "none.pth")

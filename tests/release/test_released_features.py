@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from helpers.made_release import MadeRelease, pickled, published_windows, signing
 
-from seds.corpora.captions import RELEASES, ReleaseError
+from seds.corpora.captions import RELEASES, CaptionError
 from seds.data import hands, windows
 from seds.extraction import imported
 from seds.manifest import join
@@ -76,7 +76,7 @@ def test_keypoints_in_another_format_are_named(tmp_path, content, named):
     ],
 )
 def test_features_in_another_format_are_named(tmp_path, content, named):
-    with pytest.raises(ReleaseError, match=rf"v\.pkl.*{named}"):
+    with pytest.raises(CaptionError, match=rf"v\.pkl.*{named}"):
         read_features(pickled(tmp_path / "v.pkl", content))
 
 

@@ -172,4 +172,4 @@ def test_errors_name_what_is_there_and_what_to_run(show: Show, tmp_path: Path) -
     assert "make it with: dvc repro pose@demo" in show("train-0001").output
     (tmp_path / "data/videos/demo.parquet").unlink()
     assert "make it with: dvc repro prepare@demo" in show("train-0001").output
-    assert "params.yaml describes: demo" in CliRunner().invoke(app, ["show", "dmeo"]).output
+    assert "datasets in params.yaml has: demo" in CliRunner().invoke(app, ["show", "dmeo"]).output

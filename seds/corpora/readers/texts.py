@@ -35,7 +35,7 @@ def captioned(annotations: pd.DataFrame, dataset: Dataset, root: Path) -> pd.Dat
     Captions lie in the corpus's folder `root`, where DVC sees them change: the release's caption files (a folder with
     train.pkl, dev.pkl, test.pkl; SPEC 1), or a CSV, TSV or Parquet file of two columns, `text` and one of KEYS. A row
     that they have nothing for keeps its place with an empty text, which the manifest lists. `text_original` stays.
-    Raises TableError, ReleaseError and PickleError for captions that are not there or cannot be read.
+    Raises TableError, CaptionError and PickleError for captions that are not there or cannot be read.
     """
     if dataset.captions is None:
         return annotations

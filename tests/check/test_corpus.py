@@ -10,7 +10,7 @@ from helpers.films import film
 from typer.testing import CliRunner
 
 from seds import tables
-from seds.check import check, failed
+from seds.check.corpus import check, failed
 from seds.check.findings import FINDINGS, Finding, report
 from seds.cli import app
 from seds.config import Dataset

@@ -1,0 +1,54 @@
+"""What is off with a corpus, found before any GPU-hour is spent on it.
+
+An *error* is what loses a video or falsifies the test: it makes `seds check` end with exit code 1. A *warning* is what
+a person should look at. Every finding is a row of a table; nothing is changed or left out by being found.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from seds import tables
+from seds.check import files, sentences
+from seds.check.findings import ERROR, FINDINGS
+from seds.config import Dataset
+from seds.corpora import prepare
+from seds.extraction import imported
+
+
+def check(
+    name: str,
+    dataset: Dataset,
+    root: Path,
+    memory: Path | None = None,
+    workers: int | None = None,
+    decode: bool = False,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The VIDEOS table of the corpus in `root` and the FINDINGS about it. No stage need have run.
+
+    memory, workers: as in prepare.prepare. decode: read every frame of every video, not its header alone; it takes as
+    long as an extraction's decoding, and finds what is damaged further on. Raises as prepare.prepare does.
+    """
+    if dataset.corpus == imported.CORPUS:  # no files, and no annotations but its table
+        videos = prepare.prepare(name, dataset, root)
+        found = [*files.status(videos), *sentences.all_rules(videos)]
+    else:
+        annotations = prepare.read_annotations(dataset, root)
+        videos = prepare.complete(name, annotations, memory, workers)
+        found = [
+            *files.status(videos),
+            *files.cuts(videos),
+            *files.stated_lengths(videos, annotations["stated_frames"]),
+        ]
+        found += [*files.shapes(videos), *files.same_bytes(videos), *files.unreferenced(videos, root)]
+        found += files.undecodable(videos, workers) if decode else []
+        found += sentences.all_rules(videos)
+    table = pd.DataFrame([vars(finding) for finding in found], columns=list(FINDINGS.columns))
+    return videos, tables.check(table, FINDINGS, f"the findings about {name}")
+
+
+def failed(findings: pd.DataFrame) -> bool:
+    """Whether an error is among them."""
+    return bool((findings["severity"] == ERROR).any())
