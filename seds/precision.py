@@ -1,4 +1,8 @@
-"""Matrix products in half precision, everything after them in float32: sums and softmaxes need more than 8 bits."""
+"""Half precision: which operations use it, and where its results return to float32.
+
+Sums and softmaxes are never computed in half precision. Under autocast the results of matrix products are, so they are
+converted before anything is summed.
+"""
 
 from __future__ import annotations
 
@@ -14,5 +18,5 @@ def to_float32(x: Tensor) -> Tensor:
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """torch.autocast for convolutions and matrix products; with "float32" it changes nothing."""
+    """Convolutions and matrix products in that precision; "float32" changes nothing."""
     return torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32")

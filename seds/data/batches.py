@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seds.data.samples import Video
-from seds.system.prefetch import ahead
+from seds.system.prefetch import prefetch
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def feed(batches: Iterable[tuple[T, Batch]], device: torch.device, depth: int = 
     then ends with it.
     """
     made = _pinned(batches, device) if device.type == "cuda" else iter(batches)
-    items = ahead(made, depth) if depth else made
+    items = prefetch(made, depth) if depth else made
     try:
         for item, batch in items:
             yield item, batch.to(device, non_blocking=True)

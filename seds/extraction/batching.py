@@ -1,4 +1,4 @@
-"""What a network wants of the device it runs on: half precision, quick uploads, and batches as large as pay."""
+"""What a network needs of the device it runs on: quick uploads, and batches as large as memory and speed allow."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 class Rows(Protocol):
-    """A list, an array, a tensor."""
+    """A list, an array or a tensor."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, part: slice, /) -> Any: ...
+    def __getitem__(self, rows: slice, /) -> Any: ...
 
 
 def upload(array: np.ndarray, device: torch.device) -> Tensor:
@@ -28,11 +28,11 @@ def upload(array: np.ndarray, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def one_behind(results: Iterable[T]) -> Iterator[T]:
-    """The same items, each handed on when the next has been asked for.
+def lag_by_one(results: Iterable[T]) -> Iterator[T]:
+    """The same items in the same order, each yielded only after the next one has been requested from `results`.
 
-    A GPU works on what was queued while Python goes on, and fetching a result waits for it. Fetched one behind, the
-    GPU has its next batch by then.
+    Python queues work on a GPU without waiting for it, but fetching a result does wait. With a lag of one, the GPU
+    already has its next batch by then.
     """
     waiting: deque[T] = deque()
     for result in results:
@@ -42,29 +42,29 @@ def one_behind(results: Iterable[T]) -> Iterator[T]:
     yield from waiting
 
 
-class Batches:
-    """Applies a network to rows, `size` at a time. The size is halved, for good, when memory does not suffice."""
+class BatchRunner:
+    """Applies a network to rows, `size` at a time. When memory runs out, the size is halved for good."""
 
     def __init__(self, size: int) -> None:
         self.size = size
 
     def map(self, apply: Callable[[Any], T], rows: Rows) -> Iterator[T]:
-        """Yields `apply(rows[i:j])` of consecutive slices. Raises torch.OutOfMemoryError when one row is too much."""
+        """Yields `apply(rows[i:j])` for consecutive slices. Raises torch.OutOfMemoryError if one row is too much."""
         done = 0
         while done < len(rows):
-            part = rows[done : done + self.size]
+            batch = rows[done : done + self.size]
             try:
-                result = apply(part)
+                result = apply(batch)
             except torch.OutOfMemoryError:
-                if len(part) == 1:
+                if len(batch) == 1:
                     raise
-                self.size = len(part) // 2
-                continue  # after the exception, and with it the tensors of the failed pass, is gone
-            done += len(part)
+                self.size = len(batch) // 2
+                continue  # once the exception, and with it the tensors of the failed pass, is gone
+            done += len(batch)
             yield result
 
 
-def find_batch(
+def find_batch_size(
     run: Callable[[int], object],
     *,
     first: int = 8,
@@ -72,18 +72,17 @@ def find_batch(
     gain: float = 1.05,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
-    """The number of rows a batch at which a network is fastest, as far as memory goes.
+    """The batch size, in rows, at which a network is fastest and still fits into memory.
 
-    run    one pass over so many rows, which returns when it is done
-    first  doubled as long as the rows a second rise by the factor `gain`, and halved while not even it fits
-    most   the end of the search
+    run: one pass over that many rows; returns when it has finished. first: where the search starts; it is doubled while
+    the rows per second grow by the factor `gain`, and halved while it does not fit. most: where the search ends.
 
-    A size is run once to warm up, and of two more runs the faster counts. Raises torch.OutOfMemoryError when one row is
-    too much.
+    Each size is run once to warm up and twice for its time, of which the shorter counts. Raises torch.OutOfMemoryError
+    if one row alone is too much.
     """
 
-    def speed(rows: int) -> float:
-        """Rows a second; 0 where memory does not suffice."""
+    def rows_per_second(rows: int) -> float:
+        """0 if memory runs out."""
         seconds = []
         try:
             for _ in range(3):
@@ -96,10 +95,10 @@ def find_batch(
             return 0.0
         return rows / min(seconds[1:])
 
-    size, fastest = first, speed(first)
+    size, fastest = first, rows_per_second(first)
     while not fastest:
         size //= 2
-        fastest = speed(size)
-    while 2 * size <= most and (twice := speed(2 * size)) >= gain * fastest:
-        size, fastest = 2 * size, twice
+        fastest = rows_per_second(size)
+    while 2 * size <= most and (doubled := rows_per_second(2 * size)) >= gain * fastest:
+        size, fastest = 2 * size, doubled
     return size

@@ -32,8 +32,8 @@ import numpy as np
 
 from seds.pose.signer import SignerExtractor
 from seds.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
-from seds.system.prefetch import ahead
-from seds.system.silence import quiet
+from seds.system.prefetch import prefetch
+from seds.system.stderr import suppress_native_stderr
 from seds.video.boxes import Box, pixels
 
 # COCO-WholeBody joint <- number among the 33 of MediaPipe's body (BlazePose GHUM).
@@ -82,7 +82,7 @@ class Holistic:
         import cv2
 
         cv2.setNumThreads(1)
-        with quiet():
+        with suppress_native_stderr():
             from mediapipe.python.solutions import holistic
 
             try:
@@ -97,9 +97,9 @@ class Holistic:
     def __call__(self, images: Iterable[np.ndarray], view: Box) -> np.ndarray:
         rows, columns = pixels(view)
         keypoints = []
-        with quiet():  # to the end: the hands' networks load when the first hand is seen
+        with suppress_native_stderr():  # to the end: the hands' networks load when the first hand is seen
             self._graph.reset()
-            for image in ahead(images, _FRAMES_AHEAD):
+            for image in prefetch(images, _FRAMES_AHEAD):
                 found = self._graph.process(np.ascontiguousarray(image[rows, columns]))
                 keypoints.append(to_wholebody(found, rows, columns))
         return np.stack(keypoints)

@@ -22,13 +22,13 @@ import torch
 from torch import Tensor
 
 from seds.config import Precision
-from seds.extraction.batching import Batches, find_batch, upload
+from seds.extraction.batching import BatchRunner, find_batch_size, upload
 from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose.mmpose_weights import config_path, load_weights
 from seds.pose.signer import SignerExtractor
 from seds.precision import autocast, to_float32
 from seds.system.memory import return_large_blocks
-from seds.system.prefetch import ahead
+from seds.system.prefetch import prefetch
 from seds.video.boxes import Box
 
 _CPU_BATCH = 4  # frames; a CPU gains nothing from more, and each costs 30 MB
@@ -94,11 +94,11 @@ class Wholebody:
             self._model.backbone.compile()
         init_default_scope("mmpose")
         self._transforms = Compose(settings.test_dataloader.dataset.pipeline)
-        self._batches = Batches(_CPU_BATCH)
+        self._batches = BatchRunner(_CPU_BATCH)
         if self._device.type == "cuda":
             width, height = settings.codec.input_size
             _, sample = self._plan((height, width), (0, 0, width, height))
-            self._batches.size = find_batch(
+            self._batches.size = find_batch_size(
                 lambda rows: self._detect(np.zeros((rows, height, width, 3), np.uint8), sample)
             )
 
@@ -108,7 +108,7 @@ class Wholebody:
         warp, sample = self._plan(first.shape[:2], view)
         crops = map(warp, chain([first], images))
         keypoints: list[np.ndarray] = []
-        for batch in ahead(_stacks(crops, self._batches.size), _BATCHES_AHEAD):
+        for batch in prefetch(_stacks(crops, self._batches.size), _BATCHES_AHEAD):
             keypoints += self._batches.map(lambda part: self._detect(part, sample), batch)
         return np.concatenate(keypoints)
 

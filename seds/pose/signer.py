@@ -17,7 +17,7 @@ import numpy as np
 from seds.extraction.extractor import Extraction, Video
 from seds.pose.frame_times import FrameTimes
 from seds.pose.people import PersonDetector, signer_area
-from seds.system.silence import quiet
+from seds.system.stderr import suppress_native_stderr
 from seds.timing import FRAME_TIMES
 from seds.video import TimedFrame, timed_frames
 from seds.video.boxes import Box, clip_box, padded, pixels
@@ -50,7 +50,7 @@ class SignerExtractor:
 
     def __init__(self, estimate: Estimate) -> None:
         self._estimate = estimate
-        with quiet():
+        with suppress_native_stderr():
             self._people = PersonDetector()
 
     def __call__(self, video: Video) -> Extraction:

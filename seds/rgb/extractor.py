@@ -22,13 +22,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seds.config import RgbProfile
-from seds.extraction.batching import Batches, find_batch, one_behind, upload
+from seds.extraction.batching import BatchRunner, find_batch_size, lag_by_one, upload
 from seds.extraction.extractor import Extraction, Video
 from seds.precision import autocast, to_float32
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import file_sha256, initialise, load_checkpoint
 from seds.rgb.windows import rgb_windows
-from seds.system.prefetch import ahead
+from seds.system.prefetch import prefetch
 from seds.video import frames
 from seds.video.boxes import clip_box, pixels
 
@@ -90,15 +90,15 @@ class RgbExtractor:
         self.recognizer = recognizer.eval().to(self.device).to(memory_format=torch.channels_last_3d)
         self.size, self.crop, self.stride, self.window = profile.size, profile.crop, profile.stride, window
         self.precision = profile.precision
-        self.batches = Batches(CPU_BATCH)
+        self.batches = BatchRunner(CPU_BATCH)
         if self.device.type == "cuda":
             clip = [torch.zeros(3, self.crop, self.crop, device=self.device)] * window
-            self.batches.size = find_batch(lambda count: self.features([clip] * count).cpu())
+            self.batches.size = find_batch_size(lambda count: self.features([clip] * count).cpu())
 
     def __call__(self, video: Video) -> Extraction:
         """Raises VideoError, ValueError: a box outside the frame, features that are no finite float16."""
         places: list[tuple[int, int]] = []
-        table = torch.cat([batch.cpu() for batch in one_behind(self._batches(self._clips(video, places)))]).numpy()
+        table = torch.cat([batch.cpu() for batch in lag_by_one(self._batches(self._clips(video, places)))]).numpy()
         if not np.isfinite(table).all():
             raise ValueError(f"{video.path}: features beyond float16 or not a number; are the weights sound?")
         starts, stops = zip(*places, strict=True)
@@ -106,7 +106,7 @@ class RgbExtractor:
 
     def _clips(self, video: Video, places: list[tuple[int, int]]) -> Iterator[list[Tensor]]:
         """The windows' frames, on the device; `places` receives their start and stop."""
-        squares = ahead(_squares(video, self.size), FRAMES_AHEAD)
+        squares = prefetch(_squares(video, self.size), FRAMES_AHEAD)
         prepared = (middle(upload(square, self.device), self.crop) for square in squares)
         for start, stop, clip in clips(prepared, self.window, self.stride):
             places.append((start, stop))

@@ -1,7 +1,7 @@
-"""Reading ahead: a thread makes the next items while the caller works on the last one.
+"""Prefetching: a thread produces the next items while the caller works on the current one.
 
-It pays where the two do not compete for a core: decoding releases the interpreter's lock, and so does a network, above
-all one that runs on a GPU. Where every core has a worker of its own it brings nothing.
+It helps where the two do not compete for a core: decoding releases Python's interpreter lock, and so does a network,
+above all one that runs on a GPU. Where every core already has a worker it gains nothing.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+THREAD = "prefetch"  # name of the thread
 
-def ahead(items: Iterable[T], depth: int) -> Iterator[T]:
-    """The same items in the same order, of which up to `depth` are made in advance by a thread.
 
-    Memory: `depth` items beside the one in the caller's hands. An exception of `items` is raised at its place in the
-    sequence. The thread starts with the first item asked for, and has ended, with `items` closed if it is a generator,
-    when this iterator is exhausted or closed; closing waits for the item in the making. Raises ValueError: depth < 1.
+def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
+    """The same items in the same order, up to `depth` of them produced in advance by a thread.
+
+    Memory: `depth` items beside the one the caller holds. An exception raised by `items` reaches the caller at its
+    place in the sequence. The thread starts when the first item is requested. When this iterator is exhausted or
+    closed, the thread has ended and has closed `items` if it is a generator; closing waits for the item being produced.
+    Raises ValueError if depth < 1.
     """
     if depth < 1:
         raise ValueError(f"depth is {depth}, expected at least 1 item ahead")
-    return _ahead(items, depth)
+    return _prefetch(items, depth)
 
 
 class _End:
@@ -31,7 +34,7 @@ class _End:
         self.error = error
 
 
-def _ahead(items: Iterable[T], depth: int) -> Iterator[T]:
+def _prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
     room = threading.Semaphore(depth)
     ready: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
     stopped = threading.Event()
@@ -43,13 +46,13 @@ def _ahead(items: Iterable[T], depth: int) -> Iterator[T]:
                 ready.put(next(iterator))
         except StopIteration:
             ready.put(_End())
-        except BaseException as error:  # the caller's to handle, whatever it is
+        except BaseException as error:  # for the caller to handle, whatever it is
             ready.put(_End(error))
         finally:
             if close := getattr(iterator, "close", None):
                 close()
 
-    thread = threading.Thread(target=produce, name="read ahead", daemon=True)
+    thread = threading.Thread(target=produce, name=THREAD, daemon=True)
     thread.start()
     try:
         while not isinstance(item := ready.get(), _End):

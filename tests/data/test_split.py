@@ -15,6 +15,7 @@ from seds.config import Windows
 from seds.data import hands, windows
 from seds.data.batches import Batch, collate, feed
 from seds.data.split import DataError, Split, load_split
+from seds.system.prefetch import THREAD
 
 
 @pytest.fixture(scope="module")
@@ -167,14 +168,14 @@ def test_a_failure_while_batches_are_made_ahead_reaches_the_loop(train: Split) -
     next(made)
     with pytest.raises(shards.ShardError, match="the disk is gone"):
         next(made)
-    assert "read ahead" not in {thread.name for thread in threading.enumerate()}
+    assert THREAD not in {thread.name for thread in threading.enumerate()}
 
 
 def test_no_thread_outlives_an_epoch_that_ends_early(train: Split) -> None:
     with closing(feed(train.training_batches(2, 0.0, np.random.default_rng(0)), torch.device("cpu"), 2)) as made:
         next(made)
-        assert "read ahead" in {thread.name for thread in threading.enumerate()}
-    assert "read ahead" not in {thread.name for thread in threading.enumerate()}
+        assert THREAD in {thread.name for thread in threading.enumerate()}
+    assert THREAD not in {thread.name for thread in threading.enumerate()}
 
 
 def test_padding_ends_where_the_longest_ends(train: Split) -> None:

@@ -1,9 +1,9 @@
-"""Batches, their search, and results fetched one behind."""
+"""Batches, the search for their size, and results that lag by one."""
 
 import pytest
 import torch
 
-from seds.extraction.batching import Batches, find_batch, one_behind, upload
+from seds.extraction.batching import BatchRunner, find_batch_size, lag_by_one, upload
 from seds.precision import autocast
 
 
@@ -31,30 +31,30 @@ class Device:
     ("memory", "parallel", "found"),
     [(1000, 64, 64), (1000, 10_000, 512), (40, 64, 32), (5, 64, 4), (1, 64, 1), (1000, 1, 8)],
 )
-def test_the_batch_grows_until_it_is_no_faster_or_does_not_fit(memory: int, parallel: int, found: int) -> None:
+def test_batch_size_grows_while_it_is_faster_and_fits(memory: int, parallel: int, found: int) -> None:
     device = Device(memory, parallel)
-    assert find_batch(device.run, most=512, clock=device.clock) == found
+    assert find_batch_size(device.run, most=512, clock=device.clock) == found
     assert max(device.asked) <= 512
 
 
-def test_memory_that_holds_not_one_row_is_an_error() -> None:
+def test_batch_of_one_row_that_does_not_fit_is_an_error() -> None:
     device = Device(0, 1)
     with pytest.raises(torch.OutOfMemoryError):
-        find_batch(device.run, clock=device.clock)
+        find_batch_size(device.run, clock=device.clock)
     with pytest.raises(torch.OutOfMemoryError):
-        list(Batches(4).map(lambda part: out_of_memory(), [1, 2, 3]))
+        list(BatchRunner(4).map(lambda part: out_of_memory(), [1, 2, 3]))
 
 
-def test_a_real_network_finds_its_batch() -> None:
+def test_batch_size_is_found_for_a_real_network() -> None:
     network = torch.nn.Linear(64, 64)
     with torch.inference_mode():
-        size = find_batch(lambda rows: network(torch.zeros(rows, 64)), first=4, most=64)
+        size = find_batch_size(lambda rows: network(torch.zeros(rows, 64)), first=4, most=64)
     assert size in (4, 8, 16, 32, 64)
 
 
 @pytest.mark.parametrize("memory", [100, 16, 7, 2, 1])
 def test_batches_shrink_to_what_fits_and_lose_no_row(memory: int) -> None:
-    device, batches = Device(memory, 1), Batches(16)
+    device, batches = Device(memory, 1), BatchRunner(16)
     rows = torch.arange(45.0)
 
     def double(part: torch.Tensor) -> torch.Tensor:
@@ -66,17 +66,17 @@ def test_batches_shrink_to_what_fits_and_lose_no_row(memory: int) -> None:
     assert sum(size > memory for size in device.asked) <= 4, "what did not fit is not tried again"
 
 
-def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
+def test_batches_pass_other_errors_on() -> None:
     def broken(_: object) -> None:
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        list(Batches(4).map(broken, [1, 2]))
+        list(BatchRunner(4).map(broken, [1, 2]))
     with pytest.raises(RuntimeError, match="shapes differ"):
-        find_batch(broken)
+        find_batch_size(broken)
 
 
-def test_results_are_handed_on_one_behind() -> None:
+def test_lag_by_one_requests_the_next_before_it_yields() -> None:
     asked = []
 
     def results():
@@ -84,14 +84,14 @@ def test_results_are_handed_on_one_behind() -> None:
             asked.append(i)
             yield i
 
-    late = one_behind(results())
+    late = lag_by_one(results())
     assert next(late) == 0
     assert asked == [0, 1]
     assert list(late) == [1, 2, 3]
-    assert list(one_behind([])) == []
+    assert list(lag_by_one([])) == []
 
 
-def test_precision_is_that_of_the_products() -> None:
+def test_autocast_decides_the_precision_of_products() -> None:
     device = torch.device("cpu")
     x = torch.rand(4, 4)
     for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16), ("float16", torch.float16)):
@@ -99,6 +99,6 @@ def test_precision_is_that_of_the_products() -> None:
             assert (x @ x).dtype == dtype
 
 
-def test_an_upload_is_the_array() -> None:
+def test_upload_keeps_the_array() -> None:
     array = torch.rand(3, 2).numpy()
     assert (upload(array, torch.device("cpu")).numpy() == array).all()

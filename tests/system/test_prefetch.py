@@ -1,26 +1,26 @@
-"""Reading ahead: order, bounds, exceptions and the end of its thread."""
+"""Prefetching: order, bounds, exceptions and the end of its thread."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from seds.system.prefetch import ahead
+from seds.system.prefetch import THREAD, prefetch
 
 
 def readers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "read ahead"]
+    return [thread for thread in threading.enumerate() if thread.name == THREAD]
 
 
 @pytest.mark.parametrize("depth", [1, 2, 7])
 @pytest.mark.parametrize("count", [0, 1, 5, 100])
-def test_the_same_items_in_order(count: int, depth: int) -> None:
-    assert list(ahead(range(count), depth)) == list(range(count))
+def test_prefetch_yields_the_same_items_in_order(count: int, depth: int) -> None:
+    assert list(prefetch(range(count), depth)) == list(range(count))
     assert not readers()
 
 
 @pytest.mark.parametrize("depth", [1, 3])
-def test_items_are_made_while_the_caller_works_but_no_more_than_depth(depth: int) -> None:
+def test_prefetch_works_at_most_depth_items_ahead(depth: int) -> None:
     made: list[int] = []
     enough = threading.Event()
     taken = 0
@@ -32,7 +32,7 @@ def test_items_are_made_while_the_caller_works_but_no_more_than_depth(depth: int
                 enough.set()
             yield i
 
-    for taken, item in enumerate(ahead(items(), depth), start=1):
+    for taken, item in enumerate(prefetch(items(), depth), start=1):
         if taken + depth <= 20:
             while len(made) < taken + depth:  # all of them appear although the caller asks for none
                 assert enough.wait(10)
@@ -41,7 +41,7 @@ def test_items_are_made_while_the_caller_works_but_no_more_than_depth(depth: int
         assert len(made) <= taken + depth
 
 
-def test_an_exception_comes_at_its_place() -> None:
+def test_prefetch_raises_an_exception_at_its_place() -> None:
     def items() -> Iterator[int]:
         yield 1
         yield 2
@@ -49,13 +49,13 @@ def test_an_exception_comes_at_its_place() -> None:
 
     got: list[int] = []
     with pytest.raises(ValueError, match="frame 2 is damaged"):
-        got.extend(ahead(items(), 5))
+        got.extend(prefetch(items(), 5))
     assert got == [1, 2]
     assert not readers()
 
 
 @pytest.mark.parametrize("read", [0, 1, 3])
-def test_closing_early_ends_the_thread_and_closes_the_source(read: int) -> None:
+def test_prefetch_closed_early_ends_thread_and_source(read: int) -> None:
     closed = threading.Event()
 
     def items() -> Iterator[int]:
@@ -65,7 +65,7 @@ def test_closing_early_ends_the_thread_and_closes_the_source(read: int) -> None:
             closed.set()
 
     source = items()
-    frames = ahead(source, 2)
+    frames = prefetch(source, 2)
     for _ in range(read):
         next(frames)
     frames.close()  # type: ignore[attr-defined]
@@ -73,12 +73,12 @@ def test_closing_early_ends_the_thread_and_closes_the_source(read: int) -> None:
     assert closed.is_set() == (read > 0), "what was never begun holds nothing open"
 
 
-def test_nothing_is_read_before_it_is_asked_for() -> None:
-    frames = ahead((i for i in range(3)), 2)
+def test_prefetch_reads_nothing_before_the_first_request() -> None:
+    frames = prefetch((i for i in range(3)), 2)
     assert not readers()
     assert list(frames) == [0, 1, 2]
 
 
-def test_depth_is_at_least_one() -> None:
+def test_prefetch_refuses_a_depth_below_one() -> None:
     with pytest.raises(ValueError, match="depth is 0"):
-        ahead([1], 0)
+        prefetch([1], 0)
