@@ -71,7 +71,7 @@ def test_a_file_too_large_for_its_disk_leaves_nothing_and_names_the_folder(tmp_p
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
-        with pytest.raises(StorageError, match=f"{tmp_path} cannot be written.*the same command continues") as caught:
+        with pytest.raises(StorageError, match=f"{tmp_path} cannot be written.*run the same command again") as caught:
             write_bytes(tmp_path / "file", b"x" * 5000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
