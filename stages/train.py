@@ -54,7 +54,7 @@ def run(dataset: str, params: Params, device: str) -> None:
         if first:
             held.enter_context(lock(run_folder.SCRATCH / f"{dataset}.lock", f"train of {dataset}"))
             kept = run_folder.run_folder(dataset, run_folder.identity(params, dataset, lr, fitting.fit))
-            run_folder.other_runs(kept, tqdm.write)
+            run_folder.list_other_runs(kept, tqdm.write)
             live = held.enter_context(
                 Live(f"metrics/{dataset}/train", dvcyaml=False, save_dvc_exp=False, monitor_system=False)
             )

@@ -1,14 +1,15 @@
-"""Where the state of a training run is kept while it lasts, and by what a run is told from another.
+"""The folder that holds the state of a training run while it lasts, and what tells one run from another.
 
-work/train/<dataset>/<fingerprint>/<seed>/. The fingerprint covers all that the result depends on but the seed, so that
-a run is never continued with other settings, code or data; `run.json` beside the seeds says it in words.
+work/train/<dataset>/<fingerprint>/<seed>/. The fingerprint covers everything that the result depends on except the
+seed, so a run is never continued with other settings, code or data; `run.json` beside the seeds records it in words.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import math
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,21 +19,22 @@ import torch
 
 from seds.config import Params
 from seds.model import distributed
+from seds.retrieval.metrics import flatten
 from seds.shards import INDEX
 from seds.system.code_version import code_version
-from seds.system.files import digest
+from seds.system.files import digest, file_sha256, write_text
 
 SCRATCH = Path("work") / "train"
-KEPT_DAYS = 14  # of runs that nobody has taken up again
 _RECORD = "run.json"
-_SAMPLES, _SAMPLE = 64, 4096  # bytes of a shard that are looked at, and a sample's
+_SAMPLES, _SAMPLE_BYTES = 64, 4096  # of each shard, read for its checksum
+# What to call a part of the record; any other part is a setting.
+_CALLED = {"data": "data", "weights": "initial weights", "torch": "torch version"}
 
 
-def identity(
-    params: Params, dataset: str, lr: float, code: Callable[..., Any], data: Path = Path("data")
-) -> dict[str, Any]:
-    """What the result of training depends on, but the seed. code: the function that trains, whose module and all that
-    it imports count. Raises OSError where the data are not there.
+def identity(params: Params, dataset: str, lr: float, code: Callable[..., Any]) -> dict[str, Any]:
+    """What the result of training depends on, except the seed; run.json. Raises OSError where the data are missing.
+
+    code: the function that trains; its module and everything that it imports count.
     """
     name = params.profile(dataset)
     settings = params.train.model_dump(mode="json", exclude={"small", "published", "seeds"})
@@ -42,10 +44,10 @@ def identity(
         "dataset": params.dataset(dataset).model_dump(mode="json") | {"profile": name},
         "manifest": params.manifest.model_dump(mode="json"),
         "train": settings | profile | {"lr": lr},
-        "weights": {path: _sha256(Path(path)) for path in weights if Path(path).is_file()},
+        "weights": {path: file_sha256(Path(path)) for path in weights if Path(path).is_file()},
         "data": {
-            "manifest": _sha256(data / "manifest" / f"{dataset}.parquet"),
-            **{kind: _shards(data / kind / dataset) for kind in ("pose", "rgb")},
+            "manifest": file_sha256(Path("data/manifest") / f"{dataset}.parquet"),
+            **{kind: _shards_sha256(Path("data") / kind / dataset) for kind in ("pose", "rgb")},
         },
         "code": code_version(code),
         "torch": torch.__version__,
@@ -54,65 +56,76 @@ def identity(
     }
 
 
-def run_folder(dataset: str, run: Mapping[str, Any], root: Path = SCRATCH) -> Path:
-    """The folder of the run of this identity, made if it is not there."""
-    folder = root / dataset / digest(dict(run))[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _RECORD).write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+def run_folder(dataset: str, run: Mapping[str, Any]) -> Path:
+    """The folder of the run with this identity; created with its record if missing. Raises StorageError."""
+    folder = SCRATCH / dataset / digest(dict(run))[:16]
+    write_text(folder / _RECORD, json.dumps(run, indent=2) + "\n")
     return folder
 
 
-def other_runs(folder: Path, tell: Callable[[str], None]) -> None:
-    """Tell of the runs of other identity that were interrupted: how far they are, and how they differ from this one.
-    Those that nobody took up for KEPT_DAYS are removed, and told too. To be called by who holds the dataset's lock.
+def list_other_runs(folder: Path, tell: Callable[[str], None]) -> None:
+    """Tell of each interrupted run of the same dataset: size, age, how it differs, how to resume and how to remove it.
+
+    Removes none: they may be days of work. folder: of this run (`run_folder`), which is not listed. To be called with
+    the dataset's lock held.
     """
-    own = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+    this_run = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
     for other in sorted(path for path in folder.parent.iterdir() if path.is_dir() and path != folder):
-        files = [path for path in other.rglob("*") if path.is_file()]
-        size = sum(path.stat().st_size for path in files) / 1e9
-        days = (time.time() - max((path.stat().st_mtime for path in files), default=0.0)) / 86400
-        if days > KEPT_DAYS:
-            shutil.rmtree(other)
-            tell(f"train: removed {other} ({size:.2f} GB), a run that was interrupted {days:.0f} days ago")
-            continue
-        try:
-            differences = ", ".join(_differences(json.loads((other / _RECORD).read_text(encoding="utf-8")), own))
-        except (OSError, ValueError):
-            differences = "no readable " + _RECORD
+        files = [path.stat() for path in other.rglob("*") if path.is_file()]
+        size = sum(file.st_size for file in files)
+        age = time.time() - max((file.st_mtime for file in files), default=other.stat().st_mtime)
         tell(
-            f"train: an interrupted run waits in {other} ({size:.2f} GB). It is not this one: {differences}. With its "
-            f"settings it goes on; without need of it: rm -r {other}"
+            f"train: an interrupted run is kept in {other} ({_size(size)}, last written {_age(age)} ago). "
+            f"{_compared(other / _RECORD, this_run)} To remove it: rm -r {shlex.quote(str(other))}"
         )
 
 
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
-    first, second = dict(_flat(there)), dict(_flat(here))
-    for name in first | second:
-        if first.get(name) != second.get(name):
-            if name == "code" or name.startswith(("data", "weights")):
-                yield f"other {name.replace('.', ' ')}"
-            else:
-                yield f"{name} {first.get(name)} (here {second.get(name)})"
+def _compared(record: Path, this_run: Mapping[str, Any]) -> str:
+    """How the run of a record differs from this one, and what resumes it; two sentences."""
+    try:
+        other, here = (dict(flatten(run, ".")) for run in (json.loads(record.read_text(encoding="utf-8")), this_run))
+    except (OSError, ValueError, AttributeError):
+        return f"{record} is not readable, so it cannot be resumed."
+    differing = [name for name in other | here if other.get(name) != here.get(name)]
+    return f"It differs in {', '.join(_differences(differing, other, here))}. {_how_to_resume(differing)}"
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+def _differences(names: list[str], other: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
+    for name in names:
+        section, _, rest = name.partition(".")
+        if section == "code":
+            yield "the code"
+        elif section in ("data", "weights"):  # checksums
+            yield f"{section} {rest}"
         else:
-            yield f"{prefix}{name}", value
+            yield f"{name} {other.get(name)} (here {here.get(name)})"
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _how_to_resume(differing: list[str]) -> str:
+    sections = [name.partition(".")[0] for name in differing]
+    needed = " and ".join(dict.fromkeys(_CALLED.get(section, "settings") for section in sections if section != "code"))
+    if "code" in sections:
+        return f"Only its version of the code{f', with its {needed},' if needed else ''} can resume it."
+    return f"With its {needed}, the same command resumes it."
 
 
-def _shards(folder: Path) -> str:
-    """Of a shard folder: its index, and of each shard the size, the header and samples of the tensors.
+def _size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{math.ceil(size / 1e6)} MB"
 
-    A header names the videos, how they were extracted and a fingerprint of their content; the samples tell apart what
-    was imported, which has none. Reading all of it would take minutes for a large corpus.
+
+def _age(seconds: float) -> str:
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'s' * (count > 1)}"
+    return "less than a minute"
+
+
+def _shards_sha256(folder: Path) -> str:
+    """sha256 (hex) over a folder of shards: its index, and of each shard the size, header and samples of the tensors.
+
+    A header names the videos, how they were extracted and a fingerprint of their content; imported shards have no
+    fingerprint, so the samples tell them apart. Reading every byte of a large corpus would take minutes.
     """
     checksum = hashlib.sha256((folder / INDEX).read_bytes())
     for path in sorted(folder.glob("*.safetensors")):
@@ -123,5 +136,5 @@ def _shards(folder: Path) -> str:
             start = file.tell()
             for i in range(_SAMPLES):
                 file.seek(start + (size - start) * i // _SAMPLES)
-                checksum.update(file.read(_SAMPLE))
+                checksum.update(file.read(_SAMPLE_BYTES))
     return checksum.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,15 @@ def over_seeds(measured: Sequence[Mapping[str, Mapping[str, Mapping[str, float]]
 
 def rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, DIGITS) for name, value in values.items()}
+
+
+def flatten(values: Mapping[str, Any], separator: str = "/") -> Iterator[tuple[str, Any]]:
+    """("dev/fusion/t2v/R@1", 50.0), ...: nested values by the path of their names, in order."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}{separator}{path}", inner) for path, inner in flatten(value, separator))
+        else:
+            yield name, value
 
 
 DIRECTIONS = ("t2v", "v2t")

@@ -9,12 +9,12 @@ is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dvclive import Live
 
-from seds.retrieval.metrics import over_seeds
+from seds.retrieval.metrics import flatten, over_seeds
 from seds.retrieval.ranks import Metrics
 from seds.training.fitting import Fit
 from seds.training.run_state import Values
@@ -43,8 +43,8 @@ class Curves:
             for figure, added in rows(values).items():
                 self._rows[figure] += [own | row for row in added]
                 self._live.log_plot(figure, self._rows[figure], x="epoch", y="value")
-            for name, value in flat(values, prefix):
-                self._live.log_metric(name, value, plot=False)
+            for name, value in flatten(values):
+                self._live.log_metric(prefix + name, value, plot=False)
             self._live.next_step()
 
         return write
@@ -85,15 +85,6 @@ def _by_stream(streams: Metrics, split: str, names: Sequence[str]) -> list[Row]:
         for direction, metrics in directions.items()
         for name in names
     ]
-
-
-def flat(values: Values, prefix: str = "") -> Iterator[tuple[str, float]]:
-    """("dev/fusion/t2v/R@1", 50.0), ... of nested metrics."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{name}/")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def summary(fits: Sequence[Fit]) -> dict[str, Any]:

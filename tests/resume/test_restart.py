@@ -109,5 +109,5 @@ def test_a_run_of_other_settings_is_not_continued(tmp_path: Path) -> None:
     assert end(start(project)) == 0
     log = (project / "log").read_text()
     assert "continued" not in log
-    assert "It is not this one: train.lr 0.001 (here 0.0005). With its settings it goes on" in log
+    assert "It differs in train.lr 0.001 (here 0.0005). With its settings, the same command resumes it." in log
     assert list(kept(project)) == list(waiting)
