@@ -10,6 +10,7 @@ a *profile*: `published` (the sizes of the paper) and `small` (a laptop). A corp
 from __future__ import annotations
 
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -308,7 +309,7 @@ class Params(Section):
         """ "cpu" or "cuda"."""
         if self.machine.device != "auto":
             return self.machine.device
-        import torch  # dear to import, and most readers of parameters never ask
+        import torch  # slow to import, and most readers of parameters never ask
 
         return "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -325,12 +326,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         return Params.model_validate(raw)
     except ValidationError as error:
         lines = [
-            f"  {'.'.join(map(str, e['loc'])) or '(top level)'}: {e['msg']}, got {_brief(e['input'])}"
+            f"  {'.'.join(map(str, e['loc'])) or '(top level)'}: {e['msg']}, got {brief(e['input'])}"
             for e in error.errors()
         ]
         raise ConfigError(f"{path} is not valid:\n" + "\n".join(lines)) from None
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
