@@ -1,16 +1,16 @@
 """What the extraction's ways of computing save, each measured against the plain way in one run.
 
-    OMP_NUM_THREADS=1 python benchmarks/extraction_speed.py mmpose     batches against mmpose's own inference_topdown
-    OMP_NUM_THREADS=1 python benchmarks/extraction_speed.py i3d        one pass against decoding and running each window
-    OMP_NUM_THREADS=1 python benchmarks/extraction_speed.py compile    the I3D with torch.compile against without
-    OMP_NUM_THREADS=1 python benchmarks/extraction_speed.py workers --frames 1000     MediaPipe by 2 processes against 1
+    python benchmarks/extraction_speed.py mmpose     batches against mmpose's own inference_topdown
+    python benchmarks/extraction_speed.py i3d        one pass against decoding and running each window
+    python benchmarks/extraction_speed.py compile    the I3D with torch.compile against without
+    python benchmarks/extraction_speed.py workers --frames 1000     MediaPipe by 2 processes against 1
 
 The two ways take turns, and each one's best round counts, so that a machine busy otherwise does least harm; what they
 compute is compared too. The video is a rendered signer at 960x540, a few seconds long. `--profile published` takes the
 paper's networks (RTMW-l at 384x288, I3D of full width at 224 px with a window every frame) in place of small ones,
 `--device cuda` a GPU. Weights are random: time does not depend on them.
 
-Found on two cores; the first three while they had other work as well:
+Both have one thread, as a worker of the stages has. Found on two cores; the first three while these had other work:
     mmpose      389 ms a frame by itself, 222 in batches; 1.8 times as fast, keypoints equal
     i3d         312 ms a window by itself, 98 in one pass; 3.2 times as fast. published: 1098 and 772, 1.4 times
     compile     1.06 times as fast after 92 s of compiling, hence off by default
@@ -28,6 +28,10 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+
+from seds.system.threads import ONE_THREAD
+
+os.environ.update(ONE_THREAD)  # before torch is loaded: as in each worker of the stages
 
 import cv2
 import numpy as np

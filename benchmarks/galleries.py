@@ -38,6 +38,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from seds.system.threads import wait_asleep
+
+wait_asleep()  # before torch is loaded
+
 import numpy as np
 import torch
 from safetensors import safe_open

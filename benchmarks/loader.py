@@ -43,6 +43,10 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from seds.system.threads import wait_asleep
+
+wait_asleep()  # before torch is loaded
+
 import numpy as np
 import pandas as pd
 import torch

@@ -33,6 +33,10 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from seds.system.threads import wait_asleep
+
+wait_asleep()  # before torch is loaded
+
 import numpy as np
 import pandas as pd
 

@@ -25,6 +25,10 @@ import subprocess
 import sys
 import time
 
+from seds.system.threads import wait_asleep
+
+wait_asleep()  # before torch is loaded
+
 import torch
 
 from seds.config import Losses, ModelSizes, load_params

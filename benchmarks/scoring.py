@@ -24,6 +24,10 @@ import argparse
 import resource
 import time
 
+from seds.system.threads import wait_asleep
+
+wait_asleep()  # before torch is loaded
+
 import numpy as np
 import torch
 from torch import Tensor

@@ -24,6 +24,10 @@ import time
 from contextlib import closing
 from urllib.parse import urlencode, urlsplit
 
+from seds.system.threads import wait_asleep
+
+wait_asleep()  # before torch is loaded
+
 import numpy as np
 import psutil
 

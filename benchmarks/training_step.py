@@ -17,6 +17,10 @@ import resource
 import time
 from collections.abc import Callable
 
+from seds.system.threads import wait_asleep
+
+wait_asleep()  # before torch is loaded
+
 import torch
 from peak_memory import MB, random_batch
 from torch import Tensor, nn

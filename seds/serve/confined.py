@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from seds.errors import SedsError
-from seds.system.workers import ONE_THREAD, die_with_parent, environment
+from seds.system.threads import ONE_THREAD
+from seds.system.workers import die_with_parent, environment
 
 MB = 1 << 20
 _START_S = 180.0  # libraries and a model may come from a slow disk

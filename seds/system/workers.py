@@ -20,10 +20,9 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from seds.errors import SedsError
+from seds.system.threads import ONE_THREAD
 
 _STARTS = 2  # failed ones in a row after which there is no use in another
-# Many processes of one thread each decode and detect faster than few of many; read when these libraries load.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 Build = Callable[[], Callable[[Any], Any]]
 
