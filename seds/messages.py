@@ -1,5 +1,4 @@
-"""Texts of a corpus, such as ids and sentences, made fit to be printed and to name files by; and many rows, summed
-up."""
+"""Showing what a corpus holds: ids and texts made fit to be printed and to name files by, and skipped rows counted."""
 
 from __future__ import annotations
 
@@ -15,14 +14,14 @@ _HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrog
 _NAME_LENGTH = 100
 
 
-def legible(text: str, limit: int = 200) -> str:
+def printable(text: str, limit: int = 200) -> str:
     r"""The text on one line: control characters as escapes such as \n, and what exceeds `limit` characters counted."""
     rest = len(text) - limit
     line = "".join(repr(c)[1:-1] if c in _BIDI or unicodedata.category(c) in _HIDDEN else c for c in text[:limit])
     return f"{line}… ({rest:,} more characters)" if rest > 0 else line
 
 
-def file_name(text: str) -> str:
+def safe_filename(text: str) -> str:
     """A file name, without suffix, for an id: itself where it is harmless, else its ASCII letters and a digest.
 
     Differs for different ids, whatever slashes, dots, control characters or lengths they have.
@@ -34,14 +33,16 @@ def file_name(text: str) -> str:
     return f"{plain}-{digest}" if plain else digest
 
 
-def left_out(rows: Iterable[tuple[str, str, str]], total: int, names: int = 5) -> str:
-    """Lines that count the left-out rows of `total` by reason, commonest first, with the first `names` of each.
+def summarise_skipped(rows: Iterable[tuple[str, str, str]], total: int, names: int = 5) -> str:
+    """Lines that count the skipped rows of `total` by reason, commonest first, with the first `names` of each.
 
-    rows: (reason, name, detail) of each row left out. Control characters in them are shown as escapes.
+    rows: (reason, name, detail) of each skipped row. Control characters in them are shown as escapes.
     """
     by_reason: dict[str, list[str]] = defaultdict(list)
     for reason, name, detail in rows:
-        by_reason[reason].append(f"{legible(name, 100)}: {legible(detail, 400)}" if detail else legible(name, 100))
+        by_reason[reason].append(
+            f"{printable(name, 100)}: {printable(detail, 400)}" if detail else printable(name, 100)
+        )
     lines = [f"{sum(map(len, by_reason.values()))} of {total} left out"]
     for reason, cases in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         lines.append(f"  {reason}: {len(cases)}")

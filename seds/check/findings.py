@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pandera.pandas as pa
 
-from seds.messages import legible
+from seds.messages import printable
 
 ERROR, WARNING = "error", "warning"
 
@@ -46,8 +46,8 @@ def report(findings: pd.DataFrame, examples: int = 3) -> str:
     for severity, kind, rows in sorted(groups, key=lambda group: (group[0] != ERROR, -len(group[2]))):
         lines.append(f"{severity:<9}{len(rows):>9,}  {kind}")
         for row in rows.head(examples).itertuples():
-            subject = legible(row.video_id or row.path, 80)
-            lines.append(f"{'':<20}  {subject}: {legible(row.detail, 200)}" if subject else f"{'':<22}{row.detail}")
+            subject = printable(row.video_id or row.path, 80)
+            lines.append(f"{'':<20}  {subject}: {printable(row.detail, 200)}" if subject else f"{'':<22}{row.detail}")
         if len(rows) > examples:
             lines.append(f"{'':<20}  and {len(rows) - examples:,} more")
     errors = int((findings["severity"] == ERROR).sum())

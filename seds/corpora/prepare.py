@@ -21,7 +21,7 @@ from seds.config import Dataset
 from seds.corpora.headers import File, read_headers
 from seds.corpora.readers import reader, texts
 from seds.extraction import imported
-from seds.messages import left_out
+from seds.messages import summarise_skipped
 from seds.timing import duration_s
 from seds.video.boxes import Box, format_box, parse_box
 
@@ -122,7 +122,7 @@ def summary(videos: pd.DataFrame) -> str:
     """What a VIDEOS table holds, by split; then what cannot be used, and why."""
     bad = videos[videos["status"] != "ok"]
     rows = zip(bad["status"], bad["video_id"], bad["detail"], strict=True)
-    return counts(videos) + (f"\n{left_out(rows, len(videos))}" if len(bad) else "")
+    return counts(videos) + (f"\n{summarise_skipped(rows, len(videos))}" if len(bad) else "")
 
 
 def counts(videos: pd.DataFrame) -> str:

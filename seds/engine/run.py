@@ -23,7 +23,7 @@ from seds.engine.progress import Progress
 from seds.engine.suspects import ALONE, LIMIT, Journal, Suspects
 from seds.extraction.assemble import DamagedError, assemble
 from seds.extraction.extractor import Build, Failure, Outcome, Video, read_video
-from seds.messages import left_out, legible
+from seds.messages import printable, summarise_skipped
 from seds.system.code_version import code_version
 from seds.system.files import EngineError, digest
 from seds.system.locks import lock
@@ -170,7 +170,7 @@ class _Run:
         self._tell(video, self.failures[video.identity])
 
     def _tell(self, video: Video, failure: Failure) -> None:
-        tqdm.write(legible(f"{self.kind}: {video.video_id} failed: {failure}", limit=500))
+        tqdm.write(printable(f"{self.kind}: {video.video_id} failed: {failure}", limit=500))
 
 
 def _report(run: _Run, videos: Sequence[Video], corpus: str, done: str) -> None:
@@ -181,7 +181,7 @@ def _report(run: _Run, videos: Sequence[Video], corpus: str, done: str) -> None:
     if without:
         failures = [(video, run.outcome(video)) for video in without]
         rows = [(f.reason, v.video_id, f.detail) for v, f in failures if isinstance(f, Failure)]
-        tqdm.write(left_out(rows, len(videos)))
+        tqdm.write(summarise_skipped(rows, len(videos)))
         tqdm.write(f"dvc repro --force {run.kind}@{corpus} tries again what vanished, changed or lacked memory;")
         tqdm.write(f"  what is at fault itself, after rm -r {run.parts.failures}")
         tqdm.write(f"  what was set aside, after rm -r {run.suspects.deaths}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from seds.messages import legible
+from seds.messages import printable
 from seds.retrieval.metrics import rounded, summarise
 from seds.retrieval.ranks import Ranking
 
@@ -52,14 +52,14 @@ def by_signer(signers: Sequence[str], sentence_of: np.ndarray) -> Parts:
     """Videos by who signs them, most videos first; a sentence counts for everyone who signs it.
 
     signers: of each video; "" where unknown, which is in no part. Beyond SIGNERS names the rest is OTHERS. Names are
-    made legible, and numbered where that made two alike.
+    made printable, and numbered where that makes two alike.
     """
     of = np.array(signers, dtype=object)
     names, counts = np.unique(of[of != ""], return_counts=True)
     names = names[np.argsort(-counts, kind="stable")]
     known: dict[str, list[str]] = {}
     for name in names[: SIGNERS if len(names) > SIGNERS else None]:
-        shown = legible(name, 40)
+        shown = printable(name, 40)
         known[f"{shown} ({len(known)})" if shown in known else shown] = [name]
     if len(names) > SIGNERS:
         known[OTHERS] = list(names[SIGNERS:])

@@ -17,7 +17,7 @@ import pandas as pd
 
 from seds.data.joints import HAND_BONES
 from seds.errors import SedsError
-from seds.messages import file_name
+from seds.messages import safe_filename
 from seds.shards import ShardReader
 from seds.show.draw import BODY_BONES, FACE_LINES
 from seds.skeleton import BODY, FACE, FOOT, JOINT, JOINT_NAMES, LEFT_HAND, RIGHT_HAND
@@ -44,7 +44,7 @@ def export_keypoints(videos: pd.DataFrame, pose: ShardReader, output: Path) -> i
     if found.empty:
         raise ExportError(f"{pose.folder}: no video has keypoints; run: dvc repro pose@{pose.folder.name}")
     output.mkdir(parents=True, exist_ok=True)
-    names = [f"{file_name(video_id)}.pose" for video_id in found["video_id"]]
+    names = [f"{safe_filename(video_id)}.pose" for video_id in found["video_id"]]
     for name, video in zip(names, found.itertuples(), strict=True):
         (keypoints,) = pose.read(video.video_id, ("keypoints",))
         write_pose(output / name, keypoints, video.width, video.height, video.fps)

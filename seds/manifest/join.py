@@ -19,7 +19,7 @@ from seds import tables
 from seds.config import Windows
 from seds.data import hands
 from seds.data.windows import pose_windows
-from seds.messages import left_out
+from seds.messages import summarise_skipped
 from seds.shards import ShardReader
 from seds.skeleton import JOINTS
 
@@ -93,7 +93,7 @@ def summary(manifest: pd.DataFrame) -> str:
         empty += [] if len(usable) else [split]
     bad = manifest[~manifest["usable"]]
     if len(bad):
-        lines.append(left_out(zip(bad["reason"], bad["video_id"], bad["detail"], strict=True), len(manifest)))
+        lines.append(summarise_skipped(zip(bad["reason"], bad["video_id"], bad["detail"], strict=True), len(manifest)))
     lines += [f"warning: no usable video in split {split!r}" for split in empty]
     return "\n".join(lines)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from seds.messages import legible
+from seds.messages import printable
 
 _JPEG_QUALITY = 75
 
@@ -24,7 +24,7 @@ def environment(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["legible"] = legible
+    made.filters["printable"] = printable
     return made
 
 

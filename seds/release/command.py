@@ -26,7 +26,7 @@ def import_features(
     """
     from seds.corpora.captions import RELEASES
     from seds.corpora.prepare import summary
-    from seds.messages import left_out
+    from seds.messages import summarise_skipped
     from seds.release.features import import_release
 
     place = output or Path("data/raw") / name
@@ -35,7 +35,7 @@ def import_features(
     failed = done.rgb[done.rgb["status"] != "ok"]
     if len(failed):
         reasons = zip(failed["status"], failed["video_id"], failed["detail"], strict=True)
-        typer.echo("RGB features: " + left_out(reasons, len(done.rgb)))
+        typer.echo("RGB features: " + summarise_skipped(reasons, len(done.rgb)))
     release = RELEASES[corpus]
     margin = "null" if release.wrist_margin is None else release.wrist_margin / release.height
     typer.echo(f"\nIt lies in {place}. Next, in params.yaml:\n\ndatasets:\n  {name}:")

@@ -17,7 +17,7 @@ from seds.data import samples
 from seds.extraction import imported
 from seds.extraction.extractor import Build, Extraction, Extractor, Video
 from seds.index.store import Header, SearchError
-from seds.messages import legible
+from seds.messages import printable
 from seds.pose.estimators import estimator
 from seds.rgb.extractor import build_extractor, describe
 from seds.system import workers
@@ -89,7 +89,7 @@ def extractors(header: Header, params: Params) -> Extractors:
 
 def load_clip(path: Path, how: Extractors, rules: Windows, wrist_margin: float | None) -> Clip:
     """Raises SearchError: no video, too damaged, or no hand in it."""
-    name = legible(path.name)
+    name = printable(path.name)
     try:
         info = probe(path)
     except (VideoError, OSError) as error:
@@ -115,7 +115,7 @@ def ready_clip(path: Path, found: Extracted, how: Extractors, rules: Windows, wr
     )
     if not len(prepared.raw_frames):
         raise SearchError(
-            f"{legible(path.name)}: no hand was seen in any of its {len(keypoints)} frames; there is nothing to compare"
+            f"{printable(path.name)}: no hand is visible in any of its {len(keypoints)} frames; nothing to compare"
         )
     ready = samples.Video(**vars(prepared), features=features["features"], video_id=path.name, sentence_id="", text="")
     return Clip(ready, frame_edges(found.pose.tensors.get(FRAME_TIMES), len(keypoints), info.fps))

@@ -20,7 +20,7 @@ import pandas as pd
 from seds.config import ConfigError, Params, load_params
 from seds.index.encoding import Encoded, encode_texts, encode_videos, window_times
 from seds.index.store import TEXT, Header, Index, SearchError, model_digest, open_index
-from seds.messages import legible
+from seds.messages import printable
 from seds.model import checkpoint
 from seds.model.checkpoint import CheckpointError
 from seds.model.seds import SEDS
@@ -173,8 +173,8 @@ class Gallery:
         row = self._row_of.get(video_id)
         if row is None:
             near = difflib.get_close_matches(video_id[:200], list(self._row_of)[:10_000], 3, 0.6)
-            similar = f"; similar: {', '.join(map(legible, near))}" if near else ""
-            raise SearchError(f"the gallery of {self.header.dataset} has no video {legible(video_id)!r}{similar}")
+            similar = f"; similar: {', '.join(map(printable, near))}" if near else ""
+            raise SearchError(f"the gallery of {self.header.dataset} has no video {printable(video_id)!r}{similar}")
         stored = self.index.video_tokens
         start, stop = stored[self.streams[0]].offsets[row : row + 2].tolist()
         valid = int(stored[self.streams[0]].valid[row])
@@ -209,7 +209,7 @@ class Gallery:
     def _stream(self, name: str | None) -> str:
         if name is not None and name not in self.streams:
             known = ", ".join(self.streams)
-            raise SearchError(f"unknown stream {legible(name, 40)!r}; the model of {self.header.dataset} has {known}")
+            raise SearchError(f"unknown stream {printable(name, 40)!r}; the model of {self.header.dataset} has {known}")
         return name or self.streams[0]
 
     def _text_query(self, text: str) -> Query:

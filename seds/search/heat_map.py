@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seds.messages import legible
+from seds.messages import printable
 from seds.search.alignment import Alignment, cell_edges
 
 _LETTERS = 24  # of a word beside its row
@@ -41,4 +41,4 @@ def write(path: Path, alignment: Alignment, title: str = "") -> None:
 
 def _plain(text: str, limit: int) -> str:
     """Dollars would start a formula."""
-    return legible(text, limit).replace("$", r"\$")
+    return printable(text, limit).replace("$", r"\$")

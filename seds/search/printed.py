@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from seds.messages import legible
+from seds.messages import printable
 from seds.search.alignment import Alignment
 from seds.search.gallery import SentenceHit, VideoHit
 
@@ -50,8 +50,8 @@ def _row(hit: Hit) -> list[str]:
     if isinstance(hit, VideoHit):
         first = hit.start_s or 0.0
         time = f"{first:.2f}-{first + hit.duration_s:.2f} s"
-        return [*start, legible(hit.video_id, _ID), time, hit.split, legible(hit.text, _TEXT)]
-    return [*start, legible(hit.sentence_id, _ID), str(len(hit.video_ids)), legible(hit.text, _TEXT)]
+        return [*start, printable(hit.video_id, _ID), time, hit.split, printable(hit.text, _TEXT)]
+    return [*start, printable(hit.sentence_id, _ID), str(len(hit.video_ids)), printable(hit.text, _TEXT)]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -65,7 +65,7 @@ def _moments(alignment: Alignment) -> list[str]:
     """Shares are of the word's whole weight, the rest of which lies on other windows."""
     moments = zip(alignment.words, alignment.moments, alignment.class_weights, strict=True)
     return [
-        f"{moment.start_s:6.2f}-{moment.end_s:.2f} s  {legible(word, _ID)}  "
+        f"{moment.start_s:6.2f}-{moment.end_s:.2f} s  {printable(word, _ID)}  "
         f"({moment.score * (1 - whole):.0%} of its weight, {whole:.0%} on the video as a whole)"
         for word, moment, whole in moments
     ]

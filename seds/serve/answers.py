@@ -1,11 +1,12 @@
-"""What the page is told: results as plain values for JSON. Paths stay here, and texts of the corpus become legible."""
+"""What the page is told: results as plain values for JSON. Paths stay here, and texts of the corpus become
+printable."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from seds.messages import legible
+from seds.messages import printable
 from seds.search.alignment import Alignment, cell_edges
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ def video(row: Mapping[str, Any]) -> dict[str, Any]:
     """A video of the gallery. Its id is as it is, for asking; `name` is for showing."""
     return {
         "video": row["video_id"],
-        "name": legible(row["video_id"], 80),
-        "text": legible(row["text"], SENTENCE_CHARS),
-        "signer": legible(row["signer"], 40),
+        "name": printable(row["video_id"], 80),
+        "text": printable(row["text"], SENTENCE_CHARS),
+        "signer": printable(row["signer"], 40),
         "split": row["split"],
         "seconds": float(row["duration_s"]),
     }
@@ -37,7 +38,7 @@ def sentence_hit(hit: SentenceHit, videos: list[dict[str, Any]], own: bool) -> d
     return {
         "rank": hit.rank,
         "score": float(hit.score),
-        "text": legible(hit.text, SENTENCE_CHARS),
+        "text": printable(hit.text, SENTENCE_CHARS),
         "videos": videos,
         "more": len(hit.video_ids) - len(videos),
         "own": own,
@@ -47,7 +48,7 @@ def sentence_hit(hit: SentenceHit, videos: list[dict[str, Any]], own: bool) -> d
 def why(alignment: Alignment, seconds: float) -> dict[str, Any]:
     """Words and their weights on windows, of which `edges` bound the cells; s from the start of the video's cut."""
     return {
-        "words": [legible(word, 60) for word in alignment.words],
+        "words": [printable(word, 60) for word in alignment.words],
         "edges": [round(float(t), 3) for t in cell_edges(alignment.times)],
         "weights": [[round(float(w), 4) for w in row] for row in alignment.weights],
         "moments": [

@@ -25,7 +25,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from seds.index.store import SearchError
-from seds.messages import legible
+from seds.messages import printable
 from seds.serve import pages
 from seds.serve.guard import Guard
 from seds.serve.problem import Problem
@@ -143,4 +143,4 @@ def _answer_problems(app: FastAPI) -> None:
 
 
 def _what_is_wrong(error: Mapping[str, Any]) -> str:
-    return legible(f"{error['loc'][-1]}: {error['msg']}", 200)
+    return printable(f"{error['loc'][-1]}: {error['msg']}", 200)

@@ -35,7 +35,7 @@ def static_files() -> dict[str, StaticFile]:
 
 
 def render(site: Site) -> str:
-    """The page, HTML. Every text of the corpus is made legible and escaped."""
+    """The page, HTML. Every text of the corpus is made printable and escaped."""
     header = site.gallery.header
     template = environment("seds.serve").get_template("serve.html.j2")
     return template.render(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seds.config import Serve
-from seds.messages import legible
+from seds.messages import printable
 from seds.search.gallery import EncodedClip, Gallery
 from seds.serve import answers, clip_worker, films
 from seds.serve.cache import Cache
@@ -132,7 +132,7 @@ class Site:
         if len(text) > self.limits.query_chars:
             raise Problem(422, f"the query has {len(text):,} characters; at most {self.limits.query_chars:,} are read")
         if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n\r" for c in text):
-            raise Problem(422, f"the query holds control characters: {legible(text, 60)}")
+            raise Problem(422, f"the query holds control characters: {printable(text, 60)}")
         return text
 
     def _count(self, k: int) -> int:
@@ -165,7 +165,7 @@ class Site:
             found = clip_worker.read(answer)
             clip.encoded = self.gallery.encode_extracted(clip.path, found)
         except (RefusedError, BrokenError, ValueError) as error:
-            reason = legible(str(error).removeprefix(f"{clip.path}: ").removeprefix(f"{clip.path.name}: "))
+            reason = printable(str(error).removeprefix(f"{clip.path}: ").removeprefix(f"{clip.path.name}: "))
             raise Problem(422, f"this clip cannot be used: {reason}") from None
         clip.film = self._playable(clip.path, found.info)
 

@@ -16,7 +16,7 @@ import pandas as pd
 from seds import tables
 from seds.config import Params, Windows
 from seds.errors import SedsError
-from seds.messages import file_name, legible
+from seds.messages import printable, safe_filename
 from seds.shards import ShardReader
 from seds.show.draw import Colour, draw, draw_box, draw_crops
 from seds.show.quality import Track, follow
@@ -101,15 +101,19 @@ def find(corpus: Corpus, video_id: str) -> Clip:
     """The video of that id. Raises ShowError: unknown, with ids like it, or without keypoints, with the reason."""
     rows = corpus.videos[corpus.videos["video_id"] == video_id]
     if rows.empty:
-        raise ShowError(f"{corpus.name} has no video {legible(video_id)!r}{_like(video_id, corpus.videos['video_id'])}")
+        raise ShowError(
+            f"{corpus.name} has no video {printable(video_id)!r}{_like(video_id, corpus.videos['video_id'])}"
+        )
     video = next(rows.itertuples())
     if video.status != "ok":
-        raise ShowError(f"{legible(video_id)!r} has no keypoints, it is {video.status}: {legible(video.detail, 400)}")
+        raise ShowError(
+            f"{printable(video_id)!r} has no keypoints, it is {video.status}: {printable(video.detail, 400)}"
+        )
     if video_id not in corpus.pose:
         index = corpus.pose.index
         details = index.loc[index["video_id"] == video_id, "detail"].tolist()
         why = details[0] if details else f"not in the pose index; run: dvc repro pose@{corpus.name}"
-        raise ShowError(f"{legible(video_id)!r} has no keypoints: {legible(why, 400)}")
+        raise ShowError(f"{printable(video_id)!r} has no keypoints: {printable(why, 400)}")
     return corpus.clip(video)
 
 
@@ -178,7 +182,7 @@ def write_sheet(corpus: Corpus, video_id: str, output: Path | None, frames: int)
     Raises ShowError (unknown video, none to show, a suffix other than .png, .jpg, .jpeg), ShardError, VideoError.
     """
     clip = find(corpus, video_id)
-    path = output or FOLDER / corpus.name / f"{file_name(video_id)}.png"
+    path = output or FOLDER / corpus.name / f"{safe_filename(video_id)}.png"
     if path.suffix.lower() not in _IMAGES:
         raise ShowError(
             f"{path}: a contact sheet is one of {', '.join(_IMAGES)}, not {path.suffix or 'without suffix'!r}"
@@ -207,8 +211,8 @@ def _decoded(clip: Clip, numbers: Sequence[int]) -> Iterable[np.ndarray]:
 
 
 def _title(clip: Clip) -> str:
-    about = [clip.split, clip.signer and f"signer {legible(clip.signer, 40)}"]
-    return "  ·  ".join([legible(clip.video_id, 90), *filter(None, about)])
+    about = [clip.split, clip.signer and f"signer {printable(clip.signer, 40)}"]
+    return "  ·  ".join([printable(clip.video_id, 90), *filter(None, about)])
 
 
 def _captions(clip: Clip) -> tuple[str, str]:
@@ -219,9 +223,9 @@ def _captions(clip: Clip) -> tuple[str, str]:
     cut = ""
     if clip.start_s is not None or clip.end_s is not None:
         end = "end" if clip.end_s is None else f"{clip.end_s:.2f} s"
-        cut = f"{clip.start_s or 0:.2f} s to {end} of {legible(Path(clip.path).name, 40)}"
+        cut = f"{clip.start_s or 0:.2f} s to {end} of {printable(Path(clip.path).name, 40)}"
     video = "" if clip.path else "no video was released"
-    return legible(clip.text, 180), "   |   ".join(filter(None, [counts, rate, cut, video, legend]))
+    return printable(clip.text, 180), "   |   ".join(filter(None, [counts, rate, cut, video, legend]))
 
 
 def _label(text: str, width: int, colour: Colour) -> np.ndarray:
@@ -236,4 +240,4 @@ def _like(video_id: str, known: pd.Series) -> str:
     text = video_id[:200]
     holding = [name for name in known if text and text in name][:5]
     near = holding or difflib.get_close_matches(text, known.tolist(), 5, 0.5)
-    return "; similar: " + ", ".join(legible(name) for name in near) if near else f"; it has {len(known)} videos"
+    return "; similar: " + ", ".join(printable(name) for name in near) if near else f"; it has {len(known)} videos"

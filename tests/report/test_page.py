@@ -19,7 +19,7 @@ from seds.evaluation import results
 from seds.evaluation.curves import histogram, recall
 from seds.evaluation.measure import Evaluation, metric_files
 from seds.evaluation.results import ResultError, Similarity
-from seds.messages import legible
+from seds.messages import printable
 from seds.pages.html import jpeg_url
 from seds.report.page import Results, open_results, page
 from seds.retrieval import ranks
@@ -162,8 +162,8 @@ def test_hostile_texts_are_shown_and_nothing_else() -> None:
     assert not {"\0", "\x1b", "\u202e"} & set(html)
     assert "49" not in "".join(seen.texts["bdi"])
     for text in HOSTILE:
-        assert seen.texts["bdi"].count(legible(text)) >= 2, "as answer of both directions"
-        assert legible(f"{text} ", 80) in seen.texts["bdi"]
+        assert seen.texts["bdi"].count(printable(text)) >= 2, "as answer of both directions"
+        assert printable(f"{text} ", 80) in seen.texts["bdi"]
     for link in seen.of("a"):
         parts = urlsplit(str(link["href"]))
         assert (parts.scheme, parts.netloc, parts.path, parts.fragment) == ("http", "127.0.0.1:8000", "/", "")

@@ -104,7 +104,7 @@ def test_a_clip_whose_rate_varies_has_the_times_of_its_own_frames(gallery: Galle
 
 def test_a_film_without_a_hand_and_a_file_that_is_no_film_are_told(gallery: Gallery, tmp_path: Path) -> None:
     film(tmp_path / "empty.mp4")
-    with pytest.raises(SearchError, match=r"^empty.mp4: no hand was seen in any of its 12 frames"):
+    with pytest.raises(SearchError, match=r"^empty.mp4: no hand is visible in any of its 12 frames"):
         gallery.encode_clip(tmp_path / "empty.mp4")
     (tmp_path / "text.mp4").write_text("a text")
     with pytest.raises(SearchError, match=r"^text.mp4 is no video that can be read"):

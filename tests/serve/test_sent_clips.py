@@ -58,7 +58,7 @@ def test_a_clip_gives_the_sentences_that_the_gallery_gives_while_others_wait_or_
     for other in others:
         failed = served.finished(other.json["clip"])
         assert failed.status == 422
-        assert "no hand was seen in any of its 12 frames" in failed.json["error"]
+        assert "no hand is visible in any of its 12 frames" in failed.json["error"]
         assert "clip-" not in failed.json["error"], "its name here is nobody's business"
     left = files_below(served.root) - before
     assert {path.suffix for path in left} <= {".mp4"}, left

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from seds import tables
 from seds.cli import app
 from seds.config import load_params
-from seds.messages import legible
+from seds.messages import printable
 from seds.show.contact_sheet import open_corpus
 from seds.show.keypoint_quality import KEYPOINT_QUALITY, measure_corpus
 from seds.show.quality_page import LEFT_OUT_ROWS, TABLE_ROWS, page
@@ -107,8 +107,8 @@ def test_hostile_texts_are_shown_and_nothing_else(tmp_path: Path) -> None:
     assert "<b> 1" in "".join(seen.texts["p"]), "the shards' header is a text, too"
     shown_texts = seen.texts["bdi"]
     for text in HOSTILE:
-        assert shown_texts.count(legible(text)) >= 2, "as id and as sentence"
-        assert f"lost {text}"[:80] in shown_texts or legible(f"lost {text}") in shown_texts
+        assert shown_texts.count(printable(text)) >= 2, "as id and as sentence"
+        assert f"lost {text}"[:80] in shown_texts or printable(f"lost {text}") in shown_texts
     assert not {"\0", "\x1b", "\u202e"} & set(html)
     assert "49" not in "".join(shown_texts)
     assert "seds show demo -- --output" in seen.texts["code"]

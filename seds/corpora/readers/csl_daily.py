@@ -26,7 +26,7 @@ from seds.config import Dataset
 from seds.corpora import pickles
 from seds.corpora.readers import delimited
 from seds.corpora.readers.texts import clean
-from seds.messages import legible
+from seds.messages import printable
 from seds.tables import ANNOTATIONS, SPLITS, TableError
 
 LANGUAGE = "zh"
@@ -79,7 +79,7 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
         label = known or _Label(row.place, name, text_of.get(_parts(name)[0], ""))
         problem = row.problem or label.problem
         if not (problem or (name and split in SPLITS)):
-            problem = f"{row.place}: expected a name and one of {', '.join(SPLITS)}, got {legible(f'{name}|{split}')}"
+            problem = f"{row.place}: expected a name and one of {', '.join(SPLITS)}, got {printable(f'{name}|{split}')}"
         if not (problem or known):
             taken = "takes the text of other videos of its sentence" if label.text else "has no text"
             log.warning("%s: %s is not in the annotation, and %s", row.place, name, taken)

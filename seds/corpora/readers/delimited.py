@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seds.messages import legible
+from seds.messages import printable
 from seds.tables import TableError
 
 _SEPARATORS = {"\t": "a tab", "|": "'|'", ",": "a comma"}
@@ -42,7 +42,7 @@ def read(file: Path, separator: str, *headers: Sequence[str], quoted: bool = Fal
         expected = " or ".join(", ".join(names) for names in headers)
         raise TableError(
             f"{file}:1: expected the columns {expected}, separated by {_SEPARATORS[separator]}; "
-            f"got {legible(', '.join(header))}"
+            f"got {printable(', '.join(header))}"
         )
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
@@ -53,7 +53,7 @@ def read(file: Path, separator: str, *headers: Sequence[str], quoted: bool = Fal
             if len(fields) != len(header):
                 problem = (
                     f"{place}: expected {len(header)} fields separated by {_SEPARATORS[separator]}, "
-                    f"got {len(fields)}: {legible(separator.join(fields))}"
+                    f"got {len(fields)}: {printable(separator.join(fields))}"
                 )
         except ValueError as error:
             problem = f"{place}: {error}"
@@ -73,5 +73,5 @@ def _split(line: bytes, separator: str, quoted: bool) -> list[str]:
         # A carriage return inside would end a row for csv, which in a single line can only be part of a text.
         (fields,) = csv.reader([text.replace("\r", " ")], delimiter=separator, strict=True)
     except csv.Error as error:
-        raise ValueError(f"{error}; is a quotation mark left open? {legible(text)}") from None
+        raise ValueError(f"{error}; is a quotation mark left open? {printable(text)}") from None
     return fields

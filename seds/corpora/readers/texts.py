@@ -13,7 +13,7 @@ import pandas as pd
 from seds.config import Dataset
 from seds.corpora.captions import RELEASES, read_captions
 from seds.corpora.readers import sheets
-from seds.messages import left_out
+from seds.messages import summarise_skipped
 from seds.tables import TableError
 from seds.text import count_tokens
 
@@ -81,7 +81,7 @@ def report(videos: pd.DataFrame) -> str:
     if len(silent):
         why = ["no text" if not original.strip() else "no caption" for original in silent["text_original"]]
         rows = zip(why, silent["video_id"], [""] * len(silent), strict=True)
-        lines.append("without text, " + left_out(rows, len(videos)))
+        lines.append("without text, " + summarise_skipped(rows, len(videos)))
     return "\n".join(lines)
 
 
@@ -120,5 +120,5 @@ def _own(file: Path) -> dict[str, dict[str, str]]:
         elif captions[key].setdefault(row[key], row["text"]) != row["text"]:
             skipped.append(("another text further up", f"row {number}", f"{key} {row[key]!r}"))
     if skipped:
-        log.warning("%s: of its rows, %s", file, left_out(skipped, len(rows)))
+        log.warning("%s: of its rows, %s", file, summarise_skipped(skipped, len(rows)))
     return captions
