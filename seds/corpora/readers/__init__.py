@@ -34,5 +34,5 @@ READERS: dict[str, Reader] = {
 def reader(corpus: str) -> Reader:
     """The reader of that name. Raises ConfigError with the known names."""
     if corpus not in READERS:
-        raise ConfigError(f"unknown corpus {corpus!r}; seds.corpora.readers reads: {', '.join(READERS)}")
+        raise ConfigError(f"unknown corpus {corpus!r}; known: {', '.join(READERS)}")
     return READERS[corpus]
