@@ -1,20 +1,35 @@
 # make repro   set up once, then run the whole pipeline on the demo corpus
 # make test    set up once, then lint, type-check and test
-# make setup   only the environment, in .venv
+# make setup   only the environment, in .venv: the versions that constraints.txt lists
+# make lock    renew constraints.txt: the newest versions that pyproject.toml allows; run make test after it
 # make clean   remove the environment, caches and build leftovers; keeps data, models, and interrupted runs in work/
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup repro test clean
+# uv does not read pip's configuration: hand it the indexes that are set there, such as an institute's mirror. As with
+# pip, all indexes are searched for the version that is wanted.
+pip_option = $$($(BIN)/python -m pip config list | sed -n "s/.*[.]$(1)='\(.*\)'/\1/p" | sed 's/\\n/ /g' | head -n 1)
+UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(call pip_option,index-url)}" \
+	UV_INDEX="$${UV_INDEX:-$(call pip_option,extra-index-url)}" UV_INDEX_STRATEGY=unsafe-best-match $(BIN)/uv pip
+
+.PHONY: setup repro test lock clean
 
 setup: .venv/.installed
 
-.venv/.installed: pyproject.toml requirements.txt third_party/chumpy/pyproject.toml
+.venv/.installed: pyproject.toml requirements.txt constraints.txt third_party/chumpy/pyproject.toml | $(BIN)/uv
+	@$(UV) install --python $(BIN)/python --requirement requirements.txt
+	touch $@
+
+$(BIN)/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, this is " + sys.version)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --requirement requirements.txt
-	touch $@
+	$(BIN)/python -m pip install --constraint constraints.txt uv
+
+lock: $(BIN)/uv
+	@grep -v '^--constraint' requirements.txt | $(UV) compile - --quiet --upgrade --python $(BIN)/python \
+		--python-platform x86_64-manylinux_2_28 --no-emit-package seds --no-emit-package chumpy \
+		--annotation-style line --custom-compile-command "make lock" --output-file constraints.txt
 
 repro: setup
 	$(BIN)/dvc repro

@@ -1,8 +1,11 @@
-"""The Makefile: what its targets remove."""
+"""The Makefile: what its targets remove, and when the environment is installed again."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,3 +49,16 @@ def test_clean_keeps_interrupted_runs_and_data(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert [file for file in kept if not file.exists()] == []
     assert [folder for file in removed if (folder := file.parent).exists()] == []
+
+
+@pytest.mark.parametrize("changed", ["pyproject.toml", "requirements.txt", "constraints.txt"])
+def test_setup_installs_again_after_a_change(tmp_path: Path, changed: str) -> None:
+    sources = ("Makefile", "pyproject.toml", "requirements.txt", "constraints.txt", "third_party")
+    for name in sources:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    write(tmp_path / ".venv/bin/uv", tmp_path / ".venv/.installed")
+    assert make(tmp_path, "--question", "setup").returncode == 0, "there is nothing to do"
+    later = (tmp_path / ".venv/.installed").stat().st_mtime + 1
+    os.utime(tmp_path / changed, (later, later))
+    assert make(tmp_path, "--question", "setup").returncode == 1
