@@ -17,8 +17,10 @@ UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(call pip_option,index-url)}" \
 
 setup: .venv/.installed
 
-.venv/.installed: pyproject.toml requirements.txt constraints.txt third_party/chumpy/pyproject.toml | $(BIN)/uv
+.venv/.installed: pyproject.toml requirements.txt constraints.txt third_party/chumpy/pyproject.toml \
+		stages/bin_on_path.pth | $(BIN)/uv
 	@$(UV) install --python $(BIN)/python --requirement requirements.txt
+	cp stages/bin_on_path.pth .venv/lib/python3.11/site-packages/
 	touch $@
 
 $(BIN)/uv:

@@ -51,9 +51,9 @@ def test_clean_keeps_interrupted_runs_and_data(tmp_path: Path) -> None:
     assert [folder for file in removed if (folder := file.parent).exists()] == []
 
 
-@pytest.mark.parametrize("changed", ["pyproject.toml", "requirements.txt", "constraints.txt"])
+@pytest.mark.parametrize("changed", ["pyproject.toml", "requirements.txt", "constraints.txt", "stages/bin_on_path.pth"])
 def test_setup_installs_again_after_a_change(tmp_path: Path, changed: str) -> None:
-    sources = ("Makefile", "pyproject.toml", "requirements.txt", "constraints.txt", "third_party")
+    sources = ("Makefile", "pyproject.toml", "requirements.txt", "constraints.txt", "stages", "third_party")
     for name in sources:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
@@ -62,3 +62,6 @@ def test_setup_installs_again_after_a_change(tmp_path: Path, changed: str) -> No
     later = (tmp_path / ".venv/.installed").stat().st_mtime + 1
     os.utime(tmp_path / changed, (later, later))
     assert make(tmp_path, "--question", "setup").returncode == 1
+    commands = make(tmp_path, "--dry-run", "setup").stdout
+    assert "uv pip install" in commands
+    assert "cp stages/bin_on_path.pth .venv/lib/python3.11/site-packages/" in commands
