@@ -20,6 +20,7 @@ from safetensors.numpy import save
 
 from seds import tables
 from seds.errors import SedsError
+from seds.system.files import write_bytes
 
 SCHEMA = "seds-shard-1"
 INDEX = "index.parquet"
@@ -34,18 +35,15 @@ class ShardError(SedsError, ValueError):
 def write_shard(
     path: Path, kind: str, videos: Mapping[str, Mapping[str, np.ndarray]], metadata: Mapping[str, str]
 ) -> None:
-    """Write {video_id: {field: array}} whole or not at all. `kind` is "pose" or "rgb"."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write {video_id: {field: array}} whole or not at all. `kind` is "pose" or "rgb". Raises StorageError."""
     tensors = {
         f"{field}/{video_id}": np.ascontiguousarray(array)
         for video_id, fields in videos.items()
         for field, array in fields.items()
     }
-    partial = path.with_suffix(".partial")
     # One JSON text: safetensors writes several header entries in random order, and equal shards must be equal bytes.
     header = json.dumps({"schema": SCHEMA, "kind": kind, **metadata}, sort_keys=True)
-    partial.write_bytes(save(tensors, {_HEADER: header}))  # save_file would make it unreadable to other users
-    partial.replace(path)
+    write_bytes(path, save(tensors, {_HEADER: header}))
 
 
 def read_shard_metadata(path: Path, kind: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaError, SchemaErrors
 
 from seds.errors import SedsError
+from seds.system.files import atomic_write
 
 SPLITS = ("train", "dev", "test")
 
@@ -151,12 +152,10 @@ def check(table: pd.DataFrame, schema: pa.DataFrameSchema, name: str | Path) -> 
 
 
 def write(table: pd.DataFrame, schema: pa.DataFrameSchema, path: str | Path) -> None:
-    """Check and write Parquet; the folder is made. The file appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    check(table, schema, path).to_parquet(partial, index=False)
-    partial.replace(path)
+    """Check and write Parquet, whole or not at all. Raises TableError, StorageError."""
+    checked = check(table, schema, path)
+    with atomic_write(Path(path)) as temporary:
+        checked.to_parquet(temporary, index=False)
 
 
 def read(path: str | Path, schema: pa.DataFrameSchema, made_by: str) -> pd.DataFrame:

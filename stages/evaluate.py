@@ -13,6 +13,7 @@ from seds.evaluation.measure import measure, metric_files
 from seds.model import checkpoint
 from seds.retrieval.metrics import metrics_table
 from seds.system.commands import run_stage
+from seds.system.files import write_json
 
 
 def main(dataset: str) -> None:
@@ -30,14 +31,14 @@ def main(dataset: str) -> None:
     signers = manifest.set_index("video_id").loc[test.video_ids, "signer"].tolist()
 
     for name, values in metric_files(found, seeds, test, signers, params.evaluate).items():
-        results.write_json(Path("metrics") / dataset / f"{name}.json", values)
+        write_json(Path("metrics") / dataset / f"{name}.json", values)
     place = Path("results") / dataset
     ranks = results.ranks_table(found.rankings, test.video_ids, test.sentence_ids)
     tables.write(ranks, tables.RANKS, place / results.RANKS)
     similarity = results.Similarity(found.similarities, test.video_ids, test.sentence_ids)
     results.write_similarity(place / results.SIMILARITY, similarity)
-    results.write_json(place / results.RECALL, curves.recall(found.rankings))
-    results.write_json(place / results.HISTOGRAM, curves.histogram(found.rankings))
+    write_json(place / results.RECALL, curves.recall(found.rankings))
+    write_json(place / results.HISTOGRAM, curves.histogram(found.rankings))
 
     print(f"{dataset} test: {len(test.sentence_ids)} sentences, {len(test.videos)} videos")
     print(*metrics_table(found.metrics), sep="\n")

@@ -6,7 +6,6 @@ them, so that another measure never repeats the extraction.
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from seds.data.mapped import MappedReader
 from seds.manifest import join, keypoint_accuracy
 from seds.shards import ShardReader
 from seds.system.commands import run_stage
+from seds.system.files import write_json
 
 
 def main(dataset: str) -> None:
@@ -30,9 +30,7 @@ def main(dataset: str) -> None:
     tables.write(table, tables.MANIFEST, data / "manifest" / f"{dataset}.parquet")
     print(join.summary(table))
 
-    metrics = Path("metrics") / dataset / "pose.json"
-    metrics.parent.mkdir(parents=True, exist_ok=True)
-    metrics.write_text(json.dumps(quality.result(), indent=2) + "\n", encoding="utf-8")
+    write_json(Path("metrics") / dataset / "pose.json", quality.result())
 
 
 if __name__ == "__main__":

@@ -194,10 +194,7 @@ def _remember(
         if stamp and header:
             rows.append({"path": file.path, "given_fps": file.fps, "stamp": stamp, **asdict(header)})
     table = pd.DataFrame(rows, columns=[name for name in _REMEMBERED.columns if name != "version"])
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    partial = memory.with_name(f"{memory.name}.{os.getpid()}.partial")
-    tables.check(table.assign(version=_version()), _REMEMBERED, memory).to_parquet(partial, index=False)
-    partial.replace(memory)
+    tables.write(table.assign(version=_version()), _REMEMBERED, memory)
 
 
 @cache

@@ -19,7 +19,7 @@ import av
 import cv2
 import numpy as np
 import pandas as pd
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from seds.config import Render
 from seds.demo import draw, motion
@@ -27,6 +27,7 @@ from seds.demo.language import Sentence, draw_splits
 from seds.demo.signer import Signer, make_signers
 from seds.demo.truth import truth
 from seds.errors import SedsError
+from seds.system.files import atomic_write, write_bytes
 
 COLUMNS = ("video_id", "sentence_id", "split", "text", "glosses", "starts", "ends", "signer", "path")
 _ENCODER = {"crf": "23", "preset": "superfast", "threads": "1", "x264-params": "threads=1:lookahead_threads=1"}
@@ -107,9 +108,10 @@ def write_corpus(render: Render, folder: Path, workers: int | None = None) -> pd
                 (take.video_id, take.sentence_id, take.split, take.sentence.text, glosses, starts, ends,
                  take.signer.name, take.path)
             )  # fmt: skip
-    save_file(joints, folder / "joints.safetensors")
+    write_bytes(folder / "joints.safetensors", save(joints))
     annotations = pd.DataFrame(rows, columns=list(COLUMNS))
-    annotations.to_parquet(folder / "annotations.parquet", index=False)
+    with atomic_write(folder / "annotations.parquet") as temporary:
+        annotations.to_parquet(temporary, index=False)
     return annotations
 
 

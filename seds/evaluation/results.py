@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from safetensors.numpy import save
 
 from seds.errors import SedsError
 from seds.retrieval.ranks import Ranking
+from seds.system.files import write_bytes
 
 SCHEMA = "seds-similarity-1"
 _HEADER = "seds"
@@ -37,7 +37,7 @@ class Similarity:
 def write_similarity(path: Path, similarity: Similarity) -> None:
     """safetensors, a tensor a stream; the ids are JSON in the header, under "seds"."""
     header = {"schema": SCHEMA, "videos": similarity.video_ids, "sentences": similarity.sentence_ids}
-    _write(path, save(similarity.streams, {_HEADER: json.dumps(header)}))
+    write_bytes(path, save(similarity.streams, {_HEADER: json.dumps(header)}))
 
 
 def read_similarity(path: Path) -> Similarity:
@@ -80,19 +80,3 @@ def ranks_table(
                 )
             )
     return pd.concat(parts, ignore_index=True)
-
-
-def write_json(path: Path, values: Any) -> None:
-    _write(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-def write_text(path: Path, text: str) -> None:
-    _write(path, text.encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all. What was there may be a link into DVC's cache, so it is replaced, not written to."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(data)
-    partial.replace(path)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,7 @@ from torch import Tensor
 
 from seds.index.row_writer import RowWriter
 from seds.index.store import HEADER, SENTENCES, TEXT, VIDEOS, Index, Sequences
+from seds.system.files import atomic_write, write_bytes
 
 Format = Literal["safetensors", "parquet"]
 BATCH = 1_000  # videos or sentences in memory at a time
@@ -51,7 +53,7 @@ def export_embeddings(index: Index, output: Path, form: Format) -> list[Path]:
     """Write an index's embeddings to a folder, which is made; returns the files. Memory does not grow with them."""
     output.mkdir(parents=True, exist_ok=True)
     header = output / "export.json"
-    header.write_bytes((index.folder / HEADER).read_bytes())
+    write_bytes(header, (index.folder / HEADER).read_bytes())
     write = _tensors if form == "safetensors" else _tables
     parts = (
         Stored(VIDEOS, index.videos, index.video_tokens, index.times),
@@ -72,7 +74,8 @@ def _tensors(output: Path, part: Stored, header: str) -> list[Path]:
                 file.append("times", part.times[tokens].numpy())
             file.append("valid", first.valid[start:stop].numpy())
         file.append("offsets", first.offsets.numpy())
-    part.table.to_parquet(rows, index=False)
+    with atomic_write(rows) as temporary:
+        part.table.to_parquet(temporary, index=False)
     return [tensors, rows]
 
 
@@ -107,15 +110,11 @@ def _tables(output: Path, part: Stored, header: str) -> list[Path]:
 
 def _written(path: Path, sequences: Sequences, make: Callable[[int, int, slice], pa.Table]) -> Path:
     """Parquet with a row group a part."""
-    writer: pq.ParquetWriter | None = None
-    try:
-        for start, stop, tokens in _parts(sequences):
-            part = make(start, stop, tokens)
-            writer = writer or pq.ParquetWriter(path, part.schema)
+    parts = (make(*part) for part in _parts(sequences))
+    first = next(parts)
+    with atomic_write(path) as temporary, pq.ParquetWriter(temporary, first.schema) as writer:
+        for part in chain([first], parts):
             writer.write_table(part)
-    finally:
-        if writer is not None:
-            writer.close()
     return path
 
 

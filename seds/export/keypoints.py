@@ -21,6 +21,7 @@ from seds.messages import safe_filename
 from seds.shards import ShardReader
 from seds.show.draw import BODY_BONES, FACE_LINES
 from seds.skeleton import BODY, FACE, FOOT, JOINT, JOINT_NAMES, LEFT_HAND, RIGHT_HAND
+from seds.system.files import atomic_write
 
 VERSION = 0.2  # of the format, as pose-format 0.15 reads and writes it
 INDEX = "videos.parquet"
@@ -43,13 +44,13 @@ def export_keypoints(videos: pd.DataFrame, pose: ShardReader, output: Path) -> i
     found = videos[[video_id in pose for video_id in videos["video_id"]]]
     if found.empty:
         raise ExportError(f"{pose.folder}: no video has keypoints; run: dvc repro pose@{pose.folder.name}")
-    output.mkdir(parents=True, exist_ok=True)
     names = [f"{safe_filename(video_id)}.pose" for video_id in found["video_id"]]
     for name, video in zip(names, found.itertuples(), strict=True):
         (keypoints,) = pose.read(video.video_id, ("keypoints",))
         write_pose(output / name, keypoints, video.width, video.height, video.fps)
     columns = ["video_id", "sentence_id", "split", "text", "text_original", "language", "signer", "fps"]
-    found[columns].assign(file=names).to_parquet(output / INDEX, index=False)
+    with atomic_write(output / INDEX) as temporary:
+        found[columns].assign(file=names).to_parquet(temporary, index=False)
     return len(found)
 
 
@@ -66,7 +67,7 @@ def write_pose(path: Path, keypoints: np.ndarray, width: int, height: int, fps: 
         raise ExportError("keypoints are written by pose-format; install it with: pip install -e '.[export]'") from None
     points = np.where(np.isfinite(keypoints).all(2, keepdims=True), keypoints, 0).astype(np.float32)[:, None]
     header = PoseHeader(VERSION, PoseHeaderDimensions(width, height), _components())
-    with path.open("wb") as file:
+    with atomic_write(path, sync=False) as temporary, temporary.open("wb") as file:  # one of tens of thousands
         Pose(header, NumPyPoseBody(fps, points[..., :2], points[..., 2])).write(file)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from seds.index.row_writer import RowWriter
 from seds.index.store import HEADER, METADATA, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
 from seds.model.seds import SEDS
 from seds.shards import ShardReader, extraction
+from seds.system.files import atomic_folder, write_text
 from seds.timing import FRAME_TIMES, duration_s, frame_edges
 
 VIDEO_BATCH = 32
@@ -67,21 +67,17 @@ def build(
     }
     build = build_digest(made_of, rows["video_id"].tolist(), sentences["sentence_id"].tolist())
 
-    partial = output.with_name(f"{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    video_rows = _write_videos(model, rows, pose, rgb, dataset, rules, partial, build)
-    sentence_rows = _write_sentences(model, sentences, partial, build)
-    counts = {
-        "videos": len(rows),
-        "sentences": len(sentences),
-        "video_tokens": video_rows,
-        "sentence_tokens": sentence_rows,
-    }
-    header = Header.model_validate(made_of | {"build": build} | counts)
-    (partial / HEADER).write_text(header.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    shutil.rmtree(output, ignore_errors=True)
-    partial.replace(output)
+    with atomic_folder(output) as folder:
+        video_rows = _write_videos(model, rows, pose, rgb, dataset, rules, folder, build)
+        sentence_rows = _write_sentences(model, sentences, folder, build)
+        counts = {
+            "videos": len(rows),
+            "sentences": len(sentences),
+            "video_tokens": video_rows,
+            "sentence_tokens": sentence_rows,
+        }
+        header = Header.model_validate(made_of | {"build": build} | counts)
+        write_text(folder / HEADER, header.model_dump_json(indent=2) + "\n")
     return header
 
 

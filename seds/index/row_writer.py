@@ -1,7 +1,7 @@
 """Writing safetensors whose rows arrive one after the other, in memory that does not grow with them.
 
-safetensors' own writer wants every tensor whole. Here each tensor's rows are appended to a file of their own, and at
-the end the header and those files are put together.
+safetensors' own writer wants every tensor whole. Here each tensor's rows are appended to a nameless file of their own,
+and at the end the header and those files are put together.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Self
 
 import numpy as np
+
+from seds.system.files import atomic_write, storage_errors
 
 _DTYPES = {"float16": "F16", "float32": "F32", "int64": "I64"}
 
@@ -31,16 +34,19 @@ class RowWriter:
         self._rows: dict[str, int] = {}
 
     def append(self, name: str, rows: np.ndarray) -> None:
-        """rows: [r, ...], in dtype and row shape as the tensor's first ones. Raises ValueError where they are not."""
-        if name not in self._parts:
-            part = self.path.with_name(f"{self.path.name}.{len(self._parts)}.partial")
-            self._parts[name] = (part.open("w+b"), rows.dtype, rows.shape[1:])
-            self._rows[name] = 0
-        file, dtype, shape = self._parts[name]
-        if (rows.dtype, rows.shape[1:]) != (dtype, shape):
-            raise ValueError(f"{name}: rows {rows.dtype} {rows.shape[1:]} after rows {dtype} {shape}")
-        file.write(np.ascontiguousarray(rows).data)
-        self._rows[name] += len(rows)
+        """rows: [r, ...], in dtype and row shape as the tensor's first ones. Raises ValueError where they are not, and
+        StorageError.
+        """
+        with storage_errors(self.path.parent):
+            if name not in self._parts:
+                part = TemporaryFile(dir=self.path.parent)  # noqa: SIM115 (closed when the block ends)
+                self._parts[name] = (part, rows.dtype, rows.shape[1:])
+                self._rows[name] = 0
+            file, dtype, shape = self._parts[name]
+            if (rows.dtype, rows.shape[1:]) != (dtype, shape):
+                raise ValueError(f"{name}: rows {rows.dtype} {rows.shape[1:]} after rows {dtype} {shape}")
+            file.write(np.ascontiguousarray(rows).data)
+            self._rows[name] += len(rows)
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +60,6 @@ class RowWriter:
         finally:
             for file, _, _ in self._parts.values():
                 file.close()
-                Path(file.name).unlink(missing_ok=True)
 
     def _assemble(self) -> None:
         names = sorted(self._parts, key=lambda name: (-self._parts[name][1].itemsize, name))
@@ -71,11 +76,9 @@ class RowWriter:
             at += size
         text = json.dumps(header, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)
-        partial = self.path.with_name(f"{self.path.name}.partial")
-        with partial.open("wb") as whole:
+        with atomic_write(self.path) as temporary, temporary.open("wb") as whole:
             whole.write(len(text).to_bytes(8, "little") + text)
             for name in names:
                 file = self._parts[name][0]
                 file.seek(0)
                 shutil.copyfileobj(file, whole, 1 << 22)
-        partial.replace(self.path)

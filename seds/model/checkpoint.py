@@ -14,6 +14,7 @@ from torch import Tensor
 from seds.config import ModelSizes
 from seds.errors import SedsError
 from seds.model.seds import SEDS
+from seds.system.files import write_bytes, write_text
 
 WEIGHTS, CONFIG, CARD = "seds.safetensors", "config.json", "README.md"
 
@@ -23,12 +24,13 @@ class CheckpointError(SedsError, ValueError):
 
 
 def save(folder: Path, model: SEDS, state: dict[str, Tensor], provenance: dict[str, Any], card: str) -> None:
-    """Write `state` (weights of `model`, which gives sizes and numerics) and what they were made from."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / WEIGHTS).write_bytes(tensors.save({name: tensor.contiguous() for name, tensor in state.items()}))
+    """Write `state` (weights of `model`, which gives sizes and numerics) and what they were made from. Each file is
+    written whole or not at all. Raises StorageError.
+    """
+    write_bytes(folder / WEIGHTS, tensors.save({name: tensor.contiguous() for name, tensor in state.items()}))
     config = {"sizes": model.sizes.model_dump(), "numerics": model.numerics, "provenance": provenance}
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (folder / CARD).write_text(card, encoding="utf-8")
+    write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+    write_text(folder / CARD, card)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -26,6 +25,7 @@ from seds.corpora.captions import RELEASES, Caption, CaptionError, Release, read
 from seds.data import hands, windows
 from seds.extraction import imported
 from seds.skeleton import JOINTS
+from seds.system.files import atomic_folder
 
 FEATURES = 1024  # of an Inception-I3D window
 LANGUAGE = "en"
@@ -66,20 +66,17 @@ def import_release(
         raise FileExistsError(f"{output} is there already; remove it, or import under another name")
     release = RELEASES[corpus]
     entries = read_captions(captions, release)
-    partial = output.with_name(f"{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of an import that was stopped
     source = {"source": f"SEDS release, {corpus}"}
-    pose = _ShardWriter("pose", partial, {**source, "estimator": "RTMPose"}, shard_videos)
     # Of these weights the file is not named; `window` is what the windows' centres are counted by.
     i3d = {**source, "network": "InceptionI3D", "weights": "not published", "window": str(RULES.window)}
-    rgb = _ShardWriter("rgb", partial, i3d, shard_videos)
-    progress = tqdm(entries, desc="import", unit="video", mininterval=0.5, disable=None)
-    rows = [_import_video(entry, release, keypoints, features, pose, rgb) for entry in progress]
-    videos = tables.check(pd.DataFrame(rows).assign(dataset=name), tables.VIDEOS, f"the videos of {name}")
-    result = Imported(videos, pose.finish(), rgb.finish())
-    tables.write(videos, tables.VIDEOS, partial / imported.VIDEOS)
-    partial.rename(output)
-    return result
+    with atomic_folder(output) as folder:
+        pose = _ShardWriter("pose", folder, {**source, "estimator": "RTMPose"}, shard_videos)
+        rgb = _ShardWriter("rgb", folder, i3d, shard_videos)
+        progress = tqdm(entries, desc="import", unit="video", mininterval=0.5, disable=None)
+        rows = [_import_video(entry, release, keypoints, features, pose, rgb) for entry in progress]
+        videos = tables.check(pd.DataFrame(rows).assign(dataset=name), tables.VIDEOS, f"the videos of {name}")
+        tables.write(videos, tables.VIDEOS, folder / imported.VIDEOS)
+        return Imported(videos, pose.finish(), rgb.finish())
 
 
 def read_keypoints(path: Path, release: Release) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from seds.model import checkpoint
@@ -15,7 +15,7 @@ from seds.model.initialisation import initialise
 from seds.model.published import PublishedTensorsError, load_published, published_state, sizes_of, unused_tensors
 from seds.model.published_names import UNUSED, is_half
 from seds.model.seds import SEDS
-from seds.system.files import file_sha256
+from seds.system.files import atomic_write, file_sha256, write_bytes
 from seds.weightfiles import read_state
 
 UNUSED_FILE = "unused.safetensors"  # what the release saves and nothing reads, kept for the way back
@@ -41,7 +41,7 @@ def import_checkpoint(path: Path, output: Path, allow: Collection[str] = ()) -> 
         "accepted": accepted,
     }
     checkpoint.save(output, model, model.state_dict(), provenance, released_card(model, provenance))
-    save_file({name: state[name].contiguous() for name in UNUSED if name in state}, output / UNUSED_FILE)
+    write_bytes(output / UNUSED_FILE, save({name: state[name].contiguous() for name in UNUSED if name in state}))
     return model
 
 
@@ -59,9 +59,9 @@ def export_checkpoint(folder: Path, output: Path, half: bool = True) -> tuple[di
             unused[name] = tensor.half() if half and is_half(name) else tensor.float()
     exact = published_state(model, half=False)
     rounded = [name for name, tensor in exact.items() if not torch.equal(state[name].to(tensor.dtype), tensor)]
-    output.parent.mkdir(parents=True, exist_ok=True)
     state |= unused
-    torch.save(state, output)
+    with atomic_write(output) as temporary, temporary.open("wb") as file:  # of a path, torch writes the name into it
+        torch.save(state, file)
     return state, rounded
 
 

@@ -22,7 +22,7 @@ from seds.model import distributed
 from seds.retrieval.metrics import flatten
 from seds.shards import INDEX
 from seds.system.code_version import code_version
-from seds.system.files import digest, file_sha256, write_text
+from seds.system.files import digest, file_sha256, write_json
 
 SCRATCH = Path("work") / "train"
 _RECORD = "run.json"
@@ -59,7 +59,7 @@ def identity(params: Params, dataset: str, lr: float, code: Callable[..., Any]) 
 def run_folder(dataset: str, run: Mapping[str, Any]) -> Path:
     """The folder of the run with this identity; created with its record if missing. Raises StorageError."""
     folder = SCRATCH / dataset / digest(dict(run))[:16]
-    write_text(folder / _RECORD, json.dumps(run, indent=2) + "\n")
+    write_json(folder / _RECORD, run)
     return folder
 
 

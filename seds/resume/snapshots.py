@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from seds.errors import SedsError
+from seds.system.files import atomic_write
 
 SCHEMA = "seds-snapshot-1"
 KEPT = 2
@@ -57,24 +56,17 @@ class Snapshots:
 
     def write(self, number: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor], kept: int = KEPT) -> None:
         """Write a snapshot, read it back, then remove all but the `kept` newest. Raises WriteError."""
-        path = self._path(number)
-        partial = path.with_suffix(".partial")
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         body = json.dumps(values)
         header = {"schema": SCHEMA, "number": number, "values": body, "sha256": _checksum(number, body, on_cpu)}
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save_file(on_cpu, partial, {_HEADER: json.dumps(header)})
-            partial.chmod(0o666 & ~_umask())  # save_file would let nobody else read it
-            _to_disk(partial)
-            self._read(partial, number)
-            partial.replace(path)
-            _to_disk(self.folder)
+            for left in self.folder.glob("*.partial"):  # of a process that was killed while it wrote, often gigabytes
+                left.unlink(missing_ok=True)
+            with atomic_write(self._path(number)) as temporary:
+                save_file(on_cpu, temporary, {_HEADER: json.dumps(header)})
+                self._read(temporary, number)
         except (OSError, SafetensorError, SnapshotError) as error:
-            raise WriteError(f"{self.folder} cannot be written: {error}") from None
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+            raise WriteError(f"{self.folder} cannot be written: {error.__cause__ or error}") from None
         for old in self.numbers()[kept:]:
             self._path(old).unlink(missing_ok=True)
 
@@ -116,18 +108,3 @@ def _checksum(number: int, body: str, tensors: Mapping[str, Tensor]) -> str:
         checksum.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
         checksum.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
     return checksum.hexdigest()
-
-
-def _to_disk(path: Path) -> None:
-    """A file's bytes, a folder's names: or a power cut could leave a name with nothing behind it."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask

@@ -8,6 +8,7 @@ import numpy as np
 
 from seds.messages import printable
 from seds.search.alignment import Alignment, cell_edges
+from seds.system.files import atomic_write
 
 _LETTERS = 24  # of a word beside its row
 
@@ -35,8 +36,8 @@ def write(path: Path, alignment: Alignment, title: str = "") -> None:
     axes.invert_yaxis()
     axes.set_xlabel("seconds")
     axes.set_title(_plain(title, 80), loc="left")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png")
 
 
 def _plain(text: str, limit: int) -> str:

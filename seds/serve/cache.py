@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seds.serve.confined import RefusedError
+from seds.system.files import atomic_write
 
 _SAFE_S = 60.0  # a file used so recently may be on its way out, and stays
 _REFUSALS = 1000  # remembered, so that what cannot be made is not tried at every request
@@ -66,18 +67,15 @@ class Cache:
         return path
 
     def _make(self, path: Path, make: Callable[[Path], None]) -> None:
-        partial = path.with_name(path.name + ".partial")
         try:
-            make(partial)
-            partial.replace(path)
+            with atomic_write(path, sync=False) as temporary:  # what a power cut takes is made again
+                make(temporary)
         except RefusedError as error:
             with self._lock:
                 self._refused[path.name] = str(error)
                 while len(self._refused) > _REFUSALS:
                     self._refused.popitem(last=False)
             raise
-        finally:
-            partial.unlink(missing_ok=True)
         self._trim()
 
     def _touch(self, path: Path) -> bool:

@@ -21,6 +21,7 @@ from seds.shards import ShardReader
 from seds.show.draw import Colour, draw, draw_box, draw_crops
 from seds.show.quality import Track, follow
 from seds.show.strip import strip
+from seds.system.files import write_bytes
 from seds.timing import FRAME_TIMES, frame_edges
 from seds.video import VideoError, frames
 from seds.video.boxes import Box, parse_box
@@ -188,8 +189,7 @@ def write_sheet(corpus: Corpus, video_id: str, output: Path | None, frames: int)
             f"{path}: a contact sheet is one of {', '.join(_IMAGES)}, not {path.suffix or 'without suffix'!r}"
         )
     _, data = cv2.imencode(path.suffix.lower(), contact_sheet(clip, corpus.rules, frames)[..., ::-1])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.tobytes())
+    write_bytes(path, data.tobytes())
     return f"{path}: {_captions(clip)[1]}"
 
 

@@ -19,6 +19,7 @@ from seds.pages.html import jpeg_url
 from seds.show import quality
 from seds.show.contact_sheet import FOLDER, Corpus, ShowError, evenly, find, pictures, state
 from seds.show.keypoint_quality import KEYPOINT_QUALITY, measure_corpus
+from seds.system.files import write_text
 from seds.video import VideoError
 
 TABLE_ROWS = 500  # videos in the page's table; the Parquet file has all
@@ -94,7 +95,7 @@ def write_page(corpus: Corpus, output: Path | None, worst: int, frames: int) -> 
     parquet = path.with_suffix(".parquet")
     text = page(corpus, table, parquet.name, worst, frames)
     tables.write(table, KEYPOINT_QUALITY, parquet)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     measured = int((table["status"] == "ok").sum())
     return f"{path}: {measured} of {len(table)} videos measured; all numbers in {parquet.name} beside it"
 

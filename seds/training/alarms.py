@@ -6,7 +6,6 @@ counted: it may be what somebody wants to see.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from seds.data.split import Split
 from seds.errors import SedsError
 from seds.model import distributed
 from seds.retrieval.metrics import standard_error
+from seds.system.files import write_json
 
 EXPLODED = 10.0  # times the running median of the gradient norm
 RUNNING, SETTLED = 100, 20  # steps that the median is of; and fewer than so many say nothing
@@ -150,8 +150,7 @@ def not_finite(
     text = f"{what} in epoch {where['epoch']}, step {where['step']}, with the videos {named}"
     if folder is not None and distributed.rank() == 0:
         path = folder / "not_finite.json"
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, record)
         text += f"; all of them, and which parts are no numbers, are in {path}"
     if inputs:
         ids = sorted({video_id for own in inputs.values() for video_id in own})

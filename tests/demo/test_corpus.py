@@ -45,6 +45,12 @@ def test_annotations_say_what_is_in_the_folder(corpus):
         assert 0 < row.starts[0] < row.ends[-1] < len(joints[row.video_id])
 
 
+def test_corpus_can_be_read_by_other_users(corpus):
+    folder, _, _ = corpus
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {oct(path.stat().st_mode & 0o044) for path in files} == {oct(0o044)}
+
+
 def test_split_signers(corpus):
     _, table, _ = corpus
     of = {split: set(rows["signer"]) for split, rows in table.groupby("split")}

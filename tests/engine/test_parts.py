@@ -1,7 +1,5 @@
 """Parts: what is written is read, what is not whole or another's is refused, folders stay small."""
 
-import errno
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +10,6 @@ import pytest
 from seds.engine.parts import Parts
 from seds.extraction.assemble import PartError
 from seds.extraction.extractor import Extraction, Failure
-from seds.system.files import StorageError, write_bytes
 
 ID, OTHER = "ab" + "0" * 30, "cd" + "1" * 30
 RESULT = Extraction({"features": np.ones((3, 4), np.float16), "starts": np.arange(3, dtype=np.int32)}, 20, 3)
@@ -65,19 +62,6 @@ def test_another_videos_part_and_altered_tensors_are_refused(tmp_path: Path) -> 
     path.write_bytes(b"\x00" * 1000)  # what a power cut can leave of a file
     with pytest.raises(PartError, match="not a readable part"):
         parts.read(ID)
-
-
-def test_a_file_too_large_for_its_disk_leaves_nothing_and_names_the_folder(tmp_path: Path) -> None:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    try:
-        with pytest.raises(StorageError, match=f"{tmp_path} cannot be written.*run the same command again") as caught:
-            write_bytes(tmp_path / "file", b"x" * 5000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert isinstance(caught.value.__cause__, OSError)
-    assert caught.value.__cause__.errno == errno.EFBIG
-    assert not list(tmp_path.iterdir())
 
 
 def test_thirty_thousand_parts_are_listed_at_once(tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ def test_a_checkpoint_becomes_a_model_folder(released, tmp_path):
     assert provenance["file"] == "best_model.bin"
     assert re.fullmatch("[0-9a-f]{64}", provenance["sha256"])
     assert provenance["sha256"] in (tmp_path / "m" / "README.md").read_text()
+    modes = {path.name: oct(path.stat().st_mode & 0o044) for path in (tmp_path / "m").iterdir()}
+    assert set(modes.values()) == {oct(0o044)}, modes
 
 
 def test_and_back_again_bit_by_bit(released, tmp_path):

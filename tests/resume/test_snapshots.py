@@ -76,6 +76,12 @@ def test_a_damaged_one_is_told_and_the_one_before_it_used(tmp_path: Path, damage
     assert assert_newest(snapshots, 2) == []
 
 
+def test_snapshots_sweep_up_after_a_killed_writer(tmp_path: Path) -> None:
+    (tmp_path / "000000001.safetensors.0123.partial").write_bytes(b"half")
+    written(tmp_path, range(2, 3))
+    assert [path.name for path in tmp_path.iterdir()] == ["000000002.safetensors"]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with room for two snapshots, and not for three."""
