@@ -1,7 +1,7 @@
-"""How fast training sentences are learnt: R@1 among themselves and on dev, by epoch, for several runs in one picture.
+"""How fast training sentences are learned: R@1 among themselves and on dev, by epoch, for several runs in one picture.
 
-    dvc exp run -n matching    -S 'active=[how2sign]' -S 'train.seeds=[42,43,44]' -S train.learnt_every=2
-    dvc exp run -n no-matching -S 'active=[how2sign]' -S 'train.seeds=[42,43,44]' -S train.learnt_every=2 \
+    dvc exp run -n matching    -S 'active=[how2sign]' -S 'train.seeds=[42,43,44]' -S train.eval_train_every=2
+    dvc exp run -n no-matching -S 'active=[how2sign]' -S 'train.seeds=[42,43,44]' -S train.eval_train_every=2 \
         -S train.losses.match_weight=0
     python benchmarks/learning_curves.py how2sign matching "without matching=no-matching" \
         --output docs/how2sign_learning.png
@@ -32,7 +32,7 @@ def curves(dataset: str, run: str) -> pd.DataFrame:
     table = pd.DataFrame(json.loads(DVCFileSystem(rev=revision).read_text(path)))
     table = table[table["metric"] == "R@1"].assign(run=label)
     if not table["direction"].str.endswith("train").any():
-        raise SystemExit(f"{revision} did not rank the training sentences while it ran: -S train.learnt_every=2")
+        raise SystemExit(f"{revision} did not rank the training sentences while it ran: -S train.eval_train_every=2")
     return table
 
 

@@ -235,9 +235,8 @@ class Train(Section):
     warmup: float = Field(0.1, ge=0, lt=1)  # share of the steps
     weight_decay: float = Field(0.001, ge=0)
     clip_norm: float = Field(1.0, gt=0)
-    learnt_every: int | None = Field(
-        None, ge=1
-    )  # epochs from one ranking of the training split to the next; null = none
+    # epochs between two evaluations on training sentences; null = only at the end
+    eval_train_every: int | None = Field(None, ge=1)
     seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(None, min_length=1)  # a model each; null = `seed`
     small: TrainProfile
     published: TrainProfile

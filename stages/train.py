@@ -100,7 +100,7 @@ def run(dataset: str, params: Params, device: str) -> None:
                 "windows": params.manifest.model_dump(),
                 "dev": fit.dev,
                 "dev_recalls": fit.recalls,
-                "learnt": fit.learnt,
+                "train_metrics": fit.train,
                 "warnings": fit.warnings,
             }
             if len(fits) > 1:

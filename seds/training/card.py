@@ -111,7 +111,7 @@ def _measured(provenance: dict[str, Any]) -> list[str]:
         *lines,
         "## Training sentences ranked among themselves (this epoch)",
         "",
-        *metrics_table(provenance["learnt"]),
+        *metrics_table(provenance["train_metrics"]),
         "",
     ]
 

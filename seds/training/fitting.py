@@ -23,7 +23,7 @@ from seds.resume.checkpointer import Keeper
 from seds.retrieval import ranks
 from seds.retrieval.ranks import Metrics
 from seds.training.alarms import TrainingError
-from seds.training.loop import LEARNT_SENTENCES, Loop, Recipe, measure
+from seds.training.loop import EVAL_TRAIN_SENTENCES, Loop, Recipe, measure
 from seds.training.run_state import Values
 
 __all__ = ["Fit", "Metrics", "Recipe", "TrainingError", "Values", "build", "fit", "measure"]
@@ -31,18 +31,19 @@ __all__ = ["Fit", "Metrics", "Recipe", "TrainingError", "Values", "build", "fit"
 
 @dataclass(frozen=True)
 class Fit:
-    """What training leaves behind: the weights of the chosen epoch and the metrics of both ends.
+    """What training leaves behind: the weights of the chosen epoch and what was measured.
 
-    `learnt` and `learnt_last` rank the training sentences (at most LEARNT_SENTENCES) among themselves, with the weights
-    of the chosen and of the last epoch. recalls: of each epoch, the R@1 on dev that it was chosen by. warnings: what
-    seds.training.alarms found, in words; counts: how often. hours: what it took, all interrupted parts together.
+    dev, train: retrieval metrics of the chosen epoch; train_last_epoch: of the last. Those of train rank its first
+    sentences (at most EVAL_TRAIN_SENTENCES) among themselves. recalls: of each epoch, the R@1 on dev that it was chosen
+    by. warnings: of seds.training.alarms, as text; counts: how often each occurred. hours: of training, summed over all
+    interruptions.
     """
 
     epoch: int
     state: dict[str, Tensor]
     dev: Metrics
-    learnt: Metrics
-    learnt_last: Metrics
+    train: Metrics
+    train_last_epoch: Metrics
     recalls: list[float]
     warnings: list[str]
     counts: dict[str, int]
@@ -124,15 +125,15 @@ def fit(
     if keeper is not None:
         keeper.finish(state)
     chosen = best_epoch(state.history, main)
-    sample = train.subset(LEARNT_SENTENCES)
-    learnt_last = measure(model, sample)
+    sample = train.subset(EVAL_TRAIN_SENTENCES)
+    train_last_epoch = measure(model, sample)
     model.load_state_dict(state.best)
     return Fit(
         epoch=chosen,
         state=state.best,
         dev=state.history[chosen - 1]["dev"],
-        learnt=measure(model, sample),
-        learnt_last=learnt_last,
+        train=measure(model, sample),
+        train_last_epoch=train_last_epoch,
         recalls=[ranks.mean_recall(epoch["dev"][main]) for epoch in state.history],
         warnings=loop.alarms.texts(),
         counts=loop.alarms.counts(),

@@ -57,7 +57,7 @@ def rows(values: Values) -> dict[str, list[Row]]:
     lr, norm, machine = values["lr"], values["gradient_norm"], values["machine"]
     return {
         "loss": _by_panel(values["loss"]),
-        "recall": _by_stream(values["dev"], "dev", RECALLS) + _by_stream(values.get("learnt", {}), "train", RECALLS),
+        "recall": _by_stream(values["dev"], "dev", RECALLS) + _by_stream(values.get("train", {}), "train", RECALLS),
         "ranks": _by_stream(values["dev"], "dev", RANKS),
         "optimiser": _by_panel(
             {
@@ -93,11 +93,11 @@ def summary(fits: Sequence[Fit]) -> dict[str, Any]:
     values: dict[str, Any] = {
         "epoch": first.epoch,
         "dev": first.dev,
-        "learnt": first.learnt,
-        "learnt_last_epoch": first.learnt_last,
+        "train": first.train,
+        "train_last_epoch": first.train_last_epoch,
         "warnings": first.counts,
     }
     if len(fits) > 1:
-        of_seeds = {name: over_seeds([getattr(fit, name) for fit in fits]) for name in ("dev", "learnt")}
+        of_seeds = {name: over_seeds([getattr(fit, name) for fit in fits]) for name in ("dev", "train")}
         values["seeds"] = {"count": len(fits), **of_seeds}
     return values

@@ -29,7 +29,7 @@ from seds.training import optim
 from seds.training.alarms import Alarms, not_finite
 from seds.training.run_state import EpochSoFar, RunState, Values
 
-LEARNT_SENTENCES = 1000  # of the training split, ranked among themselves to see how well it is learnt
+EVAL_TRAIN_SENTENCES = 1000  # of the training split, ranked among themselves to see how well the model fits it
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,9 @@ class Loop:
             "dev": ranks.evaluate(similarities, self.dev.sentence_of)[0],
             "machine": {"samples_per_s": so_far.videos / so_far.seconds, "peak_memory_gb": peak_memory(self.device)},
         }
-        every = self.settings.learnt_every
+        every = self.settings.eval_train_every
         if every is not None and self.epoch % every == 0:
-            values["learnt"] = measure(self.model, self.train.subset(LEARNT_SENTENCES))
+            values["train"] = measure(self.model, self.train.subset(EVAL_TRAIN_SENTENCES))
         self.state.history.append(values)
         self.state.epoch = EpochSoFar()
         self.state.seconds += time.perf_counter() - clock

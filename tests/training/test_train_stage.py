@@ -76,7 +76,7 @@ def test_seeds_give_mean_and_deviation_of_what_each_gives_alone(
             for kind, expected in (("mean", statistics.mean(values)), ("std", statistics.stdev(values))):
                 assert found[kind][stream][direction][metric] == pytest.approx(expected, abs=1e-3), (split, metric)
         assert any(found["std"][stream][direction]["MRR"] for stream, direction, _ in places)
-    assert both["seeds"].keys() == {"dev", "learnt"}
+    assert both["seeds"].keys() == {"dev", "train"}
     assert {name: both[name] for name in first if name != "step"} == {n: v for n, v in first.items() if n != "step"}
     models = ("4/models/toy", "3-4/models/toy/seeds/4")
     weights, others = ((tmp_path / model / "seds.safetensors").read_bytes() for model in models)

@@ -44,7 +44,7 @@ def test_it_learns_what_can_be_learnt(outcome: tuple[fitting.Fit, list[fitting.V
     fit, logged = outcome
     assert len(logged) == PROFILE.epochs
     assert logged[-1]["loss"]["total"] < 0.5 * logged[0]["loss"]["total"]
-    assert mean_recall(fit.learnt_last["fusion"]) > 60  # six seeds gave 75 to 100; chance is 12.5
+    assert mean_recall(fit.train_last_epoch["fusion"]) > 60  # six seeds gave 75 to 100; chance is 12.5
 
 
 def test_the_epoch_kept_is_the_best_on_dev(outcome: tuple[fitting.Fit, list[fitting.Values]]) -> None:
@@ -55,13 +55,13 @@ def test_the_epoch_kept_is_the_best_on_dev(outcome: tuple[fitting.Fit, list[fitt
 
 
 def test_training_sentences_are_ranked_as_often_as_asked(splits: tuple[Split, Split]) -> None:
-    settings = SETTINGS.model_copy(update={"learnt_every": 2})
+    settings = SETTINGS.model_copy(update={"eval_train_every": 2})
     profile = PROFILE.model_copy(update={"epochs": 5})
     model = fitting.build(splits[0], settings, profile, 1, "cpu")
     logged: list[fitting.Values] = []
     fitting.fit(model, *splits, fitting.Recipe(settings, profile, profile.lr, 1), logged.append)
-    assert ["learnt" in values for values in logged] == [False, True, False, True, False]
-    assert set(logged[1]["learnt"]) == set(logged[1]["dev"]) == set(model.streams)
+    assert ["train" in values for values in logged] == [False, True, False, True, False]
+    assert set(logged[1]["train"]) == set(logged[1]["dev"]) == set(model.streams)
 
 
 def test_the_weights_kept_give_the_dev_metrics_again(
@@ -82,7 +82,7 @@ def test_a_model_of_other_parts_learns_too(changes: dict, splits: tuple[Split, S
     model = SEDS(profile.model)
     assert set(logged[0]["loss"]) == {"total", *model.streams, *(["match"] if len(model.streams) > 1 else [])}
     assert logged[-1]["loss"]["total"] < 0.8 * logged[0]["loss"]["total"]
-    assert list(fit.dev) == list(fit.learnt) == list(model.streams)
+    assert list(fit.dev) == list(fit.train) == list(model.streams)
     recalls = [mean_recall(values["dev"][model.streams[0]]) for values in logged]
     assert recalls[fit.epoch - 1] == max(recalls)
     checkpoint.save(tmp_path / "toy", model, fit.state, {}, "")

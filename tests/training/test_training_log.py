@@ -37,7 +37,7 @@ def epoch(first: float, learnt: bool = False) -> dict[str, Any]:
         "scale": 14.5,
         "dev": retrieval(first),
         "machine": {"samples_per_s": 20.0, "peak_memory_gb": 1.5},
-    } | ({"learnt": retrieval(first + 1000)} if learnt else {})
+    } | ({"train": retrieval(first + 1000)} if learnt else {})
 
 
 def test_every_seed_and_epoch_is_in_every_figure(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_every_seed_and_epoch_is_in_every_figure(tmp_path: Path) -> None:
         for metric in ("R@1", "R@5", "R@10"):
             assert found[seed, 1, shown, "dev", stream, metric] == epochs[seed][0]["dev"][stream][direction][metric]
     on_train = {(*key[:2], *key[4:]): value for key, value in found.items() if key[2:4] == ("V2T", "train")}
-    learnt = epochs[3][1]["learnt"]
+    learnt = epochs[3][1]["train"]
     assert on_train == {(3, 2, s, m): learnt[s]["v2t"][m] for s in learnt for m in ("R@1", "R@5", "R@10")}
     assert {row["metric"] for row in written["ranks"]} == {"MedR", "MeanR"}
     assert {row["value"] for row in written["machine"]} == {20.0, 1.5}
