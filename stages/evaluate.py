@@ -1,4 +1,5 @@
-"""Retrieval on the test split -> metrics/<dataset>/test*.json; ranks, similarities and curves in results/<dataset>/.
+"""Retrieval on the test split -> metrics/<dataset>/headline.json, which DVC shows, and test*.json with all the rest;
+ranks, similarities and curves -> results/<dataset>/.
 
 Of a dataset trained with several seeds, each one's model is measured; ranks and similarities are the main model's.
 """
@@ -9,7 +10,8 @@ from seds import tables
 from seds.config import load_params
 from seds.data.split import load_split
 from seds.evaluation import curves, results
-from seds.evaluation.measure import measure, metric_files
+from seds.evaluation.headline import headline
+from seds.evaluation.measure import evaluate_model, metric_files
 from seds.model import checkpoint
 from seds.retrieval.metrics import metrics_table
 from seds.system.commands import run_stage
@@ -18,32 +20,39 @@ from seds.system.files import write_json
 
 def main(dataset: str) -> None:
     params = load_params()
-    folder, device = Path("models") / dataset, params.device()
-    main_seed = str(checkpoint.read_config(folder)["provenance"].get("seed", ""))
+    device, metrics_folder = params.device(), Path("metrics") / dataset
+    folder = Path("models") / dataset
+    folders = [folder, *sorted(folder.glob("seeds/*/"))]
+    provenances = [checkpoint.read_config(each)["provenance"] for each in folders]
+    keypoints = results.read_json(metrics_folder / results.KEYPOINTS, f"dvc repro manifest@{dataset}")
+
     model = checkpoint.load(folder).to(device)
     corpus, workers = params.dataset(dataset), params.machine.workers
     test = load_split(dataset, "test", corpus, params.manifest, model.sizes, model.numerics, workers=workers)
-    found = measure(model, test)
-    seeds = {main_seed: found.metrics}
-    for other in sorted(folder.glob("seeds/*/")):
-        seeds[other.name] = measure(checkpoint.load(other).to(device), test).metrics
+    evaluation = evaluate_model(model, test)
+    main_seed = str(provenances[0].get("seed", ""))
+    by_seed = {main_seed: evaluation.metrics}
+    for other in folders[1:]:
+        by_seed[other.name] = evaluate_model(checkpoint.load(other).to(device), test).metrics
     manifest = tables.read(f"data/manifest/{dataset}.parquet", tables.MANIFEST, f"dvc repro manifest@{dataset}")
     signers = manifest.set_index("video_id").loc[test.video_ids, "signer"].tolist()
 
-    for name, values in metric_files(found, seeds, test, signers, params.evaluate).items():
-        write_json(Path("metrics") / dataset / f"{name}.json", values)
-    place = Path("results") / dataset
-    ranks = results.ranks_table(found.rankings, test.video_ids, test.sentence_ids)
-    tables.write(ranks, tables.RANKS, place / results.RANKS)
-    similarity = results.Similarity(found.similarities, test.video_ids, test.sentence_ids)
-    results.write_similarity(place / results.SIMILARITY, similarity)
-    write_json(place / results.RECALL, curves.recall(found.rankings))
-    write_json(place / results.HISTOGRAM, curves.histogram(found.rankings))
+    files = metric_files(evaluation, by_seed, test, signers, params.evaluate)
+    files[results.HEADLINE] = headline(list(by_seed.values()), provenances, keypoints["test"])
+    for name, values in files.items():
+        write_json(metrics_folder / name, values)
+    results_folder = Path("results") / dataset
+    ranks = results.ranks_table(evaluation.rankings, test.video_ids, test.sentence_ids)
+    tables.write(ranks, tables.RANKS, results_folder / results.RANKS)
+    similarity = results.Similarity(evaluation.similarities, test.video_ids, test.sentence_ids)
+    results.write_similarity(results_folder / results.SIMILARITY, similarity)
+    write_json(results_folder / results.RECALL, curves.recall(evaluation.rankings))
+    write_json(results_folder / results.HISTOGRAM, curves.histogram(evaluation.rankings))
 
     print(f"{dataset} test: {len(test.sentence_ids)} sentences, {len(test.videos)} videos")
-    print(*metrics_table(found.metrics), sep="\n")
-    if len(seeds) > 1:
-        print(f"the table is of seed {main_seed}; mean and deviation of {len(seeds)} seeds are in test.json")
+    print(*metrics_table(evaluation.metrics), sep="\n")
+    if len(by_seed) > 1:
+        print(f"the table is of seed {main_seed}; mean and deviation of {len(by_seed)} seeds are in test.json")
 
 
 if __name__ == "__main__":

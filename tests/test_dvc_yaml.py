@@ -1,5 +1,7 @@
 """dvc.yaml against the code: a stage lists the folders that decide its outputs, and every parameter is somebody's."""
 
+from pathlib import Path
+
 import pytest
 from ruamel.yaml import YAML
 
@@ -71,12 +73,30 @@ def test_every_parameter_is_tracked_by_a_stage() -> None:
     assert set(PARAMS) - tracked == {"machine", "extract", "serve"}, "these change no result"
 
 
-def test_no_output_persists_and_only_git_metrics_leave_the_cache() -> None:
+def outputs(stage: str, kind: str) -> dict[str, dict]:
+    """{path: options} of a stage's `outs`, `metrics` or `plots`."""
+    listed: dict[str, dict] = {}
+    for entry in definition(stage).get(kind, []):
+        listed |= entry if isinstance(entry, dict) else {entry: {}}
+    return listed
+
+
+def test_no_output_persists_and_only_small_files_of_git_leave_the_cache() -> None:
     for stage in STAGES:
         for kind in ("outs", "metrics", "plots"):
-            for out in definition(stage).get(kind, []):
-                options = next(iter(out.values())) if isinstance(out, dict) else {}
+            for path, options in outputs(stage, kind).items():
                 assert not options.get("persist"), f"{stage}: a stale file would survive a changed parameter"
                 if options.get("cache") is False:
-                    assert kind == "metrics"
+                    assert path.startswith("metrics/")
+                    assert path.endswith(".json")
                     assert stage in ("manifest", "evaluate"), f"{stage}: an uncached output breaks its run cache"
+
+
+def test_metrics_of_dvc_are_one_headline_a_corpus() -> None:
+    metrics = {stage: list(outputs(stage, "metrics")) for stage in STAGES if outputs(stage, "metrics")}
+    assert metrics == {"evaluate": ["metrics/${key}/headline.json"]}, "`dvc metrics diff` has to fit a screen"
+
+
+def test_plots_of_dvc_are_a_handful_a_corpus() -> None:
+    figures = [Path(path).stem for stage in STAGES for path in outputs(stage, "plots")]
+    assert figures == ["loss", "recall", "recall", "rank_histogram"]

@@ -18,6 +18,13 @@ ROOT = Path(__file__).parents[1]
 STAGES_OF_DEMO = tuple(
     f"{stage}@demo" for stage in ("prepare", "pose", "rgb", "manifest", "train", "evaluate", "report", "index")
 )
+# Of training, beside those of `dvc plots`: file, template, and the column that spreads it over panels.
+OTHER_FIGURES = (
+    ("ranks", "stream_curves", "stream"),
+    ("optimiser", "curves", "panel"),
+    ("machine", "curves", "panel"),
+)
+MOST_LINES = 40
 
 pytestmark = pytest.mark.pipeline
 
@@ -30,6 +37,12 @@ def run(clone: Path, *command: str) -> str:
     done = subprocess.run(command, cwd=clone, env=environment, text=True, capture_output=True)
     assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return done.stdout
+
+
+def facet_field(plot: dict) -> str:
+    """The column that a figure is spread over."""
+    facet = plot["content"]["facet"]
+    return facet.get("column", facet)["field"]
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +92,11 @@ def test_every_stage_leaves_what_it_promises(clone: Path) -> None:
     assert "random initialisation" in (clone / "models/demo/README.md").read_text()
 
 
-def test_nothing_that_a_run_leaves_is_untracked(clone: Path) -> None:
+def test_run_leaves_nothing_untracked(clone: Path) -> None:
     assert run(clone, "git", "status", "--porcelain") == ""
     tracked = run(clone, "git", "ls-files").splitlines()
-    assert "metrics/demo/test.json" in tracked
+    files = {"headline.json", "pose.json", "test.json", "test_groups.json", "test_intervals.json"}
+    assert {name for name in tracked if name.startswith("metrics/")} == {f"metrics/demo/{name}" for name in files}
     assert not [name for name in tracked if name.endswith((".mp4", ".safetensors", ".parquet"))]
 
 
@@ -92,22 +106,42 @@ def test_a_second_run_does_nothing(clone: Path) -> None:
     assert all(f"Stage '{stage}' didn't change, skipping" in printed for stage in STAGES_OF_DEMO)
 
 
-def test_an_experiment_on_lr_repeats_training_and_what_follows(clone: Path) -> None:
+def test_experiment_on_lr_repeats_training_and_what_follows(clone: Path) -> None:
     printed = run(clone, "dvc", "exp", "run", "-S", "lr=1e-4")
     ran = [stage for stage in ("render", *STAGES_OF_DEMO) if f"Running stage '{stage}'" in printed]
     assert ran == ["train@demo", "evaluate@demo", "report@demo", "index@demo"]
-    changes = json.loads(run(clone, "dvc", "metrics", "diff", "--json", "--all"))["metrics/demo/test.json"]
+    changes = json.loads(run(clone, "dvc", "metrics", "diff", "--json", "--all"))
+    assert changes.keys() == {"metrics/demo/headline.json"}
     for stream in STREAMS["both"]:
         for direction in DIRECTIONS:
-            assert f"{stream}.{direction}.R@1" in changes
+            assert f"{stream}.{direction}.R@1" in changes["metrics/demo/headline.json"]
     facets = {f"results/demo/{name}.json": "stream" for name in ("recall", "rank_histogram")}
-    shown = {"loss": "panel", "recall": "stream", "ranks": "stream", "optimiser": "panel", "machine": "panel"}
+    shown = {"loss": "panel", "recall": "stream"}
     facets |= {f"metrics/demo/train/plots/custom/{name}.json": field for name, field in shown.items()}
     drawn = json.loads(run(clone, "dvc", "plots", "diff", "HEAD", "--json"))["data"]
     assert drawn.keys() == facets.keys()
     for name, field in facets.items():
         (plot,) = drawn[name]
         assert set(plot["revisions"]) == {"HEAD", "workspace"}
-        facet = plot["content"]["facet"]
-        assert facet.get("column", facet)["field"] == field, "drawn by a template of ours"
+        assert facet_field(plot) == field, "drawn by a template of ours"
     assert json.loads(run(clone, "dvc", "params", "diff", "--json"))["params.yaml"]["lr"]["new"] == 1e-4
+
+
+def test_what_dvc_prints_of_an_experiment_fits_a_screen(clone: Path) -> None:
+    """All of it, as printed where everything changes: at most 40 lines and columns a corpus."""
+    assert len(run(clone, "dvc", "metrics", "diff", "--all").splitlines()) <= MOST_LINES
+    revisions = json.loads(run(clone, "dvc", "exp", "show", "--json"))
+    figures = next(revision["data"]["metrics"] for revision in revisions if revision["rev"] == "workspace")
+    assert figures.keys() == {"metrics/demo/headline.json"}
+    columns = run(clone, "dvc", "exp", "show", "--only-changed", "--csv").splitlines()[0].split(",")
+    assert len(columns) <= MOST_LINES
+    assert "lr" in columns
+
+
+@pytest.mark.parametrize(("figure", "template", "field"), OTHER_FIGURES)
+def test_figure_that_dvc_leaves_out_can_be_drawn(clone: Path, figure: str, template: str, field: str) -> None:
+    path = f"metrics/demo/train/plots/custom/{figure}.json"
+    command = ["dvc", "plots", "diff", "HEAD", "--targets", path, "--template", template, "-x", "epoch", "-y", "value"]
+    (plot,) = json.loads(run(clone, *command, "--json"))["data"][path]
+    assert set(plot["revisions"]) == {"HEAD", "workspace"}
+    assert facet_field(plot) == field

@@ -1,4 +1,4 @@
-"""The files of results/<dataset>/: every query's rank, and the similarities that it comes from."""
+"""The files of stage evaluate, in metrics/<dataset>/ and results/<dataset>/: their names, writing and reading."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,15 @@ from seds.system.files import write_bytes
 
 SCHEMA = "seds-similarity-1"
 _HEADER = "seds"
+# In metrics/<dataset>/, small and tracked by git. KEYPOINTS is of stage manifest.
+HEADLINE, TEST, INTERVALS, GROUPS = "headline.json", "test.json", "test_intervals.json", "test_groups.json"
+KEYPOINTS = "pose.json"
+# In results/<dataset>/, kept by DVC.
 RANKS, SIMILARITY, RECALL, HISTOGRAM = "ranks.parquet", "similarity.safetensors", "recall.json", "rank_histogram.json"
 
 
 class ResultError(SedsError, ValueError):
-    """A file of results that is missing, damaged or of another kind; the message names it and what to run."""
+    """A file that is missing, damaged or of another kind; the message names it and what to run."""
 
 
 @dataclass(frozen=True)
@@ -80,3 +85,11 @@ def ranks_table(
                 )
             )
     return pd.concat(parts, ignore_index=True)
+
+
+def read_json(path: Path, command: str) -> Any:
+    """command: what makes the file. Raises ResultError."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ResultError(f"{path} cannot be read ({error}); make it with: {command}") from None

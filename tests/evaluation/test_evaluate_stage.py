@@ -11,7 +11,7 @@ from helpers.evaluated import change_params, save_model, write_project
 
 from seds import tables
 from seds.data.split import sentence_columns
-from seds.evaluation import results
+from seds.evaluation import headline, results
 from seds.retrieval.metrics import DIRECTIONS, METRICS
 from seds.retrieval.ranks import rank_both
 from stages import evaluate
@@ -56,19 +56,21 @@ def test_files_agree_with_each_other(project: Path) -> None:
     assert (bars.groupby(["stream", "direction"])["queries"].sum().unstack() == {"t2v": 8, "v2t": 15}).all(axis=None)
 
 
-def test_models_of_all_seeds_are_measured_and_the_published_rule_is_on_request(project: Path) -> None:
+def test_models_of_all_seeds_are_measured(project: Path) -> None:
     evaluate.main("toy")
     alone = read("test")
     for seed in (8, 9):
         save_model(Path(f"models/toy/seeds/{seed}"), seed)
     change_params(project, "evaluate", published_ties=True)
     evaluate.main("toy")
-    test = read("test")
+    test, figures = read("test"), read("headline")
     assert {name: test[name] for name in alone} == alone, "the first seed's model stays the one that is reported"
     seeds = test["seeds"]
     assert list(seeds["each"]) == ["7", "8", "9"]
     for stream in ("fusion", "pose", "rgb"):
         for direction in DIRECTIONS:
+            for name in headline.METRICS:
+                assert figures[stream][direction][name] == seeds["mean"][stream][direction][name]
             for name in METRICS:
                 values = [seeds["each"][seed][stream][direction][name] for seed in seeds["each"]]
                 assert seeds["mean"][stream][direction][name] == pytest.approx(statistics.fmean(values), abs=1e-3)
@@ -77,11 +79,29 @@ def test_models_of_all_seeds_are_measured_and_the_published_rule_is_on_request(p
             assert published["R@5"] == pytest.approx(alone[stream][direction]["R@5"]), "nothing ties here"
 
 
-def test_a_model_of_one_stream_has_that_stream_alone(project: Path) -> None:
+def test_model_of_one_stream_has_that_stream_alone(project: Path) -> None:
     save_model(Path("models/toy"), 1, "pose")
     evaluate.main("toy")
     assert set(read("test")) == {"pose", "videos", "sentences"}
+    assert set(read("headline")) == {"pose", "keypoints"}
     assert set(results.read_similarity(Path("results/toy/similarity.safetensors")).streams) == {"pose"}
+
+
+def test_headline_repeats_the_other_files(project: Path) -> None:
+    evaluate.main("toy")
+    figures, test, pose = read("headline"), read("test"), read("pose")
+    for stream in ("fusion", "pose", "rgb"):
+        for direction in DIRECTIONS:
+            values = figures[stream][direction]
+            assert values == {name: test[stream][direction][name] for name in headline.METRICS}
+    assert figures["keypoints"] == {name: pose["test"][name] for name in headline.SEEN}, "no true joints are known"
+    assert "dev" not in figures, "the model was not trained here"
+
+
+def test_missing_keypoint_quality_names_the_stage_that_measures_it(project: Path) -> None:
+    Path("metrics/toy/pose.json").unlink()
+    with pytest.raises(results.ResultError, match=r"pose\.json cannot be read .*dvc repro manifest@toy"):
+        evaluate.main("toy")
 
 
 def test_similarities_that_cannot_be_read_name_the_command(tmp_path: Path) -> None:

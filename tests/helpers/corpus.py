@@ -1,5 +1,6 @@
 """A synthetic corpus in the stages' own formats, movements that differ by sentence, for tests of what reads it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from seds import shards, tables
 from seds.config import Dataset, ModelSizes, Windows
 from seds.data.joints import UPPER_BODY
+from seds.manifest import keypoint_accuracy
 from seds.skeleton import JOINTS, LEFT_HAND, RIGHT_HAND
 
 SIZES = ModelSizes(
@@ -78,3 +80,13 @@ def write_manifest(root: Path, rows: pd.DataFrame, frames: dict[str, int], name:
     )  # fmt: skip
     table.loc[table.index[-1], ["usable", "reason"]] = [False, "no hand seen"]
     tables.write(table, tables.MANIFEST, root / "manifest" / f"{name}.parquet")
+
+
+def write_keypoint_quality(root: Path, name: str = "toy") -> None:
+    """`root`/metrics/<name>/pose.json, as stage manifest writes it of a corpus in `root`/data without true joints."""
+    videos = pd.read_parquet(root / "data" / "manifest" / f"{name}.parquet")
+    reader = shards.ShardReader(root / "data" / "pose" / name, "pose")
+    quality = keypoint_accuracy.by_split(videos, reader, root / "no_true_joints")
+    path = root / "metrics" / name / "pose.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(quality), encoding="utf-8")

@@ -8,7 +8,7 @@ import torch
 from ruamel.yaml import YAML
 
 from helpers import shown
-from helpers.corpus import SIZES, write_corpus
+from helpers.corpus import SIZES, write_corpus, write_keypoint_quality
 from seds import tables
 from seds.model import checkpoint
 from seds.model.initialisation import initialise
@@ -35,6 +35,7 @@ def write_project(root: Path) -> None:
     change_manifest(
         root, signer=["A", "B"] * 8, path="data/raw/toy/long.mp4", start_s=0.5, end_s=1.5, frames=shown.FRAMES, fps=10.0
     )
+    write_keypoint_quality(root)
     save_model(root / "models" / "toy", 7)
 
 

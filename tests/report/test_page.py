@@ -18,7 +18,7 @@ from seds.data.split import Split
 from seds.evaluation import results
 from seds.evaluation.curves import histogram, recall
 from seds.evaluation.measure import Evaluation, metric_files
-from seds.evaluation.results import ResultError, Similarity
+from seds.evaluation.results import GROUPS, INTERVALS, TEST, ResultError, Similarity
 from seds.messages import printable
 from seds.pages.html import jpeg_url
 from seds.report.page import Results, open_results, page
@@ -41,7 +41,7 @@ def run() -> tuple[str, Page]:
     return html, Page(html)
 
 
-def made(texts: list[str], video_ids: list[str], signers: list[str], sentence_of: np.ndarray) -> Results:
+def random_results(texts: list[str], video_ids: list[str], signers: list[str], sentence_of: np.ndarray) -> Results:
     """Results of two random streams on videos without files, by the functions that stage evaluate calls."""
     generator = np.random.default_rng(0)
     right = sentence_of[:, None] == np.arange(len(texts))
@@ -52,14 +52,13 @@ def made(texts: list[str], video_ids: list[str], signers: list[str], sentence_of
     split = Split.__new__(Split)  # of which only these are read
     split.texts, split.sentence_of = texts, sentence_of
     split.sentence_ids, split.videos = list(map(str, range(len(texts)))), video_ids
-    found = Evaluation(streams, rankings, metrics)
-    files = metric_files(found, {"0": metrics}, split, signers, Evaluate(bootstrap=20))
+    files = metric_files(Evaluation(streams, rankings, metrics), {"0": metrics}, split, signers, Evaluate(bootstrap=20))
     videos = pd.DataFrame(
         {"video_id": video_ids, "signer": signers, "text": [texts[s] for s in sentence_of], "path": ""}
     )
     return Results(
-        Similarity(streams, video_ids, split.sentence_ids), sentence_of, videos, texts, files["test"],
-        files["test_intervals"], files["test_groups"], recall(rankings), histogram(rankings),
+        Similarity(streams, video_ids, split.sentence_ids), sentence_of, videos, texts, files[TEST],
+        files[INTERVALS], files[GROUPS], recall(rankings), histogram(rankings),
     )  # fmt: skip
 
 
@@ -153,8 +152,8 @@ def test_seeds_published_ties_and_single_streams_have_their_tables(project: Path
 
 def test_hostile_texts_are_shown_and_nothing_else() -> None:
     count = len(HOSTILE)
-    found = made(HOSTILE, [f"{text} " for text in HOSTILE], HOSTILE, np.arange(count))
-    html = page("<b>toy", found, Report(worst=count, best=count, search_url="http://127.0.0.1:8000"))
+    evaluated = random_results(HOSTILE, [f"{text} " for text in HOSTILE], HOSTILE, np.arange(count))
+    html = page("<b>toy", evaluated, Report(worst=count, best=count, search_url="http://127.0.0.1:8000"))
     seen = Page(html)
     assert "<b>toy" in "".join(seen.texts["h1"])
     assert seen.of("script") == []
@@ -176,8 +175,8 @@ def test_the_size_of_how2sign_makes_a_page_of_bounded_size() -> None:
     sentences, videos = 1964, 2342
     sentence_of = np.concatenate([np.arange(sentences), np.arange(videos - sentences)])
     ids = [f"-fZc293MpJk_{i}-1-rgb_front" for i in range(videos)]
-    found = made(["a word " * 30] * sentences, ids, [str(i % 11) for i in range(videos)], sentence_of)
-    html = page("how2sign", found, Report())
+    evaluated = random_results(["a word " * 30] * sentences, ids, [str(i % 11) for i in range(videos)], sentence_of)
+    html = page("how2sign", evaluated, Report())
     # Each picture of 144 px is 16 kB at most: JPEG of noise.
     noise = np.random.default_rng(0).integers(0, 256, (144, 144, 3)).astype(np.uint8)
     pictures = 2 * (Report().worst + Report().best) * 2 * Report().frames * len(jpeg_url(noise))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.corpus import SIZES
+from helpers.corpus import SIZES, write_keypoint_quality
 from helpers.projects import write_project
 from safetensors.torch import load_file
 
@@ -86,14 +86,21 @@ def test_seeds_give_mean_and_deviation_of_what_each_gives_alone(
 
 
 @pytest.mark.parametrize("stream", ["pose", "rgb"])
-def test_of_a_stream_alone_nothing_else_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+def test_single_stream_is_all_that_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
     write_project(tmp_path / "toy", model=STEADY.model_copy(update={"streams": stream}), epochs=1)
     monkeypatch.chdir(tmp_path / "toy")
     train.main("toy")
+    write_keypoint_quality(Path())
     evaluate.main("toy")
     assert {row["panel"] for row in curve(Path(), "loss")} == {"total", stream}
     assert {row["stream"] for row in curve(Path(), "recall")} == {stream}
     assert {"fusion", "pose", "rgb"} & set(json.loads(Path("metrics/toy/test.json").read_text())) == {stream}
+    figures = json.loads(Path("metrics/toy/headline.json").read_text())
+    assert figures.keys() == {stream, "dev", "keypoints"}
+    dev = json.loads(Path("metrics/toy/train/metrics.json").read_text())["dev"][stream]
+    for name in ("R@1", "MeanR"):
+        assert figures["dev"][name] == pytest.approx(statistics.mean(dev[d][name] for d in DIRECTIONS), abs=1e-3)
+    assert figures["dev"]["epoch"] == 1
     card = Path("models/toy/README.md").read_text()
     assert f"| {stream} | T2V |" in card
     assert "fusion" not in card.lower()

@@ -13,11 +13,16 @@ from seds.retrieval.metrics import METRICS
 from seds.training.log import Curves, rows
 
 ROOT = Path(__file__).parents[2]
-FOLDER = "metrics/${item}/train/plots/custom"
-PLOTS = {
-    Path(name).stem: props
-    for entry in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["train"]["do"]["plots"]
-    for name, props in entry.items()
+FOLDER = "metrics/${key}/train/plots/custom"
+TRAIN = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]["train"]["do"]
+PLOTS = {Path(name).stem: options for entry in TRAIN["plots"] for name, options in entry.items()}
+# What draws a figure's file, whether DVC does so unasked or by `dvc plots show FILE --template ... -x epoch -y value`.
+TEMPLATES = {
+    "loss": "curves",
+    "recall": "stream_curves",
+    "ranks": "stream_curves",
+    "optimiser": "curves",
+    "machine": "curves",
 }
 
 
@@ -50,7 +55,7 @@ def test_every_seed_and_epoch_is_in_every_figure(tmp_path: Path) -> None:
                 write(one)
     written = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "live/plots/custom").iterdir()}
     assert not (tmp_path / "live/plots/metrics").exists(), "a file a curve, drawn one by one"
-    assert written.keys() == PLOTS.keys()
+    assert written.keys() == TEMPLATES.keys()
     for table in written.values():
         assert {(row["seed"], row["epoch"]) for row in table} == {(3, 1), (3, 2), (4, 1)}
     losses = {(row["seed"], row["epoch"], row["panel"]): row["value"] for row in written["loss"]}
@@ -82,10 +87,18 @@ def fields(part: Any) -> Iterator[str]:
             yield from fields(value)
 
 
-@pytest.mark.parametrize("figure", PLOTS)
+def test_figures_are_outputs_of_train_in_dvc_yaml() -> None:
+    others = {Path(out).stem for out in TRAIN["outs"] if out.startswith(FOLDER)}
+    assert {Path(name).parent for entry in TRAIN["plots"] for name in entry} == {Path(FOLDER)}
+    assert (PLOTS.keys() | others, PLOTS.keys() & others) == (TEMPLATES.keys(), set())
+    for figure, options in PLOTS.items():
+        assert (options["template"], options["x"], options["y"]) == (TEMPLATES[figure], "epoch", "value")
+
+
+@pytest.mark.parametrize("figure", TEMPLATES)
 def test_a_figure_finds_its_columns(figure: str) -> None:
-    template = json.loads((ROOT / f".dvc/plots/{PLOTS[figure]['template']}.json").read_text())
-    anchors = {"<DVC_METRIC_X>": PLOTS[figure]["x"], "<DVC_METRIC_Y>": PLOTS[figure]["y"]}
+    template = json.loads((ROOT / f".dvc/plots/{TEMPLATES[figure]}.json").read_text())
+    anchors = {"<DVC_METRIC_X>": "epoch", "<DVC_METRIC_Y>": "value"}
     named = {anchors.get(name, name) for name in fields(template)} - {"rev"}  # which DVC adds
     drawn = rows(epoch(1, learnt=True))[figure]
     for row in drawn:
