@@ -1,7 +1,7 @@
 """Videos, keypoints and features, joined and checked -> data/manifest/<dataset>.parquet.
 
-How good the keypoints are goes to metrics/<dataset>/pose.json. It is measured here and not in the stage that makes
-them, so that another measure never repeats the extraction.
+Keypoint quality goes to metrics/<dataset>/pose.json. It is measured here and not in the stage pose, so that another
+measure never repeats the extraction.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Parts = dict[str, dict[str, np.ndarray]]  # {name: {direction: int64 [queries]}}
 
 
 def by_length(texts: Sequence[str], sentence_of: np.ndarray) -> Parts:
-    """Sentences by their number of words (what blanks part), in bins of about equal size named such as "04-06".
+    """Sentences by their number of words (split at blanks), in bins of about equal size named such as "04-06".
 
     At most BINS bins of at least BIN_SENTENCES, where there are so many; sentences of one length share a bin. The
     names are the lengths that occur, with as many digits as the longest, so that they sort by length. V2T queries go
@@ -43,8 +43,8 @@ def by_length(texts: Sequence[str], sentence_of: np.ndarray) -> Parts:
     parts: Parts = {}
     for lengths in bins:
         ends = [f"{end:0{digits}d}" for end in dict.fromkeys((lengths[0], lengths[-1]))]
-        own = np.isin(words, lengths)
-        parts["-".join(ends)] = {"t2v": np.flatnonzero(own), "v2t": np.flatnonzero(own[sentence_of])}
+        in_bin = np.isin(words, lengths)
+        parts["-".join(ends)] = {"t2v": np.flatnonzero(in_bin), "v2t": np.flatnonzero(in_bin[sentence_of])}
     return parts
 
 
@@ -64,8 +64,8 @@ def by_signer(signers: Sequence[str], sentence_of: np.ndarray) -> Parts:
     if len(names) > SIGNERS:
         known[OTHERS] = list(names[SIGNERS:])
     parts: Parts = {}
-    for shown, own in known.items():
-        videos = np.flatnonzero(np.isin(of, own))
+    for shown, originals in known.items():
+        videos = np.flatnonzero(np.isin(of, originals))
         parts[shown] = {"t2v": np.unique(sentence_of[videos]), "v2t": videos}
     return parts
 

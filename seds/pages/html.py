@@ -17,15 +17,15 @@ _JPEG_QUALITY = 75
 
 def environment(package: str) -> Environment:
     """Of the templates in that package and in seds.pages: escaping is on, and a name that is not given is an error."""
-    made = Environment(
+    templates = Environment(
         loader=ChoiceLoader([PackageLoader(package, ""), PackageLoader("seds.pages", "")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["printable"] = printable
-    return made
+    templates.filters["printable"] = printable
+    return templates
 
 
 def jpeg_url(image: np.ndarray) -> str:

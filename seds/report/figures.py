@@ -1,4 +1,4 @@
-"""Places of the report's drawings, in units of its SVGs: the template draws, this computes."""
+"""Coordinates of the report's charts, in units of their SVGs: this computes, the template draws."""
 
 from __future__ import annotations
 
@@ -68,16 +68,16 @@ def height(percent: float) -> float:
 
 def recall_chart(rows: Sequence[dict[str, Any]], direction: str, streams: Sequence[str]) -> Chart:
     """rows: of seds.evaluation.curves.recall. K runs logarithmically to the number of candidates."""
-    own = [row for row in rows if row["direction"] == direction]
-    last = max(int(row["K"]) for row in own)
+    rows = [row for row in rows if row["direction"] == direction]
+    last = max(int(row["K"]) for row in rows)
 
     def x(k: int) -> float:
         return LEFT + (RIGHT - LEFT) * (math.log(k) / math.log(last) if last > 1 else 0.5)
 
     lines = []
     for i, stream in enumerate(streams):
-        places = [f"{x(row['K']):.1f},{height(row['recall']):.1f}" for row in own if row["stream"] == stream]
-        lines.append(Line(stream, COLOURS[i % 3], DASHES[i % 3], " ".join(places)))
+        points = [f"{x(row['K']):.1f},{height(row['recall']):.1f}" for row in rows if row["stream"] == stream]
+        lines.append(Line(stream, COLOURS[i % 3], DASHES[i % 3], " ".join(points)))
     marks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000) if k < last]
     while marks and RIGHT - x(marks[-1]) < 26:  # no room beside the last one's number
         marks.pop()
@@ -86,12 +86,12 @@ def recall_chart(rows: Sequence[dict[str, Any]], direction: str, streams: Sequen
 
 def rank_chart(rows: Sequence[dict[str, Any]], direction: str, streams: Sequence[str]) -> Chart:
     """rows: of seds.evaluation.curves.histogram. A group of bars a range of ranks, a bar a stream."""
-    own = [row for row in rows if row["direction"] == direction]
-    names = list(dict.fromkeys(row["ranks"] for row in own))
+    rows = [row for row in rows if row["direction"] == direction]
+    names = list(dict.fromkeys(row["ranks"] for row in rows))
     slot = (RIGHT - LEFT) / len(names)
     wide = slot * (1 - _GAP) / len(streams)
     bars = []
-    for row in own:
+    for row in rows:
         stream, group = streams.index(row["stream"]), names.index(row["ranks"])
         x = LEFT + slot * (group + _GAP / 2) + wide * stream
         top = height(row["share"])

@@ -1,8 +1,7 @@
-"""What came out of an evaluation as one page to look at: numbers, curves, and single queries with pictures."""
+"""An evaluation as one page to look at: numbers, curves, and single queries with pictures."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +13,16 @@ import pandas as pd
 
 from seds.config import Report
 from seds.evaluation import results
-from seds.evaluation.results import ResultError
+from seds.evaluation.results import ResultError, read_json
 from seds.pages import html
-from seds.report import cases, figures
-from seds.report.cases import Case
+from seds.report import figures, queries
+from seds.report.queries import RankedQuery
 from seds.report.thumbnails import thumbnails
 from seds.retrieval import ranks
 from seds.retrieval.metrics import DIRECTIONS, METRICS
 from seds.video import VideoError
 
-_THUMB = 144  # px
+_THUMBNAIL = 144  # px
 _QUERY = 300  # characters of a sentence that a link asks for
 
 
@@ -43,8 +42,8 @@ class Results:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A video on the page: pictures as data: URLs, or why there are none."""
+class VideoCard:
+    """A video on the page: pictures as data: URLs, or the problem why there are none."""
 
     video_id: str
     signer: str
@@ -54,27 +53,28 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Story:
-    """A case as it is told. rival: of a set of one sentence there is none."""
+class QueryCard:
+    """A query on the page with its answer and rival. rival: None in a set of one sentence."""
 
-    case: Case
+    query: RankedQuery
     text: str
     text_link: str | None
-    answer: Shown
+    answer: VideoCard
     rival_text: str
-    rival: Shown | None
+    rival: VideoCard | None
 
 
 def open_results(dataset: str, manifest: pd.DataFrame, root: Path = Path()) -> Results:
     """Raises ResultError naming a file that is missing, damaged or of another manifest, and what to run."""
-    place, metrics = root / "results" / dataset, root / "metrics" / dataset
-    similarity = results.read_similarity(place / results.SIMILARITY)
+    folder, metrics_folder = root / "results" / dataset, root / "metrics" / dataset
+    command = f"dvc repro evaluate@{dataset}"
+    similarity = results.read_similarity(folder / results.SIMILARITY)
     rows = manifest.set_index("video_id", drop=False)
-    lost = [video_id for video_id in similarity.video_ids if video_id not in rows.index]
-    if lost:
+    unlisted = [video_id for video_id in similarity.video_ids if video_id not in rows.index]
+    if unlisted:
         raise ResultError(
-            f"{place / results.SIMILARITY} ranks {lost[0]!r}, which data/manifest/{dataset}.parquet does not list; "
-            f"run: dvc repro evaluate@{dataset}"
+            f"{folder / results.SIMILARITY} ranks {unlisted[0]!r}, which data/manifest/{dataset}.parquet does not "
+            f"list; run: {command}"
         )
     videos = rows.loc[similarity.video_ids].reset_index(drop=True)
     column = {sentence_id: i for i, sentence_id in enumerate(similarity.sentence_ids)}
@@ -85,37 +85,38 @@ def open_results(dataset: str, manifest: pd.DataFrame, root: Path = Path()) -> R
         sentence_of,
         videos,
         videos["text"].iloc[first].tolist(),
-        *(_read_json(metrics / f"{name}.json", dataset) for name in ("test", "test_intervals", "test_groups")),
-        *(_read_json(place / name, dataset) for name in (results.RECALL, results.HISTOGRAM)),
+        *(read_json(metrics_folder / name, command) for name in (results.TEST, results.INTERVALS, results.GROUPS)),
+        *(read_json(folder / name, command) for name in (results.RECALL, results.HISTOGRAM)),
     )
 
 
-def page(dataset: str, found: Results, settings: Report) -> str:
+def page(dataset: str, evaluated: Results, settings: Report) -> str:
     """The page, HTML, with nothing loaded from elsewhere. Videos are decoded for it; one that cannot be says why."""
-    streams = tuple(found.similarity.streams)
-    rankings = {s: ranks.rank_both(matrix, found.sentence_of) for s, matrix in found.similarity.streams.items()}
-    told = {}
+    matrices = evaluated.similarity.streams
+    streams = tuple(matrices)
+    rankings = {stream: ranks.rank_both(matrix, evaluated.sentence_of) for stream, matrix in matrices.items()}
+    cards = {}
     for direction in DIRECTIONS:
-        worst, best = cases.choose(rankings[streams[0]][direction], settings.worst, settings.best)
-        told[direction] = {
-            kind: [_story(query, direction, rankings, found, settings) for query in queries]
-            for kind, queries in (("worst", worst), ("best", best))
+        chosen = queries.worst_and_best(rankings[streams[0]][direction], settings.worst, settings.best)
+        cards[direction] = {
+            kind: [_query_card(query, direction, rankings, evaluated, settings) for query in rows]
+            for kind, rows in zip(("worst", "best"), chosen, strict=True)
         }
     template = html.environment("seds.report").get_template("report.html.j2")
     return template.render(
         name=dataset,
-        found=found,
+        evaluated=evaluated,
         streams=streams,
         directions=DIRECTIONS,
         metrics=METRICS,
-        chance=100 / len(found.texts),
+        chance=100 / len(evaluated.texts),
         compared=_compared(rankings, streams),
-        curves=[figures.recall_chart(found.recall, direction, streams) for direction in DIRECTIONS],
-        ranks=[figures.rank_chart(found.histogram, direction, streams) for direction in DIRECTIONS],
-        pictures=[figures.picture(s, m, found.sentence_of) for s, m in found.similarity.streams.items()],
-        told=told,
+        curves=[figures.recall_chart(evaluated.recall, direction, streams) for direction in DIRECTIONS],
+        ranks=[figures.rank_chart(evaluated.histogram, direction, streams) for direction in DIRECTIONS],
+        pictures=[figures.picture(stream, matrix, evaluated.sentence_of) for stream, matrix in matrices.items()],
+        cards=cards,
         colours=figures.COLOURS,
-        places={name: getattr(figures, name) for name in ("LEFT", "RIGHT", "TOP", "BOTTOM")},
+        edges={name: getattr(figures, name) for name in ("LEFT", "RIGHT", "TOP", "BOTTOM")},
         height=figures.height,
         search_url=settings.search_url,
     )
@@ -140,33 +141,28 @@ def _compared(rankings: dict[str, Any], streams: Sequence[str]) -> list[tuple[st
     return rows
 
 
-def _story(query: int, direction: str, rankings: dict[str, Any], found: Results, settings: Report) -> Story:
+def _query_card(
+    query: int, direction: str, rankings: dict[str, Any], evaluated: Results, settings: Report
+) -> QueryCard:
     stream = next(iter(rankings))
-    matrix = found.similarity.streams[stream]
-    case = cases.look_up(query, direction, rankings, matrix, found.sentence_of, stream)
-    text = found.texts[case.sentence]
-    return Story(
-        case,
+    matrix = evaluated.similarity.streams[stream]
+    ranked = queries.look_up(query, direction, rankings, matrix, evaluated.sentence_of, stream)
+    text = evaluated.texts[ranked.sentence]
+    return QueryCard(
+        ranked,
         text,
         search_link(settings.search_url, q=text[:_QUERY]),
-        _shown(found.videos, case.video, settings),
-        "" if case.rival is None else found.texts[case.rival],
-        None if case.rival_video is None else _shown(found.videos, case.rival_video, settings),
+        _video_card(evaluated.videos, ranked.video, settings),
+        "" if ranked.rival is None else evaluated.texts[ranked.rival],
+        None if ranked.rival_video is None else _video_card(evaluated.videos, ranked.rival_video, settings),
     )
 
 
-def _shown(videos: pd.DataFrame, row: int, settings: Report) -> Shown:
+def _video_card(videos: pd.DataFrame, row: int, settings: Report) -> VideoCard:
     video = next(videos.iloc[[row]].itertuples())
     link = search_link(settings.search_url, video=video.video_id)
     try:
-        pictures = tuple(html.jpeg_url(image) for image in thumbnails(video, settings.frames, _THUMB))
+        pictures = tuple(html.jpeg_url(image) for image in thumbnails(video, settings.frames, _THUMBNAIL))
     except (VideoError, ValueError, OSError) as error:
-        return Shown(video.video_id, video.signer, (), str(error), link)
-    return Shown(video.video_id, video.signer, pictures, "", link)
-
-
-def _read_json(path: Path, dataset: str) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ResultError(f"{path} cannot be read ({error}); make it with: dvc repro evaluate@{dataset}") from None
+        return VideoCard(video.video_id, video.signer, (), str(error), link)
+    return VideoCard(video.video_id, video.signer, pictures, "", link)

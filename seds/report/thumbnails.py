@@ -25,15 +25,15 @@ def thumbnails(video: Any, count: int, width: int) -> list[np.ndarray]:
     cut = start is not None or end is not None
     total = max(1, int(duration_s(video) * video.fps + 1e-6)) if cut else video.frames
     numbers = np.unique(((np.arange(count) + 0.5) * total / count).astype(int))
-    wanted, made = set(numbers.tolist()), []
+    wanted, images = set(numbers.tolist()), []
     for number, image in enumerate(frames(video.path, start, end, video.fps)):
         if number in wanted:
             part = image[pixels(clip_box(parse_box(video.bbox), image.shape[1], image.shape[0]))]
-            made.append(_small(part, width))
+            images.append(_small(part, width))
         if number >= numbers[-1]:
-            return made
-    if cut and made:  # of a rate that varies, a part may have fewer frames than the mean says
-        return made
+            return images
+    if cut and images:  # of a rate that varies, a part may have fewer frames than the mean says
+        return images
     raise VideoError(f"{video.path}: has fewer than {total} frames: it changed since it was read; run: dvc repro")
 
 

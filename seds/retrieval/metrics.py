@@ -38,13 +38,13 @@ def intervals(
     values = np.stack([*(rank <= k for k in CUTOFFS), rank, 1 / rank], axis=1)  # [Q, means]
     sums = np.stack([np.bincount(cluster, column, clusters) for column in values.T], axis=1)
     asked = np.bincount(cluster, minlength=clusters)
-    found = np.empty((resamples, len(METRICS)))
+    resampled = np.empty((resamples, len(METRICS)))
     for resample, chosen in enumerate(drawn):
         times = np.bincount(chosen, minlength=clusters)
         *recalls, mean, reciprocal = times @ sums / (times @ asked)
         median = np.median(np.repeat(rank, times[cluster]))
-        found[resample] = (*(100 * recall for recall in recalls), median, mean, reciprocal)
-    low, high = np.percentile(found, [2.5, 97.5], axis=0)
+        resampled[resample] = (*(100 * recall for recall in recalls), median, mean, reciprocal)
+    low, high = np.percentile(resampled, [2.5, 97.5], axis=0)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(METRICS)}
 
 
@@ -66,8 +66,8 @@ def over_seeds(measured: Sequence[Mapping[str, Mapping[str, Mapping[str, float]]
         for direction in directions:
             columns = {name: np.array([one[stream][direction][name] for one in measured]) for name in METRICS}
             for kind, reduce in (("mean", np.mean), ("std", lambda column: np.std(column, ddof=1))):
-                place = result[kind].setdefault(stream, {})
-                place[direction] = rounded({name: float(reduce(column)) for name, column in columns.items()})
+                values = {name: float(reduce(column)) for name, column in columns.items()}
+                result[kind].setdefault(stream, {})[direction] = rounded(values)
     return result
 
 

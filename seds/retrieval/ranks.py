@@ -42,9 +42,9 @@ def ranks(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
     """
     if not np.isfinite(scores).all():
         raise ValueError(f"{(~np.isfinite(scores)).sum()} of {scores.size} similarity scores are not finite")
-    own = np.take_along_axis(scores, right[:, None], axis=1)
-    better = (scores > own).sum(axis=1)
-    tied = (scores == own).sum(axis=1) - 1
+    answer = np.take_along_axis(scores, right[:, None], axis=1)
+    better = (scores > answer).sum(axis=1)
+    tied = (scores == answer).sum(axis=1) - 1
     return 1 + better + (tied + 1) // 2
 
 
@@ -58,7 +58,7 @@ def rank_both(similarity: np.ndarray, sentence_of: np.ndarray) -> dict[str, Rank
     sentences = similarity.shape[1]
     owners, counts = np.unique(sentence_of, return_counts=True)
     if len(owners) != sentences:
-        raise ValueError(f"{sentences} sentences, but only {len(owners)} of them own a video")
+        raise ValueError(f"{sentences} sentences, but only {len(owners)} of them have a video")
     # Best video of each group, for each text: rows sorted by sentence, then one reduction a group.
     order = np.argsort(sentence_of, kind="stable")
     group_starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
@@ -87,8 +87,8 @@ def bootstrap(rankings: Mapping[str, Mapping[str, Ranking]], resamples: int, see
     result: Intervals = {}
     for stream, both in rankings.items():
         for direction, ranking in both.items():
-            found = intervals(ranking.rank, ranking.cluster, resamples, np.random.default_rng(seed))
-            ends = {metric: rounded(dict(zip(("low", "high"), pair, strict=True))) for metric, pair in found.items()}
+            ends_of = intervals(ranking.rank, ranking.cluster, resamples, np.random.default_rng(seed))
+            ends = {metric: rounded(dict(zip(("low", "high"), pair, strict=True))) for metric, pair in ends_of.items()}
             result.setdefault(stream, {})[direction] = ends
     return result
 

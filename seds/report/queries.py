@@ -1,4 +1,4 @@
-"""Single queries worth a look: those found worst, those found best, and what was ranked above or next to the answer."""
+"""Single queries worth a look, the worst and the best ranked, each with the candidate that competes with the answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seds.retrieval.ranks import Ranking
 
 
 @dataclass(frozen=True)
-class Case:
+class RankedQuery:
     """A query of one direction. Its answer is what it should find; its rival the best-scoring of all others.
 
     query: row of the direction's ranking, a sentence (t2v) or a video (v2t). rank: in each stream. sentence, video: of
@@ -29,21 +29,21 @@ class Case:
     rival_score: float | None
 
     @property
-    def found(self) -> bool:
+    def is_first(self) -> bool:
         """Whether nothing scored as high as the answer."""
         return self.rival_score is None or self.score > self.rival_score
 
 
-def choose(ranking: Ranking, worst: int, best: int) -> tuple[list[int], list[int]]:
-    """Queries: up to `worst` not ranked first, worst first, and up to `best` ranked first, furthest ahead first."""
-    own = np.take_along_axis(ranking.scores, ranking.right[:, None], axis=1)
+def worst_and_best(ranking: Ranking, worst: int, best: int) -> tuple[list[int], list[int]]:
+    """Queries: up to `worst` not ranked first, worst first, and up to `best` ranked first, widest margin first."""
+    answers = np.take_along_axis(ranking.scores, ranking.right[:, None], axis=1)
     others = ranking.scores.copy()
     np.put_along_axis(others, ranking.right[:, None], -np.inf, axis=1)
-    ahead = own[:, 0] - others.max(axis=1)  # infinite where there are no others
-    order = np.lexsort((ahead, -ranking.rank))
+    margin = answers[:, 0] - others.max(axis=1)  # infinite where there are no others
+    order = np.lexsort((margin, -ranking.rank))
     missed = [int(query) for query in order if ranking.rank[query] > 1]
-    found = [int(query) for query in np.argsort(-ahead, kind="stable") if ranking.rank[query] == 1]
-    return missed[:worst], found[:best]
+    first = [int(query) for query in np.argsort(-margin, kind="stable") if ranking.rank[query] == 1]
+    return missed[:worst], first[:best]
 
 
 def look_up(
@@ -53,7 +53,7 @@ def look_up(
     similarity: np.ndarray,
     sentence_of: np.ndarray,
     stream: str,
-) -> Case:
+) -> RankedQuery:
     """What `stream` makes of a query. similarity: its matrix, [videos, sentences]; sentence_of: int [videos]."""
     ranking = rankings[stream][direction]
     sentence, row = int(ranking.right[query]), ranking.scores[query].copy()
@@ -62,10 +62,10 @@ def look_up(
 
     def best_video(of: int) -> int:
         """Of a sentence's videos the one most like the text asked for; where a video asks, most like its own text."""
-        own = np.flatnonzero(sentence_of == of)
-        return int(own[similarity[own, query if direction == "t2v" else of].argmax()])
+        videos = np.flatnonzero(sentence_of == of)
+        return int(videos[similarity[videos, query if direction == "t2v" else of].argmax()])
 
-    return Case(
+    return RankedQuery(
         query,
         {name: int(both[direction].rank[query]) for name, both in rankings.items()},
         sentence,
