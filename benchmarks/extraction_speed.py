@@ -41,7 +41,7 @@ from seds import tables
 from seds.config import RgbProfile, load_params
 from seds.corpora.prepare import prepare
 from seds.demo import corpus
-from seds.engine.crews import LocalCrew
+from seds.engine.executors import LocalExecutor
 from seds.engine.run import extract
 from seds.extraction.extractor import Video
 from seds.extraction.openmmlab import fill_import_gaps
@@ -168,7 +168,7 @@ def workers(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callab
                 output=output,
                 scratch=output / "scratch",
                 shard_videos=1000,
-                crew=LocalCrew(["cpu"] * count),
+                executor=LocalExecutor(["cpu"] * count),
             )
         finally:
             os.sched_setaffinity(0, allowed)

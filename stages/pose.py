@@ -6,15 +6,14 @@ from pathlib import Path
 
 from seds import tables
 from seds.config import load_params
-from seds.engine.command import Corpus, OnlyShare
-from seds.engine.crews import crew
+from seds.engine.command import Corpus, OnlyJob, run_extraction_stage
+from seds.engine.executors import make_executor
 from seds.engine.run import extract
 from seds.extraction import imported
 from seds.pose.estimators import Estimator, estimator
-from seds.system.commands import run_stage
 
 
-def main(dataset: Corpus, share: OnlyShare = None) -> None:
+def main(dataset: Corpus, job: OnlyJob = None) -> None:
     params = load_params()
     if params.dataset(dataset).corpus == imported.CORPUS:
         imported.hand_over("pose", Path("data/raw") / dataset, Path("data/pose") / dataset)
@@ -35,10 +34,10 @@ def main(dataset: Corpus, share: OnlyShare = None) -> None:
         scratch=Path("work"),
         shard_videos=params.pose.shard_videos,
         # A few processes decode while one computes; more would fill a GPU's memory with copies of the network.
-        crew=crew(params, device, workers_a_gpu=4),
-        share=share,
+        executor=make_executor(params, device, workers_per_gpu=4),
+        job=job,
     )
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_extraction_stage(main)

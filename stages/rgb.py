@@ -7,15 +7,14 @@ from pathlib import Path
 
 from seds import tables
 from seds.config import load_params
-from seds.engine.command import Corpus, OnlyShare
-from seds.engine.crews import crew
+from seds.engine.command import Corpus, OnlyJob, run_extraction_stage
+from seds.engine.executors import make_executor
 from seds.engine.run import extract
 from seds.extraction import imported
 from seds.rgb.extractor import build_extractor, describe
-from seds.system.commands import run_stage
 
 
-def main(dataset: Corpus, share: OnlyShare = None) -> None:
+def main(dataset: Corpus, job: OnlyJob = None) -> None:
     params = load_params()
     if params.dataset(dataset).corpus == imported.CORPUS:
         imported.hand_over("rgb", Path("data/raw") / dataset, Path("data/rgb") / dataset)
@@ -29,10 +28,10 @@ def main(dataset: Corpus, share: OnlyShare = None) -> None:
         output=Path("data/rgb") / dataset,
         scratch=Path("work"),
         shard_videos=params.rgb.shard_videos,
-        crew=crew(params, params.device(), workers_a_gpu=1),  # more would only wait for each other
-        share=share,
+        executor=make_executor(params, params.device(), workers_per_gpu=1),  # more would only wait for each other
+        job=job,
     )
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_extraction_stage(main)

@@ -1,4 +1,4 @@
-"""One video in a worker's hands: what the extractor makes of it, or why that failed."""
+"""One video in a worker: what the extractor makes of it, or why that failed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from seds.video import VideoError, content_hash
 
 @dataclass
 class Attempt:
-    """Video -> Outcome. What an extractor raises becomes a Failure, but for a broken GPU, which ends the process.
+    """Video -> Outcome. Whatever the extractor raises becomes a Failure, except a broken GPU, which ends the process.
 
-    The content is compared with what `prepare` saw before and after, so that a result always belongs to the sha256 it
-    is stored under. Cuts of one long file are read for that once.
+    The content is compared with what `prepare` saw both before and after, so that a result always belongs to the sha256
+    under which it is stored. For several cuts of one long file it is read only once.
     """
 
     extractor: Extractor
-    _state: object = field(default=None, init=False)  # of the file that was read last
+    _file_state: object = field(default=None, init=False)  # of the file that was hashed last
     _sha256: str = field(default="", init=False)
 
     def __call__(self, video: Video) -> Outcome:
-        if failure := self._not_as_prepared(video):
+        if failure := self._content_failure(video):
             return failure
         outcome = self._extract(video)
-        return self._not_as_prepared(video) or outcome
+        return self._content_failure(video) or outcome
 
     def _extract(self, video: Video) -> Outcome:
         try:
@@ -43,18 +43,18 @@ class Attempt:
                 raise
             return Failure(type(error).__name__, str(error))
 
-    def _not_as_prepared(self, video: Video) -> Failure | None:
-        """Why the content is not that of the videos table, or None."""
+    def _content_failure(self, video: Video) -> Failure | None:
+        """Why the content is not what the videos table says; None if it is."""
         try:
-            state = _state(Path(video.path))
-            if state != self._state:
-                self._sha256, self._state = content_hash(video.path), state
+            state = _file_state(Path(video.path))
+            if state != self._file_state:
+                self._sha256, self._file_state = content_hash(video.path), state
         except FileNotFoundError:
-            return Failure("vanished", "was there in prepare, is no longer")
+            return Failure("vanished", "existed when prepare ran, is missing now")
         except (OSError, VideoError) as error:
             return Failure("cannot be read", f"{type(error).__name__}: {error}")
         if self._sha256 != video.sha256:
-            return Failure("changed", "is not what prepare read; if the new content is meant, run prepare again")
+            return Failure("changed", "differs from what prepare read; if that is intended, run prepare again")
         return None
 
 
@@ -62,13 +62,13 @@ def build_attempt(build: Build) -> Attempt:
     return Attempt(build())
 
 
-def _state(path: Path) -> object:
-    """What differs after a file, or an image in a folder, was changed or replaced."""
+def _file_state(path: Path) -> object:
+    """Differs after a file, or an image in a folder, was changed or replaced."""
     paths = sorted(path.iterdir()) if path.is_dir() else [path]
     return [(file, stat.st_ino, stat.st_size, stat.st_mtime_ns) for file in paths for stat in [file.stat()]]
 
 
 def _broke_the_gpu(error: Exception) -> bool:
-    """A CUDA error after which every further call in the process fails; running out of its memory is none."""
+    """A CUDA error after which every further call in the process fails. Running out of GPU memory is not one."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(error, torch.AcceleratorError)

@@ -1,10 +1,10 @@
-"""The outcomes of single videos on disk, each there whole or not at all.
+"""The outcomes of single videos on disk, each written completely or not at all.
 
 <folder>/parts/<2 digits>/<identity>.safetensors   a result
-<folder>/failed/<identity>.json                    a lasting failure; removing the folder has them tried again
+<folder>/failed/<identity>.json                    a lasting failure; remove the folder to have these videos tried again
 
-The folder stands for one version of settings and code, the identity for a video's content, so that a part is right
-wherever it is found: after a crash, in a corpus that has grown, or written by another machine.
+The folder belongs to one version of settings and code, the identity to a video's content. So a part is valid wherever
+it is found: after a crash, in a corpus that has grown, or written by another machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Parts:
         self.folder, self.results, self.failures = folder, folder / "parts", folder / "failed"
 
     def present(self) -> set[str]:
-        """Identities of all outcomes, by the names of their files; what they hold is checked when it is read."""
+        """Identities of all outcomes, by their file names; their content is checked when it is read."""
         results = [path for parent in _entries(self.results) for path in _entries(parent)]
         return {path.stem for path in results if path.suffix == ".safetensors"} | self.failed()
 
@@ -44,7 +44,7 @@ class Parts:
         return {path.stem for path in _entries(self.failures) if path.suffix == ".json"}
 
     def write(self, identity: str, outcome: Outcome) -> None:
-        """Store a result or a lasting failure. It survives the process, and the machine. Raises StorageError."""
+        """Store a result or a lasting failure so that it survives the process and the machine. Raises StorageError."""
         if isinstance(outcome, Failure):
             write_bytes(self._failure(identity), json.dumps(asdict(outcome)).encode())
             return
@@ -59,28 +59,28 @@ class Parts:
         write_bytes(self._result(identity), save(tensors, {_HEADER: json.dumps(header)}))
 
     def read(self, identity: str) -> Outcome:
-        """The outcome that was stored. Raises PartError where none is, or not what was written."""
+        """The stored outcome. Raises PartError if there is none, or if it is not what was written."""
         if not self._result(identity).is_file():
             return self._read_failure(identity)
         path = self._result(identity)
         try:
             with safe_open(path, framework="numpy") as part:
                 header = json.loads((part.metadata() or {}).get(_HEADER, "{}"))
-                tensors = {field: part.get_tensor(field) for field in part.keys()}  # noqa: SIM118  it is no mapping
+                tensors = {field: part.get_tensor(field) for field in part.keys()}  # noqa: SIM118  not a mapping
         except (SafetensorError, OSError, ValueError) as error:
             raise PartError(f"{path} is not a readable part: {error}") from None
         if (header.get("schema"), header.get("identity")) != (_SCHEMA, identity):
             raise PartError(f"{path}: expected {_SCHEMA} of {identity}, found {header}")
         if header["sha256"] != _checksum(tensors):
-            raise PartError(f"{path}: its tensors are not those written")
+            raise PartError(f"{path}: its tensors are not those that were written")
         return Extraction(tensors, header["frames"], header["rows"])
 
     def bytes(self) -> int:
-        """Disk space of the results."""
+        """Size of all results on the disk."""
         return sum(path.stat().st_size for parent in _entries(self.results) for path in _entries(parent))
 
     def discard(self, identity: str) -> None:
-        """Remove an outcome, so that the video is done again."""
+        """Remove an outcome, so that the video is computed again."""
         self._result(identity).unlink(missing_ok=True)
         self._failure(identity).unlink(missing_ok=True)
 

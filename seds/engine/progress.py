@@ -1,4 +1,4 @@
-"""The progress line: frames and videos, their rates, and the time left."""
+"""The progress line: frames and videos done, their rates, and the time left."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from seds.timing import duration_s
 
 
 class Progress:
-    """Counts what is done, by frames, for videos differ in length. Rates and time left are those of this run: what
-    earlier runs left counts as done, not as fast."""
+    """Progress in frames, since videos differ in length. The rates and the time left are those of this run: what
+    earlier runs have finished counts as done, but not towards the speed.
+    """
 
     def __init__(self, kind: str, videos: Collection[Video], todo: Collection[Video]) -> None:
-        self._total, self._done, self._before = len(videos), len(videos) - len(todo), len(videos) - len(todo)
-        frames, missing = (sum(map(_frames, part)) for part in (videos, todo))
+        self._total = len(videos)
+        self._done = self._done_before = len(videos) - len(todo)
+        frames, frames_todo = (sum(map(_frames, part)) for part in (videos, todo))
         self._bar = tqdm(
             total=frames,
-            initial=frames - missing,
+            initial=frames - frames_todo,
             desc=kind,
             unit=" frames",
-            smoothing=0,  # the mean: videos end in bursts
-            mininterval=0.5 if sys.stderr.isatty() else 30,  # in a log file every refresh stays
+            smoothing=0,  # the mean rate: videos finish in bursts
+            mininterval=0.5 if sys.stderr.isatty() else 30,  # in a log file every refresh adds a line
         )
         self._start = time.monotonic()
 
     def add(self, video: Video) -> None:
         self._done += 1
-        rate = (self._done - self._before) / (time.monotonic() - self._start)
+        rate = (self._done - self._done_before) / (time.monotonic() - self._start)
         self._bar.set_postfix_str(f"{self._done}/{self._total} videos, {rate:.2f} videos/s", refresh=False)
         self._bar.update(_frames(video))
 
@@ -44,5 +46,5 @@ class Progress:
 
 
 def _frames(video: Video) -> int:
-    """Of its cut, about."""
+    """Frames of the video's cut, estimated from the mean rate."""
     return round(duration_s(video) * video.fps)

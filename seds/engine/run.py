@@ -1,7 +1,7 @@
-"""The run over a corpus: what is missing is computed, every outcome lands at once, shards are assembled at the end.
+"""The run over a corpus: computes what is missing, stores every outcome at once, assembles the shards at the end.
 
-Outcomes land as parts in `scratch/<kind>/<settings and code>/` (seds.engine.parts), so that whatever ends a run, what
-had landed is never computed again: not by the next run, not when videos are added or removed, not by another machine.
+Outcomes are stored as parts in `scratch/<kind>/<settings and code>/` (seds.engine.parts). However a run ends, what it
+has stored is never computed again: not by the next run, not when videos are added or removed, not on another machine.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from seds.engine.command import Share
-from seds.engine.crews import Crew
+from seds.engine.command import JobShare
+from seds.engine.crash_log import QUARANTINE, RUN_ALONE, CrashLog, Journal
+from seds.engine.executors import Executor
 from seds.engine.parts import Parts
 from seds.engine.progress import Progress
-from seds.engine.suspects import ALONE, LIMIT, Journal, Suspects
 from seds.extraction.assemble import DamagedError, assemble
 from seds.extraction.extractor import Build, Failure, Outcome, Video, read_video
 from seds.messages import printable, summarise_skipped
@@ -29,9 +29,9 @@ from seds.system.files import EngineError, digest
 from seds.system.locks import lock
 from seds.system.workers import Death
 
-# Videos that fail one after another through no fault of theirs, a folder unmounted or a GPU lost, end the run: to list
-# the whole corpus as failed would help nobody.
-_IN_A_ROW = 20
+# So many failures in a row for reasons outside the videos, such as an unmounted folder or a lost GPU, end the run:
+# listing the whole corpus as failed would help nobody.
+_FAILURES_IN_A_ROW = 20
 
 
 def extract(
@@ -43,38 +43,36 @@ def extract(
     output: Path,
     scratch: Path,
     shard_videos: int,
-    crew: Crew,
-    share: Share | None = None,
+    executor: Executor,
+    job: JobShare | None = None,
 ) -> pd.DataFrame | None:
     """Extract the `ok` videos of a VIDEOS table into `output`: shards and index. Returns the SHARD_INDEX table.
 
-    kind          "pose" or "rgb", as the shards' headers have it
-    build         device -> picklable maker of the extractor on it
-    settings      what determines the result (estimator, sha256 of weights, ...); goes into the shards' headers
-    scratch       parts stay in `scratch/<kind>/<digest of settings and code>/`
-    shard_videos  videos a shard, consecutive in the table
-    crew          who computes
-    share         compute these videos' parts alone, leave `output` as it is, and return None
+    kind: "pose" or "rgb", as in the shards' headers. build: device -> picklable maker of the extractor on it. settings:
+    what determines the result (estimator, sha256 of weights, ...); goes into the shards' headers. scratch: parts are
+    kept in `scratch/<kind>/<digest of settings and code>/`. shard_videos: videos per shard, consecutive in the table.
+    executor: where the videos are computed. job: compute only the parts of this job's videos, leave `output` as it is,
+    and return None.
 
-    A video that cannot be extracted becomes a row of status "failed". Raises EngineError where the machine is at
-    fault, workers.WorkerError where the extractor cannot be built. Ctrl-C, SIGTERM and any death lose the videos in
-    flight and nothing else.
+    A video that cannot be extracted becomes a row of status "failed". Raises EngineError if the machine is at fault,
+    workers.WorkerError if the extractor cannot be built. Ctrl-C, SIGTERM and any crash cost only the videos in flight.
     """
     wanted = [read_video(row) for row in videos[videos["status"] == "ok"].to_dict("records")]
     folder = scratch / kind / digest([dict(settings), code_version(build("cpu"))])[:16]
     name = f"{kind} of {output.name}"
-    with ExitStack() as held:
-        held.enter_context(lock(scratch / kind / f"{output.name}.lock", name, shared=share is not None))
-        if share is not None:
-            own = scratch / kind / f"{output.name}.{share.index}-of-{share.count}.lock"
-            held.enter_context(lock(own, f"share {share} of {name}"))
-        held.enter_context(_sigterm_as_ctrl_c())
-        run = _Run(kind, Parts(folder), Suspects(folder), crew, build)
+    with ExitStack() as stack:
+        stack.enter_context(lock(scratch / kind / f"{output.name}.lock", name, shared=job is not None))
+        if job is not None:
+            job_lock = scratch / kind / f"{output.name}.{job.index}-of-{job.count}.lock"
+            stack.enter_context(lock(job_lock, f"job {job} of {name}"))
+        stack.enter_context(_sigterm_as_ctrl_c())
+        run = _Run(kind, Parts(folder), CrashLog(folder), executor, build)
         try:
-            if share is not None:
-                mine = [video for video in wanted if share.owns(video)]
-                run.complete(mine)
-                _report(run, mine, output.name, f"share {share} is done; when all are: dvc repro {kind}@{output.name}")
+            if job is not None:
+                videos_of_job = [video for video in wanted if job.includes(video)]
+                run.complete(videos_of_job)
+                done = f"job {job} is done. When all {job.count} are done: dvc repro {kind}@{output.name}"
+                _report(run, videos_of_job, output.name, done)
                 return None
             while True:
                 run.complete(wanted)
@@ -84,7 +82,7 @@ def extract(
                 except DamagedError as error:
                     run.discard(error)
         except KeyboardInterrupt:
-            tqdm.write(f"{kind}: stopped; what is done waits in {folder}, and the same command continues")
+            tqdm.write(f"{kind}: stopped. Finished videos are kept in {folder}; run the same command again to continue")
             raise
         _report(run, wanted, output.name, f"{index['frames'].sum()} frames in {output}")
     return index
@@ -92,113 +90,119 @@ def extract(
 
 @dataclass
 class _Run:
-    """Outcomes for videos, from the disk or the crew."""
+    """Outcomes of videos, read from the disk or computed."""
 
     kind: str
     parts: Parts
-    suspects: Suspects
-    crew: Crew
+    crashes: CrashLog
+    executor: Executor
     build: Callable[[str], Build]
-    failures: dict[str, Failure] = field(default_factory=dict)  # those of this run alone, by identity
-    _in_a_row: int = 0
+    failures: dict[str, Failure] = field(default_factory=dict)  # that hold for this run only, by identity
+    _failures_in_a_row: int = 0
 
     def outcome(self, video: Video) -> Outcome:
-        """Of a video that is complete. Raises PartError."""
+        """The outcome of a video after `complete`. Raises PartError."""
         return self.failures.get(video.identity) or self.parts.read(video.identity)
 
     def complete(self, videos: Sequence[Video]) -> None:
-        """Compute what has no outcome yet."""
+        """Compute the videos that have no outcome yet."""
         distinct = list({video.identity: video for video in videos}.values())  # equal content is computed once
         present = self.parts.present() | self.failures.keys()
         todo = [video for video in distinct if video.identity not in present]
         if not todo:
             return
-        with Progress(self.kind, distinct, todo) as progress, self.suspects.journal() as journal:
+        with Progress(self.kind, distinct, todo) as progress, self.crashes.journal() as journal:
             while todo:
-                weight = {video.identity: self.suspects.weight(video) for video in todo}
+                weights = {video.identity: self.crashes.weight(video) for video in todo}
                 for video in todo:
-                    if weight[video.identity] >= LIMIT:
-                        self._set_aside(video)
+                    if weights[video.identity] >= QUARANTINE:
+                        self._quarantine(video)
                         progress.add(video)
-                # The innocent first: what may end the run must not keep others from being done.
-                company = sorted((v for v in todo if weight[v.identity] < ALONE), key=lambda v: weight[v.identity])
-                alone = [video for video in todo if ALONE <= weight[video.identity] < LIMIT]
-                if company:
-                    todo = self._compute(company, False, journal, progress) + alone
+                # Clean videos first: one that may end the run must not keep others from being done.
+                together = [video for video in todo if weights[video.identity] < RUN_ALONE]
+                alone = [video for video in todo if RUN_ALONE <= weights[video.identity] < QUARANTINE]
+                if together:
+                    together.sort(key=lambda video: weights[video.identity])
+                    todo = self._compute(together, False, journal, progress) + alone
                 else:
                     todo = self._compute(alone, True, journal, progress) if alone else []
 
     def discard(self, damage: DamagedError) -> None:
-        """Forget parts that cannot be read."""
+        """Remove parts that cannot be read."""
         for video, error in damage.parts:
-            tqdm.write(f"{self.kind}: {error}; computed again")
+            tqdm.write(f"{self.kind}: {error}; it will be computed again")
             self.parts.discard(video.identity)
 
-    def _compute(self, queue: Sequence[Video], alone: bool, journal: Journal, progress: Progress) -> list[Video]:
-        """Work off a queue; the videos whose worker died come back."""
-        again = []
-        for i, result in self.crew.run(self.build, queue, alone, lambda i: journal.begin(queue[i])):
+    def _compute(
+        self, queue: Sequence[Video], one_at_a_time: bool, journal: Journal, progress: Progress
+    ) -> list[Video]:
+        """Compute the videos of a queue. Returns those whose worker died."""
+        died = []
+        for i, result in self.executor.run(self.build, queue, one_at_a_time, lambda i: journal.begin(queue[i])):
             video = queue[i]
             if isinstance(result, Death):
-                self.suspects.blame(video, result.how, certain=result.certain or alone)
-                again.append(video)
+                self.crashes.record(video, result.how, certain=result.certain or one_at_a_time)
+                died.append(video)
             else:
-                self._land(video, result)
+                self._store(video, result)
                 progress.add(video)
             journal.end(video)
-        return again
+        return died
 
-    def _land(self, video: Video, outcome: Outcome) -> None:
+    def _store(self, video: Video, outcome: Outcome) -> None:
         if isinstance(outcome, Failure):
-            self._tell(video, outcome)
+            self._print_failure(video, outcome)
         if isinstance(outcome, Failure) and not outcome.lasting:
             self.failures[video.identity] = outcome
-            self._in_a_row += 1
+            self._failures_in_a_row += 1
         else:
             self.parts.write(video.identity, outcome)
-            self._in_a_row = 0
-        self.suspects.absolve(video)
-        if self._in_a_row == _IN_A_ROW:
+            self._failures_in_a_row = 0
+        self.crashes.clear(video)
+        if self._failures_in_a_row == _FAILURES_IN_A_ROW:
             raise EngineError(
-                f"{_IN_A_ROW} videos in a row failed through no fault of theirs, the last so: {video.path}: "
-                f"{outcome}. What had landed is kept; see to that, then the same command continues"
+                f"{_FAILURES_IN_A_ROW} videos in a row failed for reasons outside the videos; the last: {video.path}: "
+                f"{outcome}. Finished videos are kept. Fix the cause, then run the same command again"
             )
 
-    def _set_aside(self, video: Video) -> None:
-        how, file = self.suspects.last_words(video), self.suspects.file(video)
-        self.failures[video.identity] = Failure("set aside", f"its workers die ({how}); to try it again: rm {file}")
-        self._tell(video, self.failures[video.identity])
+    def _quarantine(self, video: Video) -> None:
+        crash, file = self.crashes.last_error(video), self.crashes.path(video)
+        failure = Failure("quarantined", f"it crashes its worker ({crash}); to try it again: rm {file}")
+        self.failures[video.identity] = failure
+        self._print_failure(video, failure)
 
-    def _tell(self, video: Video, failure: Failure) -> None:
+    def _print_failure(self, video: Video, failure: Failure) -> None:
         tqdm.write(printable(f"{self.kind}: {video.video_id} failed: {failure}", limit=500))
 
 
 def _report(run: _Run, videos: Sequence[Video], corpus: str, done: str) -> None:
-    """What came of the videos, what was left out and how to try it again, and what the disk keeps."""
+    """Print what became of the videos, how to retry those that failed, and what the parts take on the disk."""
     lasting = run.parts.failed()
-    without = [video for video in videos if video.identity in run.failures or video.identity in lasting]
-    tqdm.write(f"{run.kind}: {len(videos) - len(without)} of {len(videos)} videos, {done}")
-    if without:
-        failures = [(video, run.outcome(video)) for video in without]
-        rows = [(f.reason, v.video_id, f.detail) for v, f in failures if isinstance(f, Failure)]
+    failed = [video for video in videos if video.identity in run.failures or video.identity in lasting]
+    tqdm.write(f"{run.kind}: {len(videos) - len(failed)} of {len(videos)} videos, {done}")
+    if failed:
+        outcomes = [(video, run.outcome(video)) for video in failed]
+        rows = [(f.reason, video.video_id, f.detail) for video, f in outcomes if isinstance(f, Failure)]
         tqdm.write(summarise_skipped(rows, len(videos)))
-        tqdm.write(f"dvc repro --force {run.kind}@{corpus} tries again what vanished, changed or lacked memory;")
-        tqdm.write(f"  what is at fault itself, after rm -r {run.parts.failures}")
-        tqdm.write(f"  what was set aside, after rm -r {run.suspects.deaths}")
+        tqdm.write(f"To retry what vanished, changed or ran out of memory: dvc repro --force {run.kind}@{corpus}")
+        if any(video.identity in lasting for video in failed):
+            tqdm.write(f"  to retry undecodable videos, too, first: rm -r {run.parts.failures}")
+        if any(reason == "quarantined" for reason, _, _ in rows):
+            tqdm.write(f"  to retry quarantined videos, too, first: rm -r {run.crashes.crashes}")
     tqdm.write(
-        f"{run.kind}: {run.parts.bytes() / 1e9:.1f} GB of parts stay in {run.parts.folder}, and no video in them is "
-        "computed again; remove the folder to have the disk back"
+        f"{run.kind}: {run.parts.bytes() / 1e9:.1f} GB of finished videos are kept in {run.parts.folder}, so that none "
+        "is computed again; remove the folder to free the space"
     )
 
 
 @contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """A scheduler's notice to leave is no crash, and tells nothing against the videos in flight."""
+    """A scheduler's SIGTERM stops the run in order, so that the videos in flight are not taken for its cause."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # where Python sets no handlers
+        yield  # elsewhere Python sets no signal handlers
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, handler)

@@ -1,5 +1,7 @@
-"""Locks between processes, also of several machines on a shared file system. The kernel gives them up with the process
-that holds them, however it dies, so none is ever stale."""
+"""Locks between processes, including those of other machines on a shared file system.
+
+The kernel releases a lock when the process that holds it ends, however it ends, so no lock is ever stale.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,10 @@ from seds.system.files import StorageError
 
 @contextmanager
 def lock(path: Path, what: str, shared: bool = False) -> Iterator[None]:
-    """Hold the lock of a file while this lasts, alone or with other sharers. Where another process holds it, say
-    which, and wait for it to end: after a crash of what had started it, it may be at work still. Raises StorageError.
+    """Hold the lock of a file inside the `with` block, alone or with other holders of a shared lock.
+
+    If another process holds it, prints which and waits for it to end: a worker may outlive the command that started it.
+    what: the work that is locked, such as "pose of demo", for that message. Raises StorageError.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
@@ -29,8 +33,8 @@ def lock(path: Path, what: str, shared: bool = False) -> Iterator[None]:
     try:
         try:
             if not try_lock(descriptor, kind):
-                holder = os.pread(descriptor, 1000, 0).decode(errors="replace") or "a process unknown"
-                tqdm.write(f"{what} is at work already: {holder}. Waiting for it to end; to stop it, kill that process")
+                holder = os.pread(descriptor, 1000, 0).decode(errors="replace") or "an unknown process"
+                tqdm.write(f"{what} is already running: {holder}. Waiting for it to end; to stop it, kill that process")
                 fcntl.flock(descriptor, kind)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
@@ -42,7 +46,7 @@ def lock(path: Path, what: str, shared: bool = False) -> Iterator[None]:
 
 
 def try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
-    """Lock an open file if no other process holds it."""
+    """Lock an open file unless another process holds it. Returns whether it is locked now."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

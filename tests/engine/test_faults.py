@@ -13,7 +13,7 @@ from helpers.toy_extractor import begun
 from helpers.toy_runs import files, parts, run_toy
 
 from seds.engine.attempt import Attempt
-from seds.engine.command import Share
+from seds.engine.command import JobShare
 from seds.extraction.extractor import Extraction, Failure, Video
 from seds.system.files import EngineError
 from seds.system.locks import lock
@@ -27,7 +27,7 @@ def script(folder: Path, call: str) -> list[str]:
     lines = (
         f"import sys; sys.path.insert(0, {TESTS!r})",
         "from pathlib import Path",
-        "from helpers.toy_runs import run_toy, LocalCrew",
+        "from helpers.toy_runs import run_toy, LocalExecutor",
         "from seds.system.commands import run_stage",
         f"if __name__ == '__main__': run_stage(lambda: {call})",
     )
@@ -35,7 +35,7 @@ def script(folder: Path, call: str) -> list[str]:
     return [sys.executable, str(folder / "pose.py")]
 
 
-def test_what_vanishes_or_changes_during_the_run_is_listed(tmp_path: Path) -> None:
+def test_video_that_vanishes_or_changes_is_listed(tmp_path: Path) -> None:
     names = ("0", "1-vanish", "2-change", "3")
     index = run_toy(tmp_path, *names)
     assert index["status"].tolist() == ["ok", "failed", "failed", "ok"]
@@ -44,7 +44,7 @@ def test_what_vanishes_or_changes_during_the_run_is_listed(tmp_path: Path) -> No
     assert len(parts(tmp_path)) == 2, "a result of changed content is nobody's"
 
 
-def test_content_is_read_once_for_the_cuts_of_a_file_and_again_when_it_changes(tmp_path: Path) -> None:
+def test_attempt_hashes_a_file_once_until_it_changes(tmp_path: Path) -> None:
     path = tmp_path / "long.mp4"
     path.write_text("long")
     seen = []
@@ -64,10 +64,10 @@ def test_content_is_read_once_for_the_cuts_of_a_file_and_again_when_it_changes(t
     assert seen == [0.0, 1.0], "changed content is not extracted"
 
 
-def test_many_failures_in_a_row_that_are_not_the_videos_stop_the_run(tmp_path: Path) -> None:
+def test_run_stops_after_many_failures_outside_the_videos(tmp_path: Path) -> None:
     names = [f"{i}-odd" for i in range(60)]
     with pytest.raises(
-        EngineError, match=r"20 videos in a row failed .*RuntimeError: odd.* the same command continues"
+        EngineError, match=r"20 videos in a row failed .*RuntimeError: odd.* run the same command again"
     ):
         run_toy(tmp_path, "99", *names)
     assert len(parts(tmp_path)) == 1
@@ -75,10 +75,10 @@ def test_many_failures_in_a_row_that_are_not_the_videos_stop_the_run(tmp_path: P
 
 
 @pytest.mark.parametrize("where", ["work", "out"])
-def test_a_full_disk_stops_the_run_by_name_and_loses_nothing(tmp_path: Path, where: str) -> None:
+def test_full_disk_stops_the_run_by_name_and_loses_nothing(tmp_path: Path, where: str) -> None:
     """A real disk of 100 KB, in a mount namespace of its own."""
     names = [f"{i}" for i in range(3000, 3010)]  # as many frames: 24 KB a part
-    command = script(tmp_path, f"run_toy(Path({str(tmp_path)!r}), *{names!r}, crew=LocalCrew(['cpu']))")
+    command = script(tmp_path, f"run_toy(Path({str(tmp_path)!r}), *{names!r}, executor=LocalExecutor(['cpu']))")
     (tmp_path / where).mkdir()
     mount = f"mount -t tmpfs -o size=100k none {tmp_path}/{where}"
     full = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
@@ -110,7 +110,7 @@ def test_a_full_disk_stops_the_run_by_name_and_loses_nothing(tmp_path: Path, whe
     assert files(tmp_path / "out") == files(tmp_path / "fresh" / "out")
 
 
-def test_a_second_run_waits_for_the_first_and_says_so(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+def test_second_run_waits_for_the_first_and_says_so(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     names = [f"{i}-slow" for i in range(4)]
     orphan = subprocess.Popen(script(tmp_path, f"run_toy(Path({str(tmp_path)!r}), *{names!r})"), start_new_session=True)
     while not begun(tmp_path / "log"):
@@ -119,10 +119,10 @@ def test_a_second_run_waits_for_the_first_and_says_so(tmp_path: Path, capfd: pyt
     assert orphan.wait(60) == 0
     assert (index["status"] == "ok").all()
     assert len(begun(tmp_path / "log")) == 4, "the second computed nothing again"
-    assert f"pose of out is at work already: process {orphan.pid} on " in capfd.readouterr().out
+    assert f"pose of out is already running: process {orphan.pid} on " in capfd.readouterr().out
 
 
-def test_a_lock_is_shared_by_shares_and_theirs_alone(tmp_path: Path) -> None:
+def test_lock_is_shared_by_jobs_and_only_by_them(tmp_path: Path) -> None:
     path, got = tmp_path / "a.lock", []
 
     def whole() -> None:
@@ -138,10 +138,10 @@ def test_a_lock_is_shared_by_shares_and_theirs_alone(tmp_path: Path) -> None:
     assert got == ["whole"]
 
 
-def test_sigterm_is_no_evidence_against_the_videos_at_work(tmp_path: Path) -> None:
+def test_sigterm_does_not_count_as_a_crash_of_any_video(tmp_path: Path) -> None:
     names = ["0-slow-slow", "1-slow"]
     stage = subprocess.Popen(
-        script(tmp_path, f"run_toy(Path({str(tmp_path)!r}), *{names!r}, crew=LocalCrew(['cpu']))"),
+        script(tmp_path, f"run_toy(Path({str(tmp_path)!r}), *{names!r}, executor=LocalExecutor(['cpu']))"),
         start_new_session=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     while not begun(tmp_path / "log"):
@@ -149,9 +149,9 @@ def test_sigterm_is_no_evidence_against_the_videos_at_work(tmp_path: Path) -> No
     os.killpg(stage.pid, signal.SIGTERM)  # as schedulers do: to all of them
     printed, _ = stage.communicate(timeout=60)
     assert stage.returncode == 130
-    assert "the same command continues" in printed
+    assert "run the same command again to continue" in printed
     assert not list(tmp_path.glob("work/pose/*/runs/*"))
-    assert not list(tmp_path.glob("work/pose/*/deaths/*"))
+    assert not list(tmp_path.glob("work/pose/*/crashes/*"))
 
 
 def test_workers_die_with_the_stage(tmp_path: Path) -> None:
@@ -170,10 +170,10 @@ def test_workers_die_with_the_stage(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
-def test_shares_are_disjoint_whole_and_stable(tmp_path: Path) -> None:
+def test_jobs_are_disjoint_complete_and_stable(tmp_path: Path) -> None:
     videos = [Video(str(i), "", None, None, 1, 25.0, 8, 8, f"{i:064x}") for i in range(500)]
     for count in (1, 3, 7):
-        owners = [[i for i in range(1, count + 1) if Share(i, count).owns(video)] for video in videos]
+        owners = [[i for i in range(1, count + 1) if JobShare(i, count).includes(video)] for video in videos]
         assert all(len(owner) == 1 for owner in owners)
         sizes = [sum(owner == [i] for owner in owners) for i in range(1, count + 1)]
         assert min(sizes) > 0.7 * len(videos) / count
@@ -182,9 +182,19 @@ def test_shares_are_disjoint_whole_and_stable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "x", "1", "1/0", "-1/4", "1/4/2", "1.5/4", ""])
-def test_a_share_that_is_none_is_named(text: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.pose", "demo", f"--shard={text}"], capture_output=True, text=True
-    )
+def test_job_that_is_invalid_is_named(text: str) -> None:
+    done = start_stage(f"--job={text}")
     assert done.returncode == 2
-    assert f"'--shard': {text!r}: expected i/n with i from 1 to n" in done.stderr
+    assert f"'--job': {text!r}: expected i/n with i from 1 to n" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--shard=5/4"], ["--shard", "5/4"]])
+def test_job_by_its_old_option_is_understood(arguments: list[str]) -> None:
+    done = start_stage(*arguments)
+    assert "--shard is deprecated; use --job" in done.stderr
+    assert "'--job': '5/4': expected i/n" in done.stderr
+    assert "--shard" not in start_stage("--help").stdout
+
+
+def start_stage(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "stages.pose", "demo", *arguments], capture_output=True, text=True)

@@ -96,7 +96,7 @@ def tainted(project: Path) -> bool:
         for line in journal.read_text().splitlines():
             event, identity, _ = json.loads(line)
             (present.add if event == "begin" else present.discard)(identity)
-        if any((journal.parents[1] / "deaths" / f"{identity}.json").exists() for identity in present):
+        if any((journal.parents[1] / "crashes" / f"{identity}.json").exists() for identity in present):
             return True
     return False
 

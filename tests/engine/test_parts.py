@@ -15,7 +15,7 @@ ID, OTHER = "ab" + "0" * 30, "cd" + "1" * 30
 RESULT = Extraction({"features": np.ones((3, 4), np.float16), "starts": np.arange(3, dtype=np.int32)}, 20, 3)
 
 
-def test_results_and_failures_come_back_as_they_were(tmp_path: Path) -> None:
+def test_parts_return_results_and_failures_unchanged(tmp_path: Path) -> None:
     parts = Parts(tmp_path)
     assert parts.present() == set()
     parts.write(ID, RESULT)
@@ -36,7 +36,7 @@ def test_results_and_failures_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, -1])
-def test_a_truncated_part_is_refused_by_name(tmp_path: Path, keep: int) -> None:
+def test_part_that_is_truncated_is_refused_by_name(tmp_path: Path, keep: int) -> None:
     parts = Parts(tmp_path)
     parts.write(ID, RESULT)
     path = tmp_path / "parts" / "ab" / f"{ID}.safetensors"
@@ -45,7 +45,7 @@ def test_a_truncated_part_is_refused_by_name(tmp_path: Path, keep: int) -> None:
         parts.read(ID)
 
 
-def test_another_videos_part_and_altered_tensors_are_refused(tmp_path: Path) -> None:
+def test_part_of_another_video_or_altered_is_refused(tmp_path: Path) -> None:
     parts = Parts(tmp_path)
     parts.write(ID, RESULT)
     path = tmp_path / "parts" / "ab" / f"{ID}.safetensors"
@@ -57,7 +57,7 @@ def test_another_videos_part_and_altered_tensors_are_refused(tmp_path: Path) -> 
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(PartError, match="not those written"):
+    with pytest.raises(PartError, match="not those that were written"):
         parts.read(ID)
     path.write_bytes(b"\x00" * 1000)  # what a power cut can leave of a file
     with pytest.raises(PartError, match="not a readable part"):

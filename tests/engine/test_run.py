@@ -12,22 +12,22 @@ from helpers.toy_extractor import begun, build_broken, build_dying
 from helpers.toy_runs import files, parts, run_toy
 
 from seds import shards
-from seds.engine.command import Share
-from seds.engine.crews import LocalCrew, spread
+from seds.engine.command import JobShare
+from seds.engine.executors import LocalExecutor, gpu_of_each_worker
 from seds.system import workers
 
 
-def test_index_has_the_ok_videos_in_order_with_their_reasons(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_index_has_the_ok_videos_in_order_with_reasons(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     index = run_toy(tmp_path, "0", "1-bad", "2-missing", "3-kill", "4-once", "5")
     assert index["video_id"].tolist() == ["0", "1-bad", "3-kill", "4-once", "5"]
     assert index["status"].tolist() == ["ok", "failed", "failed", "ok", "ok"]
     assert index["frames"].tolist() == [3, 0, 0, 7, 8]
     assert [name[:11] for name in index["shard"]] == ["shard-00000", "", "", "shard-00001", "shard-00002"]
     assert index["detail"][1] == f"{tmp_path}/videos/1-bad.mp4: cannot be decoded: truncated"
-    assert "set aside" in index["detail"][2]
+    assert "quarantined" in index["detail"][2]
     assert "killed by SIGKILL" in index["detail"][2]
     printed = capsys.readouterr().out
-    assert "2 of 5 left out\n  cannot be decoded: 1\n    1-bad: truncated\n  set aside" in printed
+    assert "2 of 5 left out\n  cannot be decoded: 1\n    1-bad: truncated\n  quarantined" in printed
     reader = shards.ShardReader(tmp_path / "out", "pose")
     assert reader.read("4-once", ["keypoints"])[0].shape == (7, 2)
     pd.testing.assert_frame_equal(reader.index, index)
@@ -48,24 +48,24 @@ def ctrl_c() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("ctrl_c")
-def test_output_bytes_depend_neither_on_workers_nor_on_interruptions(tmp_path: Path) -> None:
+def test_output_does_not_depend_on_workers_or_interruptions(tmp_path: Path) -> None:
     names = ["0-slow", "1", "2-interrupt", "3", "4-slow", "5", "6-once"]
     with pytest.raises(KeyboardInterrupt):
-        run_toy(tmp_path, *names, output="one", crew=LocalCrew(["cpu"]))
+        run_toy(tmp_path, *names, output="one", executor=LocalExecutor(["cpu"]))
     assert not (tmp_path / "one").exists()
     assert not multiprocessing.active_children()
     landed = parts(tmp_path)
     assert len(landed) == 2
-    run_toy(tmp_path, *names, output="one", crew=LocalCrew(["cpu"]))
+    run_toy(tmp_path, *names, output="one", executor=LocalExecutor(["cpu"]))
     assert parts(tmp_path).items() > landed.items(), "what had landed was written again"
     assert begun(tmp_path / "log") == [*names[:3], *names[2:], "6-once"]
     shutil.rmtree(tmp_path / "work")
-    run_toy(tmp_path, *names, output="three", crew=LocalCrew(["cpu"] * 3))
+    run_toy(tmp_path, *names, output="three", executor=LocalExecutor(["cpu"] * 3))
     assert files(tmp_path / "one") == files(tmp_path / "three")
     assert len(files(tmp_path / "one")) == 5  # four shards and the index
 
 
-def test_a_grown_or_shrunk_corpus_computes_what_is_new(tmp_path: Path) -> None:
+def test_corpus_that_grew_or_shrank_computes_what_is_new(tmp_path: Path) -> None:
     run_toy(tmp_path, "0", "1-bad", "2", "3")
     assert run_toy(tmp_path, "9", "3", "1-bad", "0", "8", output="grown")["video_id"].tolist()[0] == "9"
     assert sorted(begun(tmp_path / "log")) == ["0", "1-bad", "2", "3", "8", "9"]
@@ -74,13 +74,13 @@ def test_a_grown_or_shrunk_corpus_computes_what_is_new(tmp_path: Path) -> None:
         assert (tmp_path / "grown" / name).read_bytes() == (tmp_path / "fresh" / "grown" / name).read_bytes()
 
 
-def test_other_settings_use_no_part_of_these(tmp_path: Path) -> None:
+def test_parts_of_other_settings_are_not_used(tmp_path: Path) -> None:
     run_toy(tmp_path, "0")
     run_toy(tmp_path, "0", settings={"estimator": "toy", "stride": "2"})
     assert begun(tmp_path / "log") == ["0", "0"]
 
 
-def test_equal_content_is_computed_once_and_found_under_each_name(tmp_path: Path) -> None:
+def test_equal_content_is_computed_once(tmp_path: Path) -> None:
     index = run_toy(tmp_path, "0", "1")
     renamed = tmp_path / "videos"
     (renamed / "0.mp4").rename(renamed / "first.mp4")
@@ -128,7 +128,7 @@ def test_output_is_replaced_and_other_files_are_left(tmp_path: Path) -> None:
     assert sorted(files(tmp_path / "out")) == ["index.parquet", "note.txt", "shard-00000.safetensors"]
 
 
-def test_no_readable_video_makes_an_index_without_rows(tmp_path: Path) -> None:
+def test_index_without_readable_videos_has_no_rows(tmp_path: Path) -> None:
     for name, videos in (("none", ()), ("missing", ("0-missing",))):
         assert len(run_toy(tmp_path, *videos, output=name)) == 0
         assert shards.ShardReader(tmp_path / name, "pose").metadata == {}
@@ -138,26 +138,26 @@ def test_no_readable_video_makes_an_index_without_rows(tmp_path: Path) -> None:
     ("build", "reason"),
     [(build_broken, "FileNotFoundError: weights.pth not found"), (build_dying, "ended with code 3")],
 )
-def test_an_extractor_that_cannot_be_built_ends_the_run(tmp_path: Path, build: Callable, reason: str) -> None:
+def test_extractor_that_cannot_be_made_ends_the_run(tmp_path: Path, build: Callable, reason: str) -> None:
     with pytest.raises(workers.WorkerError, match=reason):
         run_toy(tmp_path, "0", "1", build=build)
 
 
 def test_workers_are_spread_over_the_devices(tmp_path: Path) -> None:
-    devices = spread(gpus=3, workers=64, workers_a_gpu=1)
+    devices = gpu_of_each_worker(gpus=3, workers=64, workers_per_gpu=1)
     assert devices == ["cuda:0", "cuda:1", "cuda:2"]
-    assert spread(gpus=2, workers=3, workers_a_gpu=4) == ["cuda:0", "cuda:1", "cuda:0"]
-    run_toy(tmp_path, *(f"{i}-slow" for i in range(9)), "9-slow-once", crew=LocalCrew(devices))
+    assert gpu_of_each_worker(gpus=2, workers=3, workers_per_gpu=4) == ["cuda:0", "cuda:1", "cuda:0"]
+    run_toy(tmp_path, *(f"{i}-slow" for i in range(9)), "9-slow-once", executor=LocalExecutor(devices))
     used = [line.split()[1:] for line in (tmp_path / "log").read_text().splitlines()]
     assert {device for device, _ in used} == set(devices)
     by_process = {process: device for device, process in used}
     assert sorted(map(by_process.get, by_process)) == sorted([*devices, "cuda:0"]), "a device a process, one more alone"
 
 
-def test_shares_compute_all_between_them_and_leave_the_output_alone(tmp_path: Path) -> None:
+def test_jobs_compute_all_videos_and_leave_the_output_alone(tmp_path: Path) -> None:
     names = [f"{i}" for i in range(8)]
     for i in (1, 2, 3):
-        assert run_toy(tmp_path, *names, share=Share(i, 3)) is None
+        assert run_toy(tmp_path, *names, job=JobShare(i, 3)) is None
         assert not (tmp_path / "out").exists()
     assert sorted(begun(tmp_path / "log")) == names
     run_toy(tmp_path, *names)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from helpers.toy_extractor import Toy
 from seds import tables
-from seds.engine.command import Share
-from seds.engine.crews import Crew, LocalCrew
+from seds.engine.command import JobShare
+from seds.engine.executors import Executor, LocalExecutor
 from seds.engine.run import extract
 
 
@@ -39,8 +39,8 @@ def run_toy(
     *names: str,
     output: str = "out",
     build=Toy,
-    crew: Crew | None = None,
-    share: Share | None = None,
+    executor: Executor | None = None,
+    job: JobShare | None = None,
     settings: dict[str, str] | None = None,
 ) -> pd.DataFrame:
     """Extract toy videos: `folder`/videos -> `folder`/<output>, parts in `folder`/work, what was begun in /log."""
@@ -53,8 +53,8 @@ def run_toy(
         output=folder / output,
         scratch=folder / "work",
         shard_videos=2,
-        crew=crew or LocalCrew(["cpu", "cpu"]),
-        share=share,
+        executor=executor or LocalExecutor(["cpu", "cpu"]),
+        job=job,
     )
 
 

@@ -12,7 +12,7 @@ import torch
 
 from seds import tables
 from seds.config import RgbProfile
-from seds.engine.crews import LocalCrew
+from seds.engine.executors import LocalExecutor
 from seds.engine.run import extract
 from seds.extraction.extractor import Video
 from seds.rgb.extractor import RgbExtractor, build_extractor, clips, describe, middle, square
@@ -295,7 +295,7 @@ def test_two_files_through_the_engine(tmp_path, extractor):
         output=output,
         scratch=tmp_path / "work",
         shard_videos=2,
-        crew=LocalCrew(["cpu"]),
+        executor=LocalExecutor(["cpu"]),
     )
     assert index["status"].tolist() == ["ok", "failed", "ok"]
     assert index["frames"].tolist() == [21, 0, 7]

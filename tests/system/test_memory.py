@@ -28,6 +28,6 @@ def kept_mb(first: str) -> float:
     return float(printed.stdout)
 
 
-def test_large_blocks_are_given_back_where_they_would_be_kept() -> None:
-    assert kept_mb("") > 19, "the C library keeps none: seds.system.memory is needless"
+def test_large_blocks_are_returned_that_would_be_kept() -> None:
+    assert kept_mb("") > 19, "the C library keeps none: seds.system.memory is not needed"
     assert kept_mb("return_large_blocks()") < 1

@@ -48,7 +48,7 @@ def make_nothing():
     raise ValueError("no weights")
 
 
-def test_every_task_gets_its_result_and_is_announced_before() -> None:
+def test_pool_answers_every_task_and_announces_it_before() -> None:
     begun: list[int] = []
     done = {}
     for i, result in run_tasks([make_square] * 2, list(range(20)), begun.append):
@@ -58,10 +58,10 @@ def test_every_task_gets_its_result_and_is_announced_before() -> None:
     assert begun == list(range(20))
 
 
-def test_a_death_is_an_answer_and_another_process_takes_the_place(tmp_path: Path) -> None:
-    builds = [partial(make_victim, tmp_path / "log", place) for place in ("left", "right")]
+def test_pool_answers_a_death_and_starts_another_process(tmp_path: Path) -> None:
+    makers = [partial(make_victim, tmp_path / "log", place) for place in ("left", "right")]
     tasks = ["slow", "killed", "raises", "slow", "a", "b"]
-    results = dict(run_tasks(builds, tasks))
+    results = dict(run_tasks(makers, tasks))
     assert results[1] == Death("its worker process was killed by SIGKILL")
     assert results[2] == Death("its worker process ended with code 1")
     assert [results[i] for i in (0, 3, 4, 5)] == ["SLOW", "SLOW", "A", "B"]
@@ -70,7 +70,7 @@ def test_a_death_is_an_answer_and_another_process_takes_the_place(tmp_path: Path
     assert {threads for _, _, threads in lines} == {"1"}
 
 
-def test_results_wait_in_the_workers_while_one_is_dealt_with() -> None:
+def test_pool_holds_no_more_than_one_result_per_worker() -> None:
     """Ten results of 20 MB from two workers; this process holds one or two of them, whatever it takes over each."""
     before = resident_mb()
     highest = 0.0
@@ -86,6 +86,6 @@ def resident_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def test_what_cannot_be_built_is_told() -> None:
+def test_pool_raises_if_its_function_cannot_be_made() -> None:
     with pytest.raises(WorkerError, match="ValueError: no weights"):
         list(run_tasks([make_nothing] * 2, [1, 2]))

@@ -1,7 +1,7 @@
-"""A Ray cluster as crew: actors that hold the extractor, on every node that has room.
+"""Extraction on a Ray cluster: actors that hold the extractor, on every node that has room.
 
-What it asks of a node: the same environment, and the project's folder at the same place, with the videos in it, as on
-a shared file system. Only the driver writes: outcomes travel to it, so `work/` and `data/` need not be shared.
+A node needs the same environment, and the project's folder at the same path with the videos in it, as on a shared file
+system. Only the driver writes: outcomes travel to it, so `work/` and `data/` need not be shared.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from seds.system.files import EngineError
 from seds.system.workers import Death, WorkerError, cores
 
 _PATIENCE_S = 60.0  # without any worker before the user is told
-_ANSWER_S = 10.0  # for a cluster to answer
-_STARTS = 10  # workers lost in a row before they were ready; a few go with their node
+_CONNECT_S = 10.0  # for a cluster to answer
+_FAILED_STARTS = 10  # in a row before the run gives up; when a node is lost, several of its workers may be starting
 
 
 class Actor:
     """A worker process somewhere in the cluster."""
 
-    def build(self, folder: str, build: Build, code: str) -> tuple[str, str]:
-        """("ready", id of its node), or ("broken", why it cannot do this work)."""
+    def start(self, folder: str, build: Build, code: str) -> tuple[str, str]:
+        """("ready", id of its node), or ("broken", why it cannot work there)."""
         import ray
 
         host = socket.gethostname()
         try:
             os.chdir(folder)  # paths of videos are relative to it
         except OSError as error:
-            shared = "the project and its videos must lie on a file system that all nodes share"
+            shared = "the project and its videos must be on a file system that all nodes share"
             return "broken", f"node {host} has no {folder} ({error.strerror}); {shared}"
         if code_version(build) != code:
-            return "broken", f"node {host} has another version of the package seds than the driver; install the same"
+            return "broken", f"node {host} has a different version of seds than the driver; install the same one"
         try:
             self._attempt = build_attempt(build)
         except Exception as error:
             return "broken", f"node {host}: {type(error).__name__}: {error}"
         return "ready", ray.get_runtime_context().get_node_id()
 
-    def apply(self, video: Video) -> Outcome:
+    def process(self, video: Video) -> Outcome:
         return self._attempt(video)
 
 
@@ -58,64 +58,64 @@ class Actor:
 class _Worker:
     actor: Any
     node: str | None = None  # None until it is ready
-    task: int | None = None
+    task: int | None = None  # index of the video it is working on
 
 
 @dataclass(frozen=True)
-class RayCrew:
-    """Actors on the cluster at `address`, else at RAY_ADDRESS, else on one started on this machine.
+class RayExecutor:
+    """Actors on the cluster at `address`, or else at RAY_ADDRESS, or else on one started on this machine.
 
-    device   "cpu", or "cuda": every actor then gets 1/`workers_a_gpu` of a GPU
-    workers  None: as many as the cluster has room for when a run begins
+    device: "cpu", or "cuda", where every actor gets 1/`workers_per_gpu` of a GPU. workers: None = as many as the
+    cluster has room for when a run begins.
 
-    Raises EngineError where Ray is not installed or the cluster does not answer.
+    Raises EngineError if Ray is not installed or the cluster does not answer.
     """
 
     address: str | None
     device: str
     workers: int | None
-    workers_a_gpu: int
+    workers_per_gpu: int
     patience_s: float = field(default=_PATIENCE_S)
 
     def run(
         self,
         build: Callable[[str], Build],
         videos: Sequence[Video],
-        alone: bool,
-        starting: Callable[[int], None],
+        one_at_a_time: bool,
+        on_start: Callable[[int], None],
     ) -> Iterator[tuple[int, Outcome | Death]]:
         ray = self._connect()
-        share = {"num_gpus": 1 / self.workers_a_gpu} if self.device == "cuda" else {}
-        # On a GPU node Ray shows an actor its own GPU alone, so that it is "cuda" to each.
-        made, remote = build(self.device), ray.remote(num_cpus=1, **share)(Actor)
-        order = (str(Path.cwd()), ray.put(made), code_version(made))
-        workers = 1 if alone else self.workers or self._room(ray)
+        options = {"num_gpus": 1 / self.workers_per_gpu} if self.device == "cuda" else {}
+        # On a GPU node Ray shows an actor only its own GPU, so that it is "cuda" to each.
+        make, remote = build(self.device), ray.remote(num_cpus=1, **options)(Actor)
+        start = (str(Path.cwd()), ray.put(make), code_version(make))
+        workers = 1 if one_at_a_time else self.workers or self._room(ray)
         waiting = deque(range(len(videos)))
-        crew: dict[Any, _Worker] = {}  # by what each is to answer next
+        pending: dict[Any, _Worker] = {}  # workers by the answer that each will give next
         idle: list[_Worker] = []
         failed_starts = 0  # in a row
 
-        def hand_out(worker: _Worker) -> None:
+        def assign(worker: _Worker) -> None:
             if waiting:
-                starting(waiting[0])
+                on_start(waiting[0])
                 worker.task = waiting.popleft()
-                crew[worker.actor.apply.remote(videos[worker.task])] = worker
+                pending[worker.actor.process.remote(videos[worker.task])] = worker
             else:
                 idle.append(worker)
 
         def busy() -> int:
-            return sum(worker.task is not None for worker in crew.values())
+            return sum(worker.task is not None for worker in pending.values())
 
         try:
             while waiting or busy():
-                while len(crew) < min(workers, len(waiting) + busy()):
+                while len(pending) < min(workers, len(waiting) + busy()):
                     worker = _Worker(remote.remote())
-                    crew[worker.actor.build.remote(*order)] = worker
-                answered, _ = ray.wait(list(crew), timeout=self.patience_s)
-                if not answered and not any(worker.node for worker in crew.values()):
-                    tqdm.write(f"no worker yet; the Ray cluster has {ray.available_resources()} to give")
-                for answer in answered:
-                    worker = crew.pop(answer)
+                    pending[worker.actor.start.remote(*start)] = worker
+                answers, _ = ray.wait(list(pending), timeout=self.patience_s)
+                if not answers and not any(worker.node for worker in pending.values()):
+                    tqdm.write(f"no worker has started yet; the Ray cluster has {ray.available_resources()} free")
+                for answer in answers:
+                    worker = pending.pop(answer)
                     task, worker.task = worker.task, None
                     try:
                         result = ray.get(answer)
@@ -123,22 +123,22 @@ class RayCrew:
                         ray.kill(worker.actor)
                         if worker.node is None:
                             failed_starts += 1
-                            if failed_starts == _STARTS or isinstance(error, ray.exceptions.RayTaskError):
+                            if failed_starts == _FAILED_STARTS or isinstance(error, ray.exceptions.RayTaskError):
                                 raise WorkerError(f"no worker could start: {_brief(error)}") from None
                         elif task is not None:
-                            certain = _own_death(ray, error, worker.node)
+                            certain = _died_alone(ray, error, worker.node)
                             yield task, Death(f"its worker was lost: {_brief(error)}", certain)
                         continue
                     if task is None:
-                        outcome, value = result
-                        if outcome == "broken":
+                        status, value = result
+                        if status == "broken":
                             raise WorkerError(value)
                         worker.node, failed_starts = value, 0
-                    if task is not None:
+                    else:
                         yield task, result
-                    hand_out(worker)
+                    assign(worker)
         finally:
-            for worker in [*crew.values(), *idle]:
+            for worker in [*pending.values(), *idle]:
                 ray.kill(worker.actor)
 
     def _connect(self) -> Any:
@@ -152,29 +152,30 @@ class RayCrew:
             return ray
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
         address = self.address or os.environ.get("RAY_ADDRESS")
-        start: dict[str, Any] = {"address": address}
+        options: dict[str, Any] = {"address": address}
         if address is None:
-            start = {"address": "local", "num_cpus": cores(), "include_dashboard": False}
+            options = {"address": "local", "num_cpus": cores(), "include_dashboard": False}
         try:
-            if address and (place := re.fullmatch(r"([^/]+):([0-9]+)", address)):
+            if address and (host_and_port := re.fullmatch(r"([^/]+):([0-9]+)", address)):
                 # Ray itself would try for four minutes.
-                socket.create_connection((place[1], int(place[2])), timeout=_ANSWER_S).close()
-            ray.init(**start, logging_level=logging.ERROR, log_to_driver=False)
+                host, port = host_and_port.groups()
+                socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+            ray.init(**options, logging_level=logging.ERROR, log_to_driver=False)
         except (OSError, RuntimeError, ValueError) as error:
             raise EngineError(f"no Ray cluster at {address or 'this machine'}: {error}") from None
         return ray
 
     def _room(self, ray: Any) -> int:
-        there = ray.cluster_resources()
-        cpus = int(there.get("CPU", 0))
-        room = min(cpus, int(there.get("GPU", 0)) * self.workers_a_gpu) if self.device == "cuda" else cpus
+        resources = ray.cluster_resources()
+        cpus = int(resources.get("CPU", 0))
+        room = min(cpus, int(resources.get("GPU", 0)) * self.workers_per_gpu) if self.device == "cuda" else cpus
         if room == 0:
-            raise EngineError(f"the Ray cluster has no room for a worker on {self.device}; it has {there}")
+            raise EngineError(f"the Ray cluster has no room for a worker on {self.device}; it has {resources}")
         return room
 
 
-def _own_death(ray: Any, error: Exception, node: str) -> bool:
-    """Whether the worker died by itself, on a node that lives; a lost connection says nothing of that."""
+def _died_alone(ray: Any, error: Exception, node: str) -> bool:
+    """Whether the worker died while its node lives on. A lost connection does not tell."""
     if isinstance(error, ray.exceptions.ActorUnavailableError | ray.exceptions.ObjectLostError):
         return False
     return any(known["NodeID"] == node and known["Alive"] for known in ray.nodes())
