@@ -1,6 +1,6 @@
 """The sentences of the published SEDS release: its three corpora, and their caption pickles (SPEC 1).
 
-A caption file is a dict by sentence: of one dict a sentence for PHOENIX-2014T, of a list of dicts, one a video, for
+A caption file is a dict by sentence: one dict per sentence for PHOENIX-2014T, a list of dicts, one per video, for
 CSL-Daily and How2Sign. `text` is English, machine-translated where `ori_text` holds the original.
 """
 
@@ -16,8 +16,8 @@ from seds.corpora import pickles
 from seds.errors import SedsError
 from seds.tables import SPLITS
 
-# Where a corpus has no dev file, every 20th training sentence becomes dev, with all its videos: the epoch must be
-# chosen on something that is neither trained on nor tested.
+# If a corpus has no dev file, every 20th training sentence becomes dev, with all its videos: the epoch must be chosen
+# on something that is neither trained on nor tested.
 HELD_OUT = 20
 
 
@@ -30,7 +30,7 @@ class Release:
     """What the release's files do not say about a corpus.
 
     width, height: px, of the frames that keypoints are given in. wrist_margin: px, see seds.data.hands.retain.
-    frame: the number in a frame's name without suffix. signer: the signer in a video's name, where it is there.
+    frame: the number in a frame's name without suffix. signer: the signer in a video's name, if it has one.
     """
 
     width: int
@@ -53,7 +53,7 @@ RELEASES = {
 
 @dataclass(frozen=True)
 class Caption:
-    """One video and its sentence. subset: the caption file it stands in, after which the release names its folders."""
+    """One video and its sentence. subset: the caption file it is in, after which the release names its folders."""
 
     video_id: str
     sentence_id: str
@@ -65,10 +65,10 @@ class Caption:
 
 
 def read_captions(folder: Path, release: Release) -> list[Caption]:
-    """The captions in `folder`/{train,dev,test}.pkl, train first; a file that is not there is a split without videos.
+    """The captions in `folder`/{train,dev,test}.pkl, train first; a missing file is a split without videos.
 
-    PHOENIX's dev file repeats the training sentences: what stands in train stays there, and dev is the rest. Raises
-    CaptionError where a file is malformed, a video stands twice or no file is there; PickleError.
+    PHOENIX's dev file repeats the training sentences: what is in train stays there, and dev is the rest. Raises
+    CaptionError if a file is malformed, a video occurs twice or there is no file; PickleError.
     """
     files = {subset: folder / f"{subset}.pkl" for subset in SPLITS if (folder / f"{subset}.pkl").is_file()}
     if not files:
@@ -79,7 +79,7 @@ def read_captions(folder: Path, release: Release) -> list[Caption]:
             known = captions.setdefault(caption.video_id, caption)
             repeats_train = (known.subset, subset) == ("train", "dev")
             if known is not caption and not repeats_train:
-                raise CaptionError(f"{path}: video {caption.video_id!r} stands already in {files[known.subset]}")
+                raise CaptionError(f"{path}: video {caption.video_id!r} is already in {files[known.subset]}")
     return list(captions.values())
 
 
@@ -94,12 +94,12 @@ def _read(path: Path, subset: str, release: Release, hold_out: bool) -> list[Cap
         for entry in entries if isinstance(entries, list) else [entries]:
             if not isinstance(sentence_id, str) or not isinstance(entry, dict):
                 raise CaptionError(f"{path}: expected dicts by sentence id, got {brief({sentence_id: entry})}")
-            place = f"{path}: {sentence_id!r}"
-            video_id = _text(entry, release.video_key, place)
+            at = f"{path}: {sentence_id!r}"
+            video_id = _text(entry, release.video_key, at)
             if "/" in video_id or video_id.startswith("."):
-                raise CaptionError(f"{place}: {video_id!r} is no file name")
-            text = _text(entry, "text", place)
-            original = _text(entry, "ori_text", place) if "ori_text" in entry else text
+                raise CaptionError(f"{at}: {video_id!r} is not a file name")
+            text = _text(entry, "text", at)
+            original = _text(entry, "ori_text", at) if "ori_text" in entry else text
             signer = release.signer.search(video_id) if release.signer else None
             captions.append(
                 Caption(video_id, sentence_id, split, subset, text.strip(), original, signer[1] if signer else "")
@@ -107,12 +107,12 @@ def _read(path: Path, subset: str, release: Release, hold_out: bool) -> list[Cap
     return captions
 
 
-def _text(entry: dict[Any, Any], key: str, place: str) -> str:
+def _text(entry: dict[Any, Any], key: str, at: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str):
-        raise CaptionError(f"{place}: expected text under {key!r}, got {brief(value)} in {brief(entry)}")
+        raise CaptionError(f"{at}: expected text under {key!r}, got {brief(value)} in {brief(entry)}")
     try:
         value.encode()
-    except UnicodeEncodeError:  # a pickle may hold half of a surrogate pair, which no table can
-        raise CaptionError(f"{place}: the text under {key!r} is no Unicode: {brief(value)}") from None
+    except UnicodeEncodeError:  # a pickle may hold a lone surrogate, a table cannot
+        raise CaptionError(f"{at}: the text under {key!r} is not valid Unicode: {brief(value)}") from None
     return str(value)

@@ -1,8 +1,8 @@
 """From a corpus's annotations to the videos table: what its files say, and which rows cannot be used.
 
-Nothing vanishes: every row that a reader returns is in the table, under an id of its own, with a status. Files are
-opened inside the corpus's folder only: a name that leads out of it ("../../etc/passwd", an absolute path) is refused,
-while links that its owner put there are followed, so a corpus may lie on any disk.
+Nothing vanishes: every row that a reader returns is in the table, under an id of its own, with a status. Only files in
+the corpus's folder are opened: a path that leads out of it ("../../etc/passwd", an absolute path) is refused, while
+links that its owner put there are followed, so a corpus may be on any disk.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from seds.messages import summarise_skipped
 from seds.timing import duration_s
 from seds.video.boxes import Box, format_box, parse_box
 
-_OVERHANG = 0.02  # of the frame's side: detectors' boxes reach a little beyond it
+_OVERHANG = 0.02  # of the frame's side: detectors' boxes reach slightly beyond it
 
 
 def prepare(
     name: str, dataset: Dataset, root: Path, memory: Path | None = None, workers: int | None = None
 ) -> pd.DataFrame:
-    """The VIDEOS table of the corpus whose files lie in `root`, opened `workers` at a time.
+    """The VIDEOS table of the corpus in `root`, whose files are opened `workers` at a time.
 
-    A row that cannot be used keeps its place, with status and detail: `refused` (its annotation makes no sense),
-    `duplicate` (its id stands already further up; it gets another), `missing`, `unreadable`. For a cut of a longer
-    file, `frames` counts the whole file's. memory: see headers.read_headers. Raises ConfigError for an unknown corpus,
-    TableError where a file of its annotations is unusable as a whole.
+    A row that cannot be used keeps its place, with status and detail: `refused` (its annotation is invalid),
+    `duplicate` (an earlier row has its id; it gets another), `missing`, `unreadable`. For a cut of a longer file,
+    `frames` counts those of the whole file. memory: see headers.read_headers. Raises ConfigError for an unknown corpus,
+    TableError if an annotation file cannot be read at all.
     """
     if dataset.corpus == imported.CORPUS:  # has no files to open: its table is whole
         videos = imported.read_videos(root).assign(dataset=name)
@@ -47,10 +47,10 @@ def prepare(
 def read_annotations(dataset: Dataset, root: Path) -> pd.DataFrame:
     """The ANNOTATIONS table of a corpus, with `problem` where a path leaves `root`. Raises as `prepare` does."""
     table = tables.check(reader(dataset.corpus)(root, dataset), tables.ANNOTATIONS, f"the annotations in {root}")
-    places = [_inside(path, root) for path in table["path"]]
-    outside = (table["problem"] == "") & pd.Series([place is None for place in places], table.index)
+    paths = [_inside(path, root) for path in table["path"]]
+    outside = (table["problem"] == "") & pd.Series([path is None for path in paths], table.index)
     table.loc[outside, "problem"] = [_outside(path, root) for path in table.loc[outside, "path"]]
-    table["path"] = [path if place is None else place for path, place in zip(table["path"], places, strict=True)]
+    table["path"] = [given if path is None else path for given, path in zip(table["path"], paths, strict=True)]
     return texts.captioned(table, dataset, root).reset_index(drop=True)
 
 
@@ -61,7 +61,10 @@ def complete(name: str, table: pd.DataFrame, memory: Path | None = None, workers
     detail = table["problem"].where(status != "ok", "")
     for i, original in first.items():
         if status[i] == "ok":
-            status[i], detail[i] = "duplicate", f"row {i + 1} has the video_id of row {original + 1}, {ids[original]!r}"
+            status[i], detail[i] = (
+                "duplicate",
+                f"row {i + 1} has the same video_id as row {original + 1}, {ids[original]!r}",
+            )
 
     open_ = (status == "ok").to_numpy()
     files = [
@@ -86,9 +89,9 @@ def complete(name: str, table: pd.DataFrame, memory: Path | None = None, workers
 
 
 def fit_box(text: str, width: int, height: int) -> Box | None:
-    """The box inside a frame of width x height px, less what overhangs by a detector's margin of 2 %.
+    """The box clipped to a frame of width x height px, if it overhangs by no more than a detector's margin of 2 %.
 
-    Raises ValueError where it reaches further beyond the frame, as a box for another resolution does.
+    Raises ValueError if it reaches further beyond the frame, as a box for another resolution does.
     """
     box = parse_box(text)
     if box is None:
@@ -103,7 +106,7 @@ def fit_box(text: str, width: int, height: int) -> Box | None:
 
 
 def distinct(ids: Sequence[str]) -> tuple[list[str], dict[int, int]]:
-    """Ids that differ, and of each repetition where its first stands: ["a", "a"] -> ["a", "a#2"], {1: 0}."""
+    """Unique ids, and for each repeated one the row it repeats: ["a", "a"] -> ["a", "a#2"], {1: 0}."""
     taken, first = set(ids), dict[str, int]()
     result, repeated = list(ids), {}
     for i, video_id in enumerate(ids):
@@ -119,7 +122,7 @@ def distinct(ids: Sequence[str]) -> tuple[list[str], dict[int, int]]:
 
 
 def summary(videos: pd.DataFrame) -> str:
-    """What a VIDEOS table holds, by split; then what cannot be used, and why."""
+    """What a VIDEOS table holds, by split; then which rows cannot be used, and why."""
     bad = videos[videos["status"] != "ok"]
     rows = zip(bad["status"], bad["video_id"], bad["detail"], strict=True)
     return counts(videos) + (f"\n{summarise_skipped(rows, len(videos))}" if len(bad) else "")
@@ -140,35 +143,35 @@ def counts(videos: pd.DataFrame) -> str:
         )
     tested, trained = (signers.get(split, set()) for split in ("test", "train"))
     if tested and trained:
-        lines.append(f"{len(tested & trained)} of the {len(tested)} signers in test are in train, too")
+        lines.append(f"{len(tested & trained)} of the {len(tested)} signers in test are also in train")
     return "\n".join(lines)
 
 
 def _inside(path: str, root: Path) -> str | None:
-    """The path without detours where it lies below `root`, by its name; None where it does not.
+    """The normalised path if it is below `root`, judged by its name; else None.
 
-    An absolute path counts as inside when it lies in the folder that `root` is, or is a link to.
+    An absolute path counts as inside if it is in the folder that `root` is, or is a link to.
     """
-    place = os.path.normpath(path)  # what is opened later, too: a detour by way of a link would lead elsewhere
-    if os.path.isabs(place):
+    normal = os.path.normpath(path)  # this is opened later: "link/.." would lead elsewhere
+    if os.path.isabs(normal):
         for base in (root.absolute(), root.resolve()):
-            if Path(place).is_relative_to(base):
-                place = str(root / Path(place).relative_to(base))
+            if Path(normal).is_relative_to(base):
+                normal = str(root / Path(normal).relative_to(base))
     top = os.path.normpath(root)
-    return Path(place).as_posix() if place.startswith(top + os.sep) else None
+    return Path(normal).as_posix() if normal.startswith(top + os.sep) else None
 
 
 def _outside(path: str, root: Path) -> str:
     return (
-        f"{path!r} lies outside {root.as_posix()}, where alone files are opened; to bring another folder in, "
-        f"link it there (ln -s FOLDER {root.as_posix()}/...) and name the video by that way"
+        f"{path!r} is outside {root.as_posix()}, and only files inside it are opened; to use another folder, link it "
+        f"there (ln -s FOLDER {root.as_posix()}/...) and give the path through that link"
     )
 
 
 def _on_disk(path: str) -> str:
-    """The path, in whichever Unicode form the file's name has: macOS writes é as two characters, tables as one."""
+    """The path in the Unicode form that the file's name has: macOS writes é as two characters, tables as one."""
     try:
         forms = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
         return next((form for form in forms if not path.isascii() and os.path.lexists(form)), path)
-    except ValueError:  # no path at all; reading its header will say so
+    except ValueError:  # not a path, such as one with a NUL; reading its header will say so
         return path

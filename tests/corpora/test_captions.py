@@ -16,9 +16,9 @@ CAPTION = {"video_name": "a", "ori_text": "b", "text": "c", "num_frames": 1}
         ({"a": "text"}, "expected dicts by sentence id"),
         ({7: CAPTION}, "expected dicts by sentence id"),
         ({"a": {"video_name": "a"}}, "'a': expected text under 'text', got None"),
-        ({"a": {**CAPTION, "video_name": "../a"}}, r"'\.\./a' is no file name"),
-        ({"a": {**CAPTION, "text": "\ud83d"}}, r"the text under 'text' is no Unicode: '\\ud83d'"),
-        ({"a": CAPTION, "b": CAPTION}, r"video 'a' stands already in .*train\.pkl"),
+        ({"a": {**CAPTION, "video_name": "../a"}}, r"'\.\./a' is not a file name"),
+        ({"a": {**CAPTION, "text": "\ud83d"}}, r"the text under 'text' is not valid Unicode: '\\ud83d'"),
+        ({"a": CAPTION, "b": CAPTION}, r"video 'a' is already in .*train\.pkl"),
     ],
 )
 def test_malformed_captions_stop_the_import(tmp_path, train, named):
@@ -30,7 +30,7 @@ def test_malformed_captions_stop_the_import(tmp_path, train, named):
 def test_a_video_of_train_and_test_stops_the_import(tmp_path):
     for subset in ("train", "test"):
         pickled(tmp_path / f"{subset}.pkl", {"a": CAPTION})
-    with pytest.raises(CaptionError, match=r"test\.pkl: video 'a' stands already in .*train\.pkl"):
+    with pytest.raises(CaptionError, match=r"test\.pkl: video 'a' is already in .*train\.pkl"):
         read_captions(tmp_path, RELEASES["phoenix14t"])
 
 

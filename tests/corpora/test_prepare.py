@@ -96,7 +96,7 @@ def test_a_repeated_id_is_listed_under_another(root):
     videos = prepare.prepare("demo", DEMO, root)
     assert videos["video_id"].tolist() == ["a", "a#3", "a#2", "a#4"]
     assert videos["status"].tolist() == ["ok", "duplicate", "missing", "duplicate"]
-    assert videos["detail"][1] == "row 2 has the video_id of row 1, 'a'"
+    assert videos["detail"][1] == "row 2 has the same video_id as row 1, 'a'"
 
 
 def test_distinct_ids():
@@ -110,7 +110,7 @@ def test_names_that_leave_the_corpus_are_refused_for_every_reader(root):
     pd.DataFrame([*rows, annotation("self", "dev", path=".")]).to_parquet(root / "annotations.parquet")
     videos = prepare.prepare("demo", DEMO, root)
     assert videos["status"].tolist() == ["refused"] * 3
-    assert videos["detail"][0].startswith("'data/raw/demo/../other.mp4' lies outside data/raw/demo")
+    assert videos["detail"][0].startswith("'data/raw/demo/../other.mp4' is outside data/raw/demo")
 
 
 @pytest.mark.parametrize(

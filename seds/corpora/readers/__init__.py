@@ -1,13 +1,13 @@
 """Corpora: which videos exist and what is signed in them.
 
 A reader is a function `read_annotations(root, dataset)` that turns the files of a corpus in `root` (data/raw/<name>)
-and its entry in params.yaml into the ANNOTATIONS table, a row for each row of the corpus, without opening a video. It
-is the only place that knows the corpus's quirks; to bring another layout, write one and name it in READERS.
+and its entry in params.yaml into the ANNOTATIONS table, one row for each row of the corpus, without opening a video. It
+is the only place that knows the corpus's quirks; to support another layout, write one and name it in READERS.
 
-What a reader need not look after, since `seds.corpora.prepare` does so for all of them: an id that stands twice, a path
-that leaves the corpus, a file that is missing or broken, a box outside the frame. What only the reader can see (a row
-with too few fields, a number that is none) it puts into the row's `problem`. It raises TableError, naming file and
-line, where a file as a whole cannot be read.
+A reader does not have to deal with duplicate ids, paths that leave the corpus, missing or broken files and boxes
+outside the frame: `seds.corpora.prepare` does so for all of them. What only the reader can see (a row with too few
+fields, an invalid number) it puts into the row's `problem`. It raises TableError, naming file and line, if a file
+cannot be read at all.
 """
 
 from __future__ import annotations

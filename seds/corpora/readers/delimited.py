@@ -1,4 +1,4 @@
-"""Annotation files with one row a line and a separator between fields, read so that a bad line costs only itself."""
+"""Annotation files with one row per line and a separator between fields; a bad line costs only itself."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _SEPARATORS = {"\t": "a tab", "|": "'|'", ",": "a comma"}
 class Row:
     """A line's fields by column. problem: "", or what is wrong with the line; then fields that it lacks are empty."""
 
-    place: str  # file:line
+    line: str  # file:number
     fields: dict[str, str]
     problem: str
 
 
 def read(file: Path, separator: str, *headers: Sequence[str], quoted: bool = False) -> Iterator[Row]:
-    """The rows of a UTF-8 file whose first line is one of `headers`, in its order; blank lines are none.
+    """The rows of a UTF-8 file whose first line is one of `headers`, in that order; blank lines are skipped.
 
-    A line ends at a line feed only, with or without a carriage return: a text may hold any other character that
-    somebody calls a line's end. quoted: a field may stand in quotation marks, with those inside it doubled. It cannot
-    span lines, or one mark left open would swallow the rest of the file.
-    Raises TableError where the file or its header cannot be read.
+    A line ends at a line feed only, with or without a carriage return: a text may contain any other character that
+    counts as a line break elsewhere. quoted: a field may be in quotation marks, with those inside it doubled. It cannot
+    span lines, or one unclosed mark would swallow the rest of the file. Raises TableError if the file or its header
+    cannot be read.
     """
     try:
         lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -47,18 +47,18 @@ def read(file: Path, separator: str, *headers: Sequence[str], quoted: bool = Fal
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
-        place, fields, problem = f"{file}:{number}", [], ""
+        at, fields, problem = f"{file}:{number}", [], ""
         try:
             fields = _split(line, separator, quoted)
             if len(fields) != len(header):
                 problem = (
-                    f"{place}: expected {len(header)} fields separated by {_SEPARATORS[separator]}, "
+                    f"{at}: expected {len(header)} fields separated by {_SEPARATORS[separator]}, "
                     f"got {len(fields)}: {printable(separator.join(fields))}"
                 )
         except ValueError as error:
-            problem = f"{place}: {error}"
+            problem = f"{at}: {error}"
         padded = [*fields, *[""] * len(header)]
-        yield Row(place, dict(zip(header, padded, strict=False)), problem)
+        yield Row(at, dict(zip(header, padded, strict=False)), problem)
 
 
 def _split(line: bytes, separator: str, quoted: bool) -> list[str]:
@@ -73,5 +73,5 @@ def _split(line: bytes, separator: str, quoted: bool) -> list[str]:
         # A carriage return inside would end a row for csv, which in a single line can only be part of a text.
         (fields,) = csv.reader([text.replace("\r", " ")], delimiter=separator, strict=True)
     except csv.Error as error:
-        raise ValueError(f"{error}; is a quotation mark left open? {printable(text)}") from None
+        raise ValueError(f"{error}; is a quotation mark not closed? {printable(text)}") from None
     return fields

@@ -1,12 +1,12 @@
 """Your own videos: a folder, and a table that says what is signed in them.
 
 The table is data/raw/<name>/videos.csv, .tsv or .parquet, or what `annotations` in params.yaml names, a path in that
-folder. Columns, in any order; others are left alone:
+folder. Columns, in any order; others are ignored:
 
     path          of the video (or of a folder of frames), relative to the table's folder
     text          what is signed
     video_id      its name; default: the path, and the times of a cut
-    sentence_id   videos with the same belong to one sentence; default: those with the same text do
+    sentence_id   videos with the same id belong to one sentence; default: those with the same text
     split         train, dev or test, in every row; default: see seds.corpora.readers.splits
     start_s end_s a part of a longer video, seconds
     signer        who signs
@@ -46,10 +46,10 @@ log = logging.getLogger(__name__)
 
 
 def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
-    """The ANNOTATIONS table of the folder `root`, a row for each row of its table.
+    """The ANNOTATIONS table of the folder `root`, one row for each row of its table.
 
-    A row that makes no sense (too few fields, a time that is no number, an unknown split) keeps its place, with its
-    problem. Raises TableError, naming the file, where the table is missing, unreadable or lacks a column.
+    An invalid row (too few fields, a time that is not a number, an unknown split) keeps its place, with its problem.
+    Raises TableError, naming the file, if the table is missing, unreadable or lacks a column.
     """
     file = _table(root, dataset.annotations)
     records = list(sheets.read(file, NEEDED, OPTIONAL))
@@ -64,22 +64,22 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
 def _table(root: Path, name: str | None) -> Path:
     if name is not None:
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise TableError(f"annotations: {name!r} leads out of {root}; copy or link the table there")
+            raise TableError(f"annotations: {name!r} is outside {root}; copy or link the table there")
         if not (root / name).is_file():
             raise TableError(f"{root / name} not found; params.yaml names it under `annotations`")
         return root / name
-    found = [root / name for name in TABLES if (root / name).is_file()]
-    if len(found) != 1:
-        which = " and ".join(map(str, found)) or "none of them"
+    tables = [root / name for name in TABLES if (root / name).is_file()]
+    if len(tables) != 1:
+        which = " and ".join(map(str, tables)) or "none of them"
         raise TableError(
             f"{root}: expected one of {', '.join(TABLES)}, found {which}; "
             "`annotations` under the corpus in params.yaml may name another file"
         )
-    return found[0]
+    return tables[0]
 
 
 def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str, Any]:
-    """A row of ANNOTATIONS, with what is wrong as its problem."""
+    """A row of ANNOTATIONS; what is wrong with it is its `problem`."""
     problems = [record["problem"]] if record.get("problem") else []
 
     def number(name: str, least: float) -> float:
@@ -89,7 +89,7 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
             if text and not (math.isfinite(value) and value >= least):
                 raise ValueError
         except ValueError:
-            problems.append(f"{name} {text!r}: expected a number of at least {least:g}, with a point for decimals")
+            problems.append(f"{name} {text!r}: expected a number of at least {least:g}, with a decimal point")
             return math.nan
         return value
 
@@ -132,17 +132,17 @@ def _seconds(value: float) -> str:
 
 
 def _sentence_id(text: str, video_id: str) -> str:
-    """Of a text, the same for the same words; a video without text is a sentence by itself."""
+    """The same for the same words; a video without text is a sentence of its own."""
     key = normalised(text) or f"video {video_id}"
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
 def _split(table: pd.DataFrame, file: Path) -> None:
     """Fill `split` of a table that has none."""
-    sound = table["problem"] == ""
-    chosen = table[sound]
-    splits, rule = assign(chosen["sentence_id"], chosen["text"], chosen["signer"])
-    table.loc[sound, "split"] = splits
-    if sound.any():
+    valid = table["problem"] == ""
+    rows = table[valid]
+    splits, rule = assign(rows["sentence_id"], rows["text"], rows["signer"])
+    table.loc[valid, "split"] = splits
+    if valid.any():
         counts = ", ".join(f"{splits.count(split)} {split}" for split in SPLITS)
         log.info("%s has no splits; chosen by %s: %s videos", file, rule, counts)

@@ -1,13 +1,13 @@
 """How2Sign (Duarte et al., CVPR 2021), American Sign Language: front view, re-aligned English text.
 
-Videos come as clips of a sentence each, or as the full videos of which the sentences are cuts (the `*_clips` and
-`*_videos` of the official download). The clips were cut by the speech's timing, so START_REALIGNED and END_REALIGNED,
-which are positions in the full video and fit the signing, mean nothing in a clip. A sentence whose clip is there is
-read from it; else it is a cut of the full video, which is not encoded anew.
+Videos come as clips of one sentence each, or as full videos of which the sentences are cuts (the `*_clips` and
+`*_videos` of the official download). The clips were cut by the timing of the speech, so START_REALIGNED and
+END_REALIGNED, which are positions in the full video and fit the signing, mean nothing in a clip. A sentence is read
+from its clip if there is one; otherwise it is a cut of the full video, which is not re-encoded.
 
-Several layouts of the corpus's folder are known (LAYOUTS), told apart by where a split's annotation file lies: a short
-one, and what the official download script makes. BOXES, where it is there, says where the signer is: comma-separated,
-the columns `left,top,right,bottom` in px of the frame as shown, and the name of a clip or of a full video.
+Several layouts of the corpus's folder are known (LAYOUTS), recognised by where a split's annotation file is: a short
+one, and what the official download script makes. BOXES, if it is there, says where the signer is: comma-separated, the
+columns `left,top,right,bottom` in px of the frame as shown, and the name of a clip or of a full video.
 """
 
 from __future__ import annotations
@@ -52,33 +52,33 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     """The ANNOTATIONS table of the How2Sign copy in `root`; its `val` is our `dev`.
 
     A sentence id owns the videos of every signer who was recorded with that sentence. Raises TableError naming the file
-    for an annotation file that is missing or is not of this format.
+    for an annotation file that is missing or not of this format.
     """
     boxes = _boxes(root / BOXES)
     boxed = set()
     rows = []
     for theirs, ours in SPLITS.items():
-        file, clips, videos = (root / place.format(split=theirs) for place in _layout(root, theirs))
+        file, clips, videos = (root / part.format(split=theirs) for part in _layout(root, theirs))
         only_full = videos.is_dir() and not clips.is_dir()
         for row in delimited.read(file, "\t", REALIGNED, BY_SPEECH, quoted=True):
             video, sentence, name, *times, text = list(row.fields.values())[1:]
-            problem = row.problem or ("" if name else f"{row.place}: has no SENTENCE_NAME")
+            problem = row.problem or ("" if name else f"{row.line}: has no SENTENCE_NAME")
             path, full = clips / f"{name}.mp4", videos / f"{video}.mp4"
             start = end = None
             if only_full or (not os.path.exists(path) and os.path.exists(full)):
                 path = full
                 start, end = map(_seconds, times)
                 if start is None or end is None or start >= end:
-                    problem = problem or f"{row.place}: expected start and end of a cut of {full} (s), got {times}"
+                    problem = problem or f"{row.line}: expected start and end of a cut of {full} (s), got {times}"
             box = boxes.get(name) or boxes.get(video)
             if box:
-                boxed.add(box.place)
+                boxed.add(box.line)
                 problem = problem or box.problem
             signer = _SIGNER.search(name)
             rows.append(
                 {
-                    "video_id": name or row.place,
-                    "sentence_id": sentence or name or row.place,
+                    "video_id": name or row.line,
+                    "sentence_id": sentence or name or row.line,
                     "split": ours,
                     "text": clean(text),
                     "text_original": text,
@@ -93,27 +93,27 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
                     "stated_frames": None,
                 }
             )
-    unused = [box.place for box in boxes.values() if box.place not in boxed]
+    unused = [box.line for box in boxes.values() if box.line not in boxed]
     if unused:
-        log.warning("%d boxes are of no video of the annotations: %s", len(unused), ", ".join(unused[:5]))
+        log.warning("%d boxes are for no video of the annotations: %s", len(unused), ", ".join(unused[:5]))
     return pd.DataFrame(rows, columns=list(ANNOTATIONS.columns))
 
 
 def _boxes(file: Path) -> dict[str, delimited.Row]:
-    """The rows of a file of boxes by the clip or full video that they are of; of two for one, the first counts."""
+    """The rows of a file of boxes by the clip or full video that they are for; of two for one, the first counts."""
     boxes: dict[str, delimited.Row] = {}
     if file.is_file():
         for row in delimited.read(file, ",", ("SENTENCE_NAME", *_SIDES), ("VIDEO_NAME", *_SIDES)):
             name = next(iter(row.fields.values()))
             if not name:
-                log.warning("%s: left out, names no video", row.place)
+                log.warning("%s: skipped, names no video", row.line)
             elif boxes.setdefault(name, row) is not row:
-                log.warning("%s: left out, %.80r has a box at %s", row.place, name, boxes[name].place)
+                log.warning("%s: skipped, %.80r already has a box at %s", row.line, name, boxes[name].line)
     return boxes
 
 
 def _layout(root: Path, split: str) -> tuple[str, str, str]:
-    """The layout of LAYOUTS in which a split's annotation file is there."""
+    """The one of LAYOUTS in which the split's annotation file exists."""
     for layout in LAYOUTS:
         if (root / layout[0].format(split=split)).is_file():
             return layout
@@ -122,7 +122,7 @@ def _layout(root: Path, split: str) -> tuple[str, str, str]:
 
 
 def _seconds(text: str) -> float | None:
-    """A position in a video; None where there is none."""
+    """A position in a video; None for text that is not one."""
     try:
         value = float(text)
     except ValueError:

@@ -3,9 +3,9 @@
     annotations/manual/PHOENIX-2014-T.{train,dev,test}.corpus.csv    separated by "|"
     features/fullFrame-210x260px/{train,dev,test}/<name>/*.png       or <name>/1/*.png
 
-The folder of these may be the corpus's own, or stand in it under the name that the archive unpacks to. A video is its
-own sentence, as in the published evaluation (SPEC 1), also where two have the same text. Glosses are not read, nor
-`start` and `end`, which are -1 throughout.
+These are in the corpus's folder itself, or in it under the name that the archive unpacks to. Each video is its own
+sentence, as in the published evaluation (SPEC 1), even if two have the same text. Glosses are not read, nor are `start`
+and `end`, which are -1 throughout.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ COLUMNS = ("name", "video", "start", "end", "speaker", "orth", "translation")
 def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     """The ANNOTATIONS table of the copy in `root`, with the official splits.
 
-    Raises TableError naming the file where a split's annotation is missing or is not of this format.
+    Raises TableError naming the file if a split's annotation is missing or not of this format.
     """
     top = _top(root)
     rows = []
     for split in SPLITS:
         for row in delimited.read(top / ANNOTATION.format(split=split), "|", COLUMNS):
             name, text = row.fields["name"], row.fields["translation"]
-            problem = row.problem or ("" if name else f"{row.place}: has no name")
+            problem = row.problem or ("" if name else f"{row.line}: has no name")
             folder = top / FRAMES / split / name
             rows.append(
                 {
-                    "video_id": name or row.place,
-                    "sentence_id": name or row.place,
+                    "video_id": name or row.line,
+                    "sentence_id": name or row.line,
                     "split": split,
                     "text": clean(text),
                     "text_original": text,
                     "language": LANGUAGE,
                     "signer": row.fields["speaker"],
-                    # Some copies have kept the number of the camera as a folder of its own, as the annotations have it.
+                    # Some copies keep the camera number as a folder, as the annotations have it.
                     "path": (folder / "1" if os.path.isdir(folder / "1") else folder).as_posix(),
                     "start_s": None,
                     "end_s": None,
@@ -63,7 +63,7 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
 
 
 def _top(root: Path) -> Path:
-    """The folder in which annotations and features lie."""
+    """The folder that holds annotations and features."""
     for top in TOPS:
         if (root / top / ANNOTATION.format(split="train")).is_file():
             return root / top

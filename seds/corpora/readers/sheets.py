@@ -23,10 +23,11 @@ log = logging.getLogger(__name__)
 
 
 def read(file: Path, needed: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, str]]:
-    """A record a row, of the columns there are; under "problem" why a row is none. Blank lines are no rows.
+    """One record per row, of the columns that are there; an invalid row says why under "problem". Blank lines are
+    skipped.
 
-    Columns have lower-case names; others than these are left alone, and logged. Raises TableError, naming the file,
-    where it is unreadable or lacks a needed column.
+    Column names are compared in lower case; unknown columns are ignored and logged. Raises TableError, naming the file,
+    if it is unreadable or lacks a needed column.
     """
     return (_parquet if file.suffix == ".parquet" else _csv)(file, needed, optional)
 
@@ -57,7 +58,7 @@ def _csv(file: Path, needed: Sequence[str], optional: Sequence[str]) -> Iterator
                 if len(fields) != len(header):
                     record["problem"] = (
                         f"{file}:{line}: {len(fields)} fields, expected {len(header)}; a text with {delimiter!r} in it "
-                        "stands in double quotes"
+                        "has to be in double quotes"
                     )
                 yield record
     except UnicodeDecodeError as error:
@@ -77,17 +78,17 @@ def _parquet(file: Path, needed: Sequence[str], optional: Sequence[str]) -> Iter
 
 
 def _columns(names: Iterable[str], file: Path, needed: Sequence[str], optional: Sequence[str]) -> list[str]:
-    """The table's column names, in lower case. Raises TableError for one that is missing or stands twice."""
+    """The table's column names, in lower case. Raises TableError for one that is missing or occurs twice."""
     columns = [name.strip().lower() for name in names]
     missing = [name for name in needed if name not in columns]
     if missing:
         raise TableError(f"{file}: no column {' and no column '.join(missing)}; it has {', '.join(columns) or 'none'}")
-    twice = sorted({name for name in (*needed, *optional) if columns.count(name) > 1})
-    if twice:
-        raise TableError(f"{file}: column {twice[0]} stands twice")
+    repeated = sorted({name for name in (*needed, *optional) if columns.count(name) > 1})
+    if repeated:
+        raise TableError(f"{file}: column {repeated[0]} occurs twice")
     unknown = [name for name in columns if name not in (*needed, *optional)]
     if unknown:
-        log.info("%s: not read: %s (known are %s)", file, ", ".join(unknown), ", ".join((*needed, *optional)))
+        log.info("%s: ignored columns: %s (known: %s)", file, ", ".join(unknown), ", ".join((*needed, *optional)))
     return columns
 
 

@@ -1,9 +1,9 @@
-"""Train, dev and test for a corpus that has none: the same for the same sentences, in whatever order they stand.
+"""Train, dev and test splits for a corpus that has none: the same for the same sentences, whatever their order.
 
-What is kept together: all videos of a sentence, and all sentences of the same words, or the test would ask for what was
-trained. Where signers are known and their number allows it, also all videos of a signer, so that the test tells how the
-model does on people it has never seen. The lot is drawn by hashing, so rows that are added later change nothing about
-those that are there, but for the few cases that `assign` names.
+All videos of a sentence, and all sentences with the same words, are kept together, or the test would ask for what was
+trained on. If signers are known and there are enough of them, all videos of a signer are kept together as well, so that
+the test shows how the model does on people it has never seen. Splits are drawn by hashing, so rows that are added later
+do not move the others, except in the few cases that `assign` names.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 Key = tuple[str, str]  # what items may share: ("id" | "text" | "signer", its value)
 
 TEST, DEV = 0.1, 0.1  # shares of the groups
-_FEW = 2  # sentences that test and dev hold at least, when there are three times as many
-_TRAINED = 0.5  # share of the sentences that train must be left with, or signers are not kept apart
+_FEW = 2  # sentences that test and dev get at least, if there are three times as many
+_TRAINED = 0.5  # share of the sentences that train must keep, or signers are not kept apart
 
 
 def assign(sentence_ids: Iterable[str], texts: Iterable[str], signers: Iterable[str]) -> tuple[list[str], str]:
     """The split of each video, and the rule it was chosen by: "sentence and signer" or "sentence".
 
-    Groups are sentences, or, where that leaves every split with enough, what is connected by a common sentence or
-    signer. A group is test or dev by its hash, a tenth of them each; where too few are, the lowest hashes are added. So
-    adding rows moves a row that was there only while a split is that small, when a row connects two groups, or when it
-    changes which rule applies. signers: "" where unknown, and each such sentence stands alone.
+    Groups are sentences or, if that leaves enough in every split, what is connected by a common sentence or signer. A
+    group's hash decides whether it is test or dev, a tenth of the groups each; if those are too few, the lowest hashes
+    are added. So added rows move an earlier row only while a split is that small, if they connect two groups, or if
+    they change which rule applies. signers: "" if unknown; such a sentence is a group of its own.
     """
     signed_by = list(signers)
     by_sentence: list[list[Key]] = [
@@ -53,28 +57,21 @@ def normalised(text: str) -> str:
 
 
 def _groups(keys_of: Sequence[Sequence[Key]]) -> list[str]:
-    """A name for each item's group, drawn evenly; items that share a key, directly or by others, share the group.
+    """A name for each item's group, evenly distributed; items that share a key, directly or through others, share it.
 
-    The name comes of the group's signers, where it knows any, else of its sentences: of that one among them with the
-    lowest hash, so that other rows rarely change it.
+    The name is derived from the group's signers, or from its sentences if it has no signer: from the one with the
+    lowest hash, so that added rows rarely change it.
     """
-    parent: dict[Key, Key] = {}
-
-    def find(key: Key) -> Key:
-        while parent.setdefault(key, key) != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
-    for keys in keys_of:
-        for key in keys:
-            parent[find(key)] = find(keys[0])
-    members: dict[Key, list[tuple[bool, str]]] = defaultdict(list)
-    for key in list(parent):
-        members[find(key)].append((key[0] != "signer", _hash("\0".join(key))))
-    # Hashed again, since the lowest of several hashes is not drawn evenly.
-    names = {top: _hash(min(hashes)[1]) for top, hashes in members.items()}
-    return [names[find(keys[0])] for keys in keys_of]
+    number = {key: i for i, key in enumerate(dict.fromkeys(key for keys in keys_of for key in keys))}
+    links = np.array([(number[keys[0]], number[key]) for keys in keys_of for key in keys]).reshape(-1, 2)
+    graph = coo_array((np.ones(len(links), bool), links.T), shape=(len(number), len(number)))
+    _, component = connected_components(graph, directed=False)
+    members: dict[int, list[tuple[bool, str]]] = defaultdict(list)
+    for key, i in number.items():
+        members[component[i]].append((key[0] != "signer", _hash("\0".join(key))))
+    # Hashed again, since the lowest of several hashes is not evenly distributed.
+    names = {group: _hash(min(hashes)[1]) for group, hashes in members.items()}
+    return [names[component[number[keys[0]]]] for keys in keys_of]
 
 
 def _hash(text: str) -> str:
@@ -82,10 +79,10 @@ def _hash(text: str) -> str:
 
 
 def _draw(groups: Sequence[str], least: int) -> list[str]:
-    """The split of each item by the hash that names its group; `least` groups for test and dev at least."""
+    """The split of each item, by the hash that names its group; at least `least` groups each for test and dev."""
     ordered = sorted(set(groups))
     below = [int(name[:12], 16) / 16**12 for name in ordered]
     test = max(least, sum(share < TEST for share in below))
     dev = max(least, sum(share < TEST + DEV for share in below) - test)
-    place = {name: "test" if i < test else "dev" if i < test + dev else "train" for i, name in enumerate(ordered)}
-    return [place[name] for name in groups]
+    split = {name: "test" if i < test else "dev" if i < test + dev else "train" for i, name in enumerate(ordered)}
+    return [split[name] for name in groups]

@@ -1,4 +1,4 @@
-"""The text that the model reads: the corpus's own, or captions brought along, in English as CLIP's vocabulary is."""
+"""The text that the model reads: the corpus's own, or English captions given with it, since CLIP knows English."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from seds.tables import TableError
 from seds.text import count_tokens
 
 LANGUAGE = "en"  # of captions
-KEYS = ("video_id", "sentence_id")  # what a user's captions may be of
-TOKENS = 32  # of a sentence that the model reads, start and end among them (SPEC 2)
+KEYS = ("video_id", "sentence_id")  # what a user's captions may be keyed by
+TOKENS = 32  # that the model reads of a sentence, start and end included (SPEC 2)
 
 log = logging.getLogger(__name__)
 
@@ -30,52 +30,55 @@ def clean(text: str) -> str:
 
 
 def captioned(annotations: pd.DataFrame, dataset: Dataset, root: Path) -> pd.DataFrame:
-    """The annotations with the captions that the corpus's entry in params.yaml names; as they are where it names none.
+    """The annotations with the captions that the corpus's entry in params.yaml names; unchanged if it names none.
 
-    Captions lie in the corpus's folder `root`, where DVC sees them change: the release's caption files (a folder with
-    train.pkl, dev.pkl, test.pkl; SPEC 1), or a CSV, TSV or Parquet file of two columns, `text` and one of KEYS. A row
-    that they have nothing for keeps its place with an empty text, which the manifest lists. `text_original` stays.
-    Raises TableError, CaptionError and PickleError for captions that are not there or cannot be read.
+    Captions are in the corpus's folder `root`, where DVC sees them change: the release's caption files (a folder with
+    train.pkl, dev.pkl, test.pkl; SPEC 1), or a CSV, TSV or Parquet file with two columns, `text` and one of KEYS. A row
+    without a caption keeps its place with an empty text, which the manifest lists. `text_original` stays. Raises
+    TableError, CaptionError and PickleError for captions that are missing or cannot be read.
     """
     if dataset.captions is None:
         return annotations
     if Path(dataset.captions).is_absolute() or ".." in Path(dataset.captions).parts:
         raise TableError(
-            f"captions {dataset.captions!r} lead out of {root}, where alone DVC sees them change; "
-            "link or copy them there, and name them from there"
+            f"captions {dataset.captions!r} are outside {root}, and DVC sees changes only inside it; "
+            "link or copy them there and give the path from there"
         )
-    place = root / dataset.captions
+    source = root / dataset.captions
     texts = [""] * len(annotations)
-    for key, captions in (_released(place, dataset.corpus) if place.is_dir() else _own(place)).items():
+    for key, captions in (_released(source, dataset.corpus) if source.is_dir() else _users(source)).items():
         texts = [text or clean(captions.get(name, "")) for text, name in zip(texts, annotations[key], strict=True)]
         unused = captions.keys() - set(annotations[key])
         if unused:
-            log.warning("%s: %d texts are of no %s of the corpus, such as %.80r", place, len(unused), key, min(unused))
+            log.warning(
+                "%s: %d texts are for no %s of the corpus, such as %.80r", source, len(unused), key, min(unused)
+            )
     result = annotations.assign(text=texts, language=LANGUAGE)
     lacking = result.loc[(result["text"] == "") & (result["problem"] == ""), "video_id"]
     if len(lacking):
         names = ", ".join(lacking.head(5))
-        log.warning("%s has no text for %d of %d videos, such as %s", place, len(lacking), len(result), names)
+        log.warning("%s has no text for %d of %d videos, such as %s", source, len(lacking), len(result), names)
     return result
 
 
 def report(videos: pd.DataFrame) -> str:
-    """For a person: what share of a VIDEOS table's sentences the model can read only in part, by language.
+    """For a person: the share of a VIDEOS table's sentences that are too long for the model, by language.
 
     A sentence of more than TOKENS tokens loses some of them (SPEC 2). CLIP's vocabulary has few words of any language
-    but English; it takes others piece by piece, and Chinese byte by byte.
+    but English; it splits others into pieces, and Chinese into bytes.
     """
     lines = []
     spoken = videos[videos["text"] != ""].drop_duplicates("sentence_id")
     for language, sentences in spoken.groupby("language"):
         share = over_length(sentences["text"])
         lines.append(
-            f"text: {len(sentences)} sentences in {language!r}, {share:.1%} over the {TOKENS} tokens the model reads"
+            f"text: {len(sentences)} sentences in {language!r}, "
+            f"{share:.1%} exceed the {TOKENS} tokens that the model reads"
         )
         if language != LANGUAGE:
             lines.append(
-                f"warning: CLIP's vocabulary is English and splits {language!r} badly; name English captions under "
-                "`captions` in the corpus's entry of params.yaml"
+                f"warning: CLIP's vocabulary is English and splits {language!r} badly; give English captions as "
+                "`captions` in the corpus's entry in params.yaml"
             )
     silent = videos[(videos["text"] == "") & (videos["status"] == "ok")]
     if len(silent):
@@ -86,7 +89,7 @@ def report(videos: pd.DataFrame) -> str:
 
 
 def over_length(texts: Iterable[str]) -> float:
-    """The share of the texts that have more than TOKENS tokens of CLIP's, start and end among them."""
+    """The share of the texts that have more than TOKENS of CLIP's tokens, start and end included."""
     return fmean(count_tokens(text) > TOKENS for text in texts)
 
 
@@ -104,10 +107,12 @@ def _released(folder: Path, corpus: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _own(file: Path) -> dict[str, dict[str, str]]:
-    """A user's texts by one of KEYS. Of two texts for one id the first counts."""
+def _users(file: Path) -> dict[str, dict[str, str]]:
+    """A user's texts by one of KEYS. Of two texts for one id, the first counts."""
     if not file.is_file():
-        raise TableError(f"{file} not found; `captions` in params.yaml names a file or folder in the corpus's own")
+        raise TableError(
+            f"{file} not found; `captions` in params.yaml names a file or folder inside the corpus's folder"
+        )
     if file.suffix not in sheets.SUFFIXES:
         raise TableError(f"{file}: expected a {', '.join(sheets.SUFFIXES)} file, or a folder")
     captions: dict[str, dict[str, str]] = {key: {} for key in KEYS}
@@ -118,7 +123,7 @@ def _own(file: Path) -> dict[str, dict[str, str]]:
         if row.get("problem") or key is None:
             skipped.append(("malformed", f"row {number}", row.get("problem") or f"has no {' and no '.join(KEYS)}"))
         elif captions[key].setdefault(row[key], row["text"]) != row["text"]:
-            skipped.append(("another text further up", f"row {number}", f"{key} {row[key]!r}"))
+            skipped.append(("an earlier row has another text", f"row {number}", f"{key} {row[key]!r}"))
     if skipped:
         log.warning("%s: of its rows, %s", file, summarise_skipped(skipped, len(rows)))
     return captions

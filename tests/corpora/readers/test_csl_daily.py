@@ -85,8 +85,8 @@ def test_a_video_that_only_the_split_file_has_takes_the_text_of_its_sentence(tmp
     assert table["text"].tolist() == ["你叫什么名字？", "你叫什么名字？", ""]
     assert table["problem"].tolist() == ["", "", ""]
     assert table["stated_frames"].isna().tolist() == [False, True, True]
-    assert "split_1.txt:3: S000005_P0004_T00 is not in the annotation, and takes the text of other" in caplog.text
-    assert "split_1.txt:4: S000099_P0000_T00 is not in the annotation, and has no text" in caplog.text
+    assert "split_1.txt:3: S000005_P0004_T00 is not in the annotation and takes the text of other" in caplog.text
+    assert "split_1.txt:4: S000099_P0000_T00 is not in the annotation and has no text" in caplog.text
 
 
 def test_a_video_without_a_split_is_listed(tmp_path):
@@ -139,9 +139,9 @@ def test_hostile_rows_are_listed_and_the_rest_goes_on(root):
     details = "\n".join(videos["detail"])
     assert f"csl2020ct_v2.pkl: info[{len(good) + len(strange) + 1}]: expected a dict, got 'no dict'" in details
     assert "unlisted: expected its length in frames, got 'many'" in details
-    assert "holds halves of characters: 'half\\ud83d'" in details
+    assert "contains lone surrogates: 'half\\ud83d'" in details
     assert "no_text: expected a list of characters, got None" in details
-    assert f"{good[0]} stands already at" in details
+    assert f"{good[0]} is already at" in details
     assert "expected a name and one of train, dev, test, got val_|valid" in details
 
 

@@ -22,7 +22,7 @@ def test_fields_by_column_with_their_line(tmp_path):
         {"name": "b", "text": "two"},
         {"name": "c", "text": '"three'},
     ]
-    assert [row.place for row in rows] == [f"{file}:2", f"{file}:5", f"{file}:6"]
+    assert [row.line for row in rows] == [f"{file}:2", f"{file}:5", f"{file}:6"]
     assert not any(row.problem for row in rows)
 
 
@@ -31,7 +31,7 @@ def test_quotation_marks_are_only_read_where_the_format_has_them(tmp_path):
     rows = list(delimited.read(file, "\t", COLUMNS, quoted=True))
     assert [row.fields["text"] for row in rows] == ['He said "no",\ttwice', 'it is 5" long', "", ""]
     assert [bool(row.problem) for row in rows] == [False, False, True, True]
-    assert 'a.csv:4: unexpected end of data; is a quotation mark left open? c\\t"open' in rows[2].problem
+    assert 'a.csv:4: unexpected end of data; is a quotation mark not closed? c\\t"open' in rows[2].problem
 
 
 def test_a_line_with_too_few_or_too_many_fields_keeps_what_it_has(tmp_path):

@@ -117,7 +117,7 @@ def test_a_row_that_makes_no_sense_keeps_its_place_and_costs_only_itself(tmp_pat
     [
         ("video,sentence\na,b\n", r"videos\.csv: no column path and no column text; it has video, sentence"),
         ("", "no column path"),
-        ("path,text,Text\na,b,c\n", "column text stands twice"),
+        ("path,text,Text\na,b,c\n", "column text occurs twice"),
         ('path,text\na,b\nc,"open\nd,e\n', r"videos\.csv:3: a quotation mark is opened here and never closed"),
     ],
 )
@@ -141,7 +141,7 @@ def test_which_table_is_meant(tmp_path):
     write(tmp_path / "lists", "path,text\na,three\n", "mine.csv")
     named = read(tmp_path, Dataset(corpus="folder", annotations="lists/mine.csv"))
     assert named["path"].tolist() == [f"{tmp_path}/lists/a"]
-    with pytest.raises(tables.TableError, match=r"annotations: '\.\./x\.csv' leads out of"):
+    with pytest.raises(tables.TableError, match=r"annotations: '\.\./x\.csv' is outside"):
         read(tmp_path, Dataset(corpus="folder", annotations="../x.csv"))
     with pytest.raises(tables.TableError, match=r"none\.csv not found; params.yaml names it"):
         read(tmp_path, Dataset(corpus="folder", annotations="none.csv"))

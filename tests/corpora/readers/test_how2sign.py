@@ -144,7 +144,7 @@ def test_boxes_say_where_the_signer_is(root, key, caplog):
     with caplog.at_level(logging.WARNING):
         table = read(root)
     assert table["bbox"].tolist() == ["1,2,30,40.5", "", "", "", ""]
-    assert "1 boxes are of no video of the annotations: " in caplog.text
+    assert "1 boxes are for no video of the annotations: " in caplog.text
     assert "bbox.csv:3" in caplog.text
 
 
@@ -204,7 +204,7 @@ def test_hostile_rows_are_listed_and_the_rest_goes_on(tmp_path):
     details = "\n".join(train.loc[train["status"] == "refused", "detail"])
     assert "train.csv:14: has no SENTENCE_NAME" in details
     assert "train.csv:15: expected 7 fields separated by a tab, got 3: " in details
-    assert "train.csv:16: unexpected end of data; is a quotation mark left open?" in details
+    assert "train.csv:16: unexpected end of data; is a quotation mark not closed?" in details
     assert "train.csv:17: expected 7 fields separated by a tab, got 8: " in details
     assert "train.csv:18: is not UTF-8: invalid start byte at byte 10" in details
     assert (videos.loc[videos["split"] != "train", "status"] == "ok").all()

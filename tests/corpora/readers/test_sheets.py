@@ -44,7 +44,7 @@ def test_parquet_gives_the_same_texts_with_nothing_for_null(tmp_path):
     ("name", "content", "message"),
     [
         ("t.csv", b"path,words\n", r"t\.csv: no column text; it has path, words"),
-        ("t.csv", b"path,text,TEXT\n", r"t\.csv: column text stands twice"),
+        ("t.csv", b"path,text,TEXT\n", r"t\.csv: column text occurs twice"),
         ("t.csv", b'path,text\nx,"a\nb\n', r"t\.csv:2: a quotation mark is opened here and never closed"),
         ("t.csv", b"path,text\nx,\xfc\n", r"t\.csv is not UTF-8"),
         ("t.parquet", b"PAR1", r"t\.parquet is not a readable Parquet file"),

@@ -62,7 +62,7 @@ def test_what_captions_lack_and_what_they_have_too_much_is_said(tmp_path, caplog
     assert "row 2: video_id 'a'" in caplog.text
     assert "en.csv:4: 1 fields, expected 2" in caplog.text
     assert "row 4: has no video_id and no sentence_id" in caplog.text
-    assert "1 texts are of no video_id of the corpus, such as 'elsewhere'" in caplog.text
+    assert "1 texts are for no video_id of the corpus, such as 'elsewhere'" in caplog.text
 
 
 def test_ids_are_compared_as_they_are_and_texts_may_hold_anything(tmp_path):
@@ -84,8 +84,8 @@ def test_ids_are_compared_as_they_are_and_texts_may_hold_anything(tmp_path):
         ("a.csv", b"", r"a\.csv: no column text; it has none"),
         ("a.csv", b"video_id,text\na,\xfc\n", r"a\.csv is not UTF-8"),
         ("a.parquet", b"PAR1", r"is not a readable Parquet file"),
-        ("../a.csv", None, r"captions '\.\./a\.csv' lead out of"),
-        ("/etc/passwd", None, r"captions '/etc/passwd' lead out of"),
+        ("../a.csv", None, r"captions '\.\./a\.csv' are outside"),
+        ("/etc/passwd", None, r"captions '/etc/passwd' are outside"),
     ],
 )
 def test_captions_that_cannot_be_read_say_why(tmp_path, name, content, message):
@@ -125,14 +125,14 @@ def test_the_report_says_how_badly_the_vocabulary_fits_and_what_has_no_text(tmp_
     )
     status = {"dataset": "x", "frames": 1, "width": 1, "height": 1, "sha256": "", "status": "ok", "detail": ""}
     lines = texts.report(table.assign(fps=25.0, **status)).splitlines()
-    assert lines[0] == "text: 2 sentences in 'zh', 50.0% over the 32 tokens the model reads"
+    assert lines[0] == "text: 2 sentences in 'zh', 50.0% exceed the 32 tokens that the model reads"
     assert "splits 'zh' badly; name English captions under `captions`" in lines[1]
     assert lines[2:] == ["without text, 2 of 4 left out", "  no text: 1", "    c", "  no caption: 1", "    d"]
 
 
 def test_english_needs_no_captions(tmp_path):
     table = annotations("a", text="rain", language="en").assign(status="ok")
-    assert texts.report(table) == "text: 1 sentences in 'en', 0.0% over the 32 tokens the model reads"
+    assert texts.report(table) == "text: 1 sentences in 'en', 0.0% exceed the 32 tokens that the model reads"
 
 
 @pytest.mark.real
