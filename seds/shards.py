@@ -7,7 +7,6 @@ safe to open.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,15 +15,13 @@ from threading import Lock
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from seds import tables
 from seds.errors import SedsError
-from seds.system.files import write_bytes
+from seds.tensorfile import TensorFileError, open_tensors, write_tensors
 
 SCHEMA = "seds-shard-1"
 INDEX = "index.parquet"
-_HEADER = "seds"
 _OPEN_SHARDS = 4
 
 
@@ -36,20 +33,14 @@ def write_shard(
     path: Path, kind: str, videos: Mapping[str, Mapping[str, np.ndarray]], metadata: Mapping[str, str]
 ) -> None:
     """Write {video_id: {field: array}} whole or not at all. `kind` is "pose" or "rgb". Raises StorageError."""
-    tensors = {
-        f"{field}/{video_id}": np.ascontiguousarray(array)
-        for video_id, fields in videos.items()
-        for field, array in fields.items()
-    }
-    # One JSON text: safetensors writes several header entries in random order, and equal shards must be equal bytes.
-    header = json.dumps({"schema": SCHEMA, "kind": kind, **metadata}, sort_keys=True)
-    write_bytes(path, save(tensors, {_HEADER: header}))
+    tensors = {f"{field}/{video_id}": array for video_id, fields in videos.items() for field, array in fields.items()}
+    header = {"schema": SCHEMA, "kind": kind, **metadata}
+    write_tensors(path, tensors, dict(sorted(header.items())))
 
 
 def read_shard_metadata(path: Path, kind: str) -> dict[str, str]:
     """The header of a shard. Raises ShardError."""
-    with _open(path, kind) as shard:
-        return _header(shard)
+    return _open(path, kind)[1]
 
 
 class ShardReader:
@@ -90,7 +81,7 @@ class ShardReader:
 
     def _shard(self, name: str) -> safe_open:
         with self._lock:
-            shard = self._open.pop(name, None) or _open(self.folder / name, self.kind)
+            shard = self._open.pop(name, None) or _open(self.folder / name, self.kind)[0]
             self._open[name] = shard  # last
             if len(self._open) > _OPEN_SHARDS:
                 del self._open[next(iter(self._open))]
@@ -108,27 +99,14 @@ def write_index(folder: Path, table: pd.DataFrame) -> None:
     tables.write(table, tables.SHARD_INDEX, folder / INDEX)
 
 
-def _open(path: Path, kind: str) -> safe_open:
+def _open(path: Path, kind: str) -> tuple[safe_open, dict[str, str]]:
+    """A shard and its header. Raises ShardError."""
     if not path.is_file():
         raise ShardError(f"{path} not found; make it with: dvc repro {kind}@{path.parent.name}")
     try:
-        shard = safe_open(path, framework="numpy")
-    except (SafetensorError, OSError) as error:
-        raise ShardError(
-            f"{path} is not a readable shard ({error}); remove it and run: dvc repro {kind}@{path.parent.name}"
-        ) from None
-    found = _header(shard)
-    if found.get("schema") != SCHEMA or found.get("kind") != kind:
-        raise ShardError(
-            f"{path}: expected schema {SCHEMA!r} of kind {kind!r}, "
-            f"found {found.get('schema')!r} of kind {found.get('kind')!r}"
-        )
-    return shard
-
-
-def _header(shard: safe_open) -> dict[str, str]:
-    """What write_shard put there; {} in a file of other making."""
-    return json.loads((shard.metadata() or {}).get(_HEADER, "{}"))
+        return open_tensors(path, "shard", SCHEMA, kind=kind)
+    except TensorFileError as error:
+        raise ShardError(f"{error}; remove it and run: dvc repro {kind}@{path.parent.name}") from None
 
 
 def extraction(header: dict[str, str]) -> dict[str, str]:

@@ -3,8 +3,8 @@
     <scratch>/<settings and code>/<rows and shards>.safetensors     one for the videos of a split in a pose shard
 
 The folder stands for the rules and the code of seds.data.samples, the file's name for the rows and for the shards they
-were made from, as DVC knows these (seds.data.mapped.State): what is found under its name is right, and a change of any
-makes another. Such a file appears whole or not at all. RGB features stay in their shards; the file says where.
+were made from, as DVC knows these (seds.data.mapped.FileState): what is found under its name is right, and a change of
+any makes another. Such a file appears whole or not at all. RGB features stay in their shards; the file says where.
 
 Per frame 396 bytes, so 2 GB for How2Sign. All processes of a machine share these pages, and the system takes back those
 that it needs; what a process has of its own is a table of the videos.
@@ -12,7 +12,6 @@ that it needs; what a process has of its own is a table of the videos.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,20 +23,19 @@ from typing import Any, overload
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import save
 from tqdm import tqdm
 
 from seds.config import Windows
-from seds.data import mapped, samples
-from seds.data.mapped import MappedError, State, Tensor
+from seds.data import samples
+from seds.data.mapped import FileState, Location, MappedError, file_state, locations, open_map, view
 from seds.data.samples import Prepared, Video
 from seds.shards import ShardError, ShardReader
 from seds.system.code_version import code_version
-from seds.system.files import digest, write_bytes
+from seds.system.files import digest
 from seds.system.locks import lock
+from seds.tensorfile import TensorFileError, open_tensors, write_tensors
 
 _SCHEMA = "seds-prepared-1"
-_HEADER = "seds"
 _BY_FRAME, _BY_WINDOW = ("left", "right", "body", "raw_frames"), ("starts", "nearest")
 _FIELDS = (*_BY_FRAME, *_BY_WINDOW)
 _FEATURES = "<f2"
@@ -54,7 +52,7 @@ class _Job:
     path: Path
     at: np.ndarray  # int64 [videos]
     rows: pd.DataFrame
-    shards: list[tuple[Path, State]]  # of their RGB features
+    shards: list[tuple[Path, FileState]]  # of their RGB features
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,11 @@ class _Part:
     """A file that is there."""
 
     path: Path
-    state: State
-    tensors: dict[str, Tensor]
+    state: FileState
+    tensors: dict[str, Location]
     places: np.ndarray  # int64 [videos, _PLACE]
     at: np.ndarray  # as of _Job
-    shards: list[tuple[Path, State]]
+    shards: list[tuple[Path, FileState]]
 
 
 class Videos(Sequence[Video]):
@@ -103,16 +101,16 @@ class Videos(Sequence[Video]):
         whole = self._prepared(part)
         arrays: dict[str, Any] = {name: whole[name][frame : frame + frames] for name in _BY_FRAME}
         arrays |= {name: whole[name][window : window + windows] for name in _BY_WINDOW}
-        arrays["features"] = mapped.view(self._features(part, shard), Tensor(_FEATURES, (rows, width), offset))
+        arrays["features"] = view(self._features(part, shard), Location(_FEATURES, (rows, width), offset))
         return Video(**arrays, video_id=self._ids[i], sentence_id=self._sentences[i], text=self._texts[i])
 
     def _open_part(self, number: int) -> dict[str, np.ndarray]:
         part = self._parts[number]
-        file = mapped.open_map(part.path, part.state)
-        return {name: mapped.view(file, tensor) for name, tensor in part.tensors.items()}
+        file = open_map(part.path, part.state)
+        return {name: view(file, tensor) for name, tensor in part.tensors.items()}
 
     def _open_features(self, number: int, shard: int) -> mmap:
-        return mapped.open_map(*self._parts[number].shards[shard])
+        return open_map(*self._parts[number].shards[shard])
 
 
 def open_videos(
@@ -138,7 +136,7 @@ def open_videos(
             missing = [job for job in jobs if not _found(job, tqdm.write)]  # another process may have been first
 
             def prepare(job: _Job) -> int:
-                write_bytes(job.path, _make(job, pose, rgb, rules, wrist_margin))
+                write_tensors(job.path, *_make(job, pose, rgb, rules, wrist_margin))
                 return len(job.rows)
 
             total = sum(len(job.rows) for job in missing)
@@ -168,18 +166,20 @@ def _jobs(rows: pd.DataFrame, pose: ShardReader, rgb: ShardReader, folder: Path)
     return jobs
 
 
-def _state(reader: ShardReader, shard: str) -> State:
+def _state(reader: ShardReader, shard: str) -> FileState:
     try:
-        return mapped.state(reader.folder / shard)
+        return file_state(reader.folder / shard)
     except FileNotFoundError:
         made_by = f"dvc repro {reader.kind}@{reader.folder.name}"
         raise ShardError(f"{reader.folder / shard} not found; make it with: {made_by}") from None
 
 
-def _make(job: _Job, pose: ShardReader, rgb: ShardReader, rules: Windows, wrist_margin: float | None) -> bytes:
-    """The bytes of a file."""
+def _make(
+    job: _Job, pose: ShardReader, rgb: ShardReader, rules: Windows, wrist_margin: float | None
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The tensors and the header of a file."""
     names = [path.name for path, _ in job.shards]
-    headers = [mapped.read_header(path)[0] for path, _ in job.shards]
+    headers = [locations(path) for path, _ in job.shards]
     rgb_window = int(rgb.metadata["window"])
     prepared: list[Prepared] = []
     places = []
@@ -198,7 +198,7 @@ def _make(job: _Job, pose: ShardReader, rgb: ShardReader, rules: Windows, wrist_
         frame, window = frame + len(one.left), window + len(one.starts)
     tensors = {name: np.concatenate([getattr(one, name) for one in prepared]) for name in _FIELDS}
     header = {"schema": _SCHEMA, "identity": job.path.stem}
-    return save({**tensors, "places": np.array(places, np.int64)}, {_HEADER: json.dumps(header)})
+    return tensors | {"places": np.array(places, np.int64)}, header
 
 
 def _found(job: _Job, tell: Callable[[str], None] = lambda _: None) -> bool:
@@ -207,18 +207,16 @@ def _found(job: _Job, tell: Callable[[str], None] = lambda _: None) -> bool:
         _open(job)
     except FileNotFoundError:
         return False
-    except MappedError as error:
+    except (TensorFileError, MappedError) as error:
         tell(f"{error}; prepared again")
         return False
     return True
 
 
 def _open(job: _Job) -> _Part:
-    """Raises FileNotFoundError, MappedError."""
-    state = mapped.state(job.path)
-    tensors, metadata = mapped.read_header(job.path)
-    expected = {"schema": _SCHEMA, "identity": job.path.stem}
-    if json.loads(metadata.get(_HEADER, "{}")) != expected or set(tensors) != {*_FIELDS, "places"}:
-        raise MappedError(f"{job.path}: expected {expected} with {', '.join(_FIELDS)}, found {metadata}")
-    places = mapped.view(mapped.open_map(job.path, state), tensors["places"]).copy()
+    """Raises FileNotFoundError, TensorFileError, MappedError."""
+    state = file_state(job.path)
+    open_tensors(job.path, "file of prepared videos", _SCHEMA, identity=job.path.stem)  # refuses any other
+    tensors = locations(job.path)
+    places = view(open_map(job.path, state), tensors["places"]).copy()
     return _Part(job.path, state, tensors, places, job.at, job.shards)

@@ -17,15 +17,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from seds.extraction.assemble import PartError
 from seds.extraction.extractor import Extraction, Failure, Outcome
 from seds.system.files import write_bytes
+from seds.tensorfile import TensorFileError, read_tensors, write_tensors
 
 _SCHEMA = "seds-part-1"
-_HEADER = "seds"
 
 
 class Parts:
@@ -55,8 +53,7 @@ class Parts:
             "rows": outcome.rows,
             "sha256": _checksum(outcome.tensors),
         }
-        tensors = {field: np.ascontiguousarray(array) for field, array in outcome.tensors.items()}
-        write_bytes(self._result(identity), save(tensors, {_HEADER: json.dumps(header)}))
+        write_tensors(self._result(identity), outcome.tensors, header)
 
     def read(self, identity: str) -> Outcome:
         """The stored outcome. Raises PartError if there is none, or if it is not what was written."""
@@ -64,13 +61,9 @@ class Parts:
             return self._read_failure(identity)
         path = self._result(identity)
         try:
-            with safe_open(path, framework="numpy") as part:
-                header = json.loads((part.metadata() or {}).get(_HEADER, "{}"))
-                tensors = {field: part.get_tensor(field) for field in part.keys()}  # noqa: SIM118  not a mapping
-        except (SafetensorError, OSError, ValueError) as error:
-            raise PartError(f"{path} is not a readable part: {error}") from None
-        if (header.get("schema"), header.get("identity")) != (_SCHEMA, identity):
-            raise PartError(f"{path}: expected {_SCHEMA} of {identity}, found {header}")
+            tensors, header = read_tensors(path, "part", _SCHEMA, identity=identity)
+        except TensorFileError as error:
+            raise PartError(str(error)) from None
         if header["sha256"] != _checksum(tensors):
             raise PartError(f"{path}: its tensors are not those that were written")
         return Extraction(tensors, header["frames"], header["rows"])

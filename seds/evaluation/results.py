@@ -10,15 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from seds.errors import SedsError
 from seds.retrieval.ranks import Ranking
-from seds.system.files import write_bytes
+from seds.tensorfile import TensorFileError, read_tensors, write_tensors
 
 SCHEMA = "seds-similarity-1"
-_HEADER = "seds"
 # In metrics/<dataset>/, small and tracked by git. KEYPOINTS is of stage manifest.
 HEADLINE, TEST, INTERVALS, GROUPS = "headline.json", "test.json", "test_intervals.json", "test_groups.json"
 KEYPOINTS = "pose.json"
@@ -40,9 +37,9 @@ class Similarity:
 
 
 def write_similarity(path: Path, similarity: Similarity) -> None:
-    """safetensors, a tensor a stream; the ids are JSON in the header, under "seds"."""
+    """A tensor file with a tensor a stream; the ids are in the header. Raises StorageError."""
     header = {"schema": SCHEMA, "videos": similarity.video_ids, "sentences": similarity.sentence_ids}
-    write_bytes(path, save(similarity.streams, {_HEADER: json.dumps(header)}))
+    write_tensors(path, similarity.streams, header)
 
 
 def read_similarity(path: Path) -> Similarity:
@@ -51,13 +48,9 @@ def read_similarity(path: Path) -> Similarity:
     if not path.is_file():
         raise ResultError(f"{path} not found; {again}")
     try:
-        with safe_open(path, "numpy") as file:
-            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
-            streams = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 it is no mapping
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise ResultError(f"{path} cannot be read ({error}); {again}") from None
-    if header.get("schema") != SCHEMA:
-        raise ResultError(f"{path} has the schema {header.get('schema')!r}, not {SCHEMA!r}; {again}")
+        streams, header = read_tensors(path, "similarity matrix", SCHEMA)
+    except TensorFileError as error:
+        raise ResultError(f"{error}; {again}") from None
     return Similarity(streams, header["videos"], header["sentences"])
 
 

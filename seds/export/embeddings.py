@@ -29,6 +29,7 @@ from torch import Tensor
 from seds.index.row_writer import RowWriter
 from seds.index.store import HEADER, SENTENCES, TEXT, VIDEOS, Index, Sequences
 from seds.system.files import atomic_write, write_bytes
+from seds.tensorfile import KEY
 
 Format = Literal["safetensors", "parquet"]
 BATCH = 1_000  # videos or sentences in memory at a time
@@ -65,7 +66,7 @@ def export_embeddings(index: Index, output: Path, form: Format) -> list[Path]:
 def _tensors(output: Path, part: Stored, header: str) -> list[Path]:
     tensors, rows = output / f"{part.kind}.safetensors", output / f"{part.kind}.parquet"
     first = part.first
-    with RowWriter(tensors, {"seds": header}) as file:
+    with RowWriter(tensors, {KEY: header}) as file:
         for start, stop, tokens in _parts(first):
             for stream, stored in part.streams.items():
                 file.append(f"tokens/{stream}", stored.tokens[tokens].numpy())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,11 @@ from seds.config import Index as Settings
 from seds.data.split import DataError, check_features, check_windows, load_video
 from seds.index.encoding import Encoded, encode_texts, encode_videos, window_times
 from seds.index.row_writer import RowWriter
-from seds.index.store import HEADER, METADATA, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
+from seds.index.store import HEADER, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
 from seds.model.seds import SEDS
 from seds.shards import ShardReader, extraction
 from seds.system.files import atomic_folder, write_text
+from seds.tensorfile import metadata
 from seds.timing import FRAME_TIMES, duration_s, frame_edges
 
 VIDEO_BATCH = 32
@@ -157,8 +157,5 @@ class _Offsets:
 
 
 def _writer(folder: Path, kind: str, build: str) -> RowWriter:
-    # One JSON text, as in shards: equal indexes must be equal bytes.
-    return RowWriter(
-        folder / f"{kind}.safetensors",
-        {METADATA: json.dumps({"schema": SCHEMA, "kind": kind, "build": build}, sort_keys=True)},
-    )
+    header = {"build": build, "kind": kind, "schema": SCHEMA}
+    return RowWriter(folder / f"{kind}.safetensors", metadata(header))

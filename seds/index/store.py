@@ -27,7 +27,6 @@ from typing import Final, Literal
 
 import pandas as pd
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from seds import tables
@@ -35,11 +34,11 @@ from seds.config import Section, Windows
 from seds.errors import SedsError
 from seds.model.checkpoint import CONFIG, WEIGHTS
 from seds.system.files import digest, file_sha256
+from seds.tensorfile import TensorFileError, read_tensors
 
 SCHEMA: Final = "seds-index-1"
 FOLDER = Path("index")  # below it a folder a corpus
 HEADER, VIDEOS, SENTENCES = "index.json", "videos", "sentences"
-METADATA = "seds"  # the entry of a safetensors header that is ours
 TEXT = "text"  # the one stream that sentences have
 
 
@@ -192,17 +191,10 @@ def _read(folder: Path, kind: str, build: str) -> dict[str, Tensor]:
         raise SearchError(f"{path} not found; make it with: {_command(folder)}")
     try:
         # PyTorch's tensors of a file are views of its mapping: a row is read from disk when it is used.
-        with safe_open(path, framework="pt") as file:
-            found = json.loads((file.metadata() or {}).get(METADATA, "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise SearchError(f"{path} is not a readable index file ({error}); {_again(folder)}") from None
-    if found.get("schema") != SCHEMA or found.get("kind") != kind:
-        raise SearchError(
-            f"{path}: expected schema {SCHEMA!r} of kind {kind!r}, found {found.get('schema')!r} of kind "
-            f"{found.get('kind')!r}; {_again(folder)}"
-        )
-    if found.get("build") != build:
+        tensors, header = read_tensors(path, "index file", SCHEMA, "pt", kind=kind)
+    except TensorFileError as error:
+        raise SearchError(f"{error}; {_again(folder)}") from None
+    if header.get("build") != build:
         raise SearchError(f"{path} belongs to another index than {folder / HEADER}; {_again(folder)}")
     return tensors
 

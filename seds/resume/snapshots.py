@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from seds.errors import SedsError
 from seds.system.files import atomic_write
+from seds.tensorfile import TensorFileError, metadata, read_tensors
 
 SCHEMA = "seds-snapshot-1"
 KEPT = 2
-_HEADER = "seds"
 
 
 class SnapshotError(SedsError, ValueError):
@@ -63,7 +63,7 @@ class Snapshots:
             for left in self.folder.glob("*.partial"):  # of a process that was killed while it wrote, often gigabytes
                 left.unlink(missing_ok=True)
             with atomic_write(self._path(number)) as temporary:
-                save_file(on_cpu, temporary, {_HEADER: json.dumps(header)})
+                save_file(on_cpu, temporary, metadata(header))
                 self._read(temporary, number)
         except (OSError, SafetensorError, SnapshotError) as error:
             raise WriteError(f"{self.folder} cannot be written: {error.__cause__ or error}") from None
@@ -87,15 +87,9 @@ class Snapshots:
 
     def _read(self, path: Path, number: int) -> Snapshot:
         try:
-            with safe_open(path, framework="pt") as file:
-                header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
-        except (SafetensorError, OSError, ValueError) as error:
-            raise SnapshotError(f"{path} is not a readable snapshot ({error})") from None
-        if (header.get("schema"), header.get("number")) != (SCHEMA, number):
-            raise SnapshotError(
-                f"{path}: expected {SCHEMA} number {number}, found {header.get('schema')} number {header.get('number')}"
-            )
+            tensors, header = read_tensors(path, "snapshot", SCHEMA, "pt", number=number)
+        except TensorFileError as error:
+            raise SnapshotError(str(error)) from None
         if header["sha256"] != _checksum(number, header["values"], tensors):
             raise SnapshotError(f"{path} does not hold what was written")
         return Snapshot(number, json.loads(header["values"]), tensors)

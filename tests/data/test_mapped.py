@@ -30,9 +30,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_views_are_the_tensors(path: Path) -> None:
-    tensors, metadata = mapped.read_header(path)
-    assert metadata == {"made": "here"}
-    file = mapped.open_map(path, mapped.state(path))
+    tensors = mapped.locations(path)
+    file = mapped.open_map(path, mapped.file_state(path))
     assert tensors.keys() == TENSORS.keys()
     for name, expected in TENSORS.items():
         found = mapped.view(file, tensors[name])
@@ -45,23 +44,24 @@ def test_views_are_the_tensors(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda content: content[:-1], "bytes, its header speaks of"),
-        (lambda content: content + b"?", "bytes, its header speaks of"),
-        (lambda content: content[:40], "not a readable safetensors file: a header of"),
-        (lambda content: b"", "not a readable safetensors file"),
-        (lambda content: content[:9] + b"?" + content[10:], "not a readable safetensors file"),
-        (lambda content: content.replace(b"F16", b"F8?"), "not a readable safetensors file: 'F8\\?'"),
-        (lambda content: struct.pack("<Q", 2) + b"[]", "not a readable safetensors file"),
+        (lambda content: content[:-1], "incomplete metadata"),
+        (lambda content: content + b"?", "incomplete metadata"),
+        (lambda content: content[:40], "invalid header length"),
+        (lambda content: b"", "header too small"),
+        (lambda content: content[:9] + b"?" + content[10:], "invalid JSON in header"),
+        (lambda content: content.replace(b"F16", b"F8?"), "unknown variant `F8\\?`"),
+        (lambda content: content.replace(b"F16", b"I16"), "'I16'"),
+        (lambda content: struct.pack("<Q", 2) + b"[]", "invalid JSON in header"),
     ],
 )
 def test_a_damaged_file_is_named(path: Path, damage, said: str) -> None:
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(MappedError, match=rf"a\.safetensors .*{said}"):
-        mapped.read_header(path)
+    with pytest.raises(MappedError, match=rf"a\.safetensors is not a readable safetensors file: .*{said}"):
+        mapped.locations(path)
 
 
 def test_a_file_that_was_replaced_is_not_mapped(path: Path) -> None:
-    known = mapped.state(path)
+    known = mapped.file_state(path)
     content = path.read_bytes()
     path.unlink()
     with pytest.raises(MappedError, match="cannot be read any more"):

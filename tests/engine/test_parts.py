@@ -52,7 +52,7 @@ def test_part_of_another_video_or_altered_is_refused(tmp_path: Path) -> None:
     foreign = tmp_path / "parts" / "cd" / f"{OTHER}.safetensors"
     foreign.parent.mkdir()
     foreign.write_bytes(path.read_bytes())
-    with pytest.raises(PartError, match=f"expected seds-part-1 of {OTHER}"):
+    with pytest.raises(PartError, match=f"expected schema 'seds-part-1' of identity '{OTHER}', found .*{ID}"):
         parts.read(OTHER)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
