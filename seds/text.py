@@ -15,19 +15,20 @@ PADDING = 0
 
 @cache
 def _tokenizer() -> Any:
-    # The module's file alone: its package would load the networks too, 230 MB that reading annotations has no use for.
+    # Only this file of the module: its package would also load the networks, 230 MB that reading annotations does not
+    # need.
     file = Path(find_spec("open_clip").submodule_search_locations[0]) / "tokenizer.py"  # type: ignore[union-attr,index]
     spec = spec_from_file_location("open_clip_tokenizer", file)
     module = module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(module)  # type: ignore[union-attr]
-    return module.SimpleTokenizer()  # its vocabulary of 49,408 entries lies beside it
+    return module.SimpleTokenizer()  # its vocabulary of 49,408 entries is beside it
 
 
 def tokenise(texts: Sequence[str], max_words: int = 32) -> np.ndarray:
     """Token ids, int64 [len(texts), max_words]: start token, byte pairs, end token, zeros.
 
-    Of a longer sentence the start token and max_words - 2 evenly spaced others are kept. The end token has the largest
-    id, and what comes after its first place is padding.
+    A longer sentence keeps its start token and max_words - 2 evenly spaced others. The end token has the largest id,
+    and everything after its first occurrence is padding.
     """
     tokenizer = _tokenizer()
     ids = np.full((len(texts), max_words), PADDING, np.int64)
@@ -40,15 +41,15 @@ def tokenise(texts: Sequence[str], max_words: int = 32) -> np.ndarray:
 
 
 def count_tokens(text: str) -> int:
-    """How many tokens a text has, start and end among them, before any is left out."""
+    """How many tokens a text has, start and end included, before any is left out."""
     return len(_encode(text)) + 2
 
 
 def _encode(text: str) -> Sequence[int]:
     """The byte pairs of a text.
 
-    No byte pair reaches over white space, so a text is the sum of its words, of which a corpus has few. But the
-    tokenizer first mends broken Unicode and HTML, which it judges by the whole; of plain ASCII there is none to mend.
+    No byte pair spans white space, so the tokens of a text are those of its words, and a corpus has few different
+    words. But the tokenizer first repairs broken Unicode and HTML, judging the whole text; plain ASCII needs no repair.
     """
     if text.isascii() and text.isprintable() and "&" not in text:
         return [token for word in text.split() for token in _encode_word(word)]
@@ -61,8 +62,8 @@ def _encode_word(word: str) -> tuple[int, ...]:
 
 
 def token_counts(text: str) -> list[tuple[str, int]]:
-    """The words of a text as the tokeniser reads them, lower-cased and cleaned, parted at white space, and how many
-    byte pairs each becomes: all of the text's, in order, since none reaches over white space.
+    """The words of a text as the tokeniser reads them, lower-cased, cleaned and split at white space, and how many byte
+    pairs each becomes: together all of the text's, in order, since no byte pair spans white space.
     """
     tokenizer = _tokenizer()
 
@@ -74,7 +75,7 @@ def token_counts(text: str) -> list[tuple[str, int]]:
 
 
 def kept_tokens(length: int, max_words: int = 32) -> np.ndarray:
-    """Which of `length` tokens, the start token among them, stay so that the end token still fits; int64."""
+    """Which of `length` tokens, start token included, are kept so that the end token still fits; int64."""
     room = max_words - 1
     if length <= room:
         return np.arange(length)
@@ -82,7 +83,7 @@ def kept_tokens(length: int, max_words: int = 32) -> np.ndarray:
 
 
 def swap_words(text: str, probability: float, generator: np.random.Generator) -> str:
-    """With that probability the text with two of its words, parted by white space, in each other's place."""
+    """The text, with that probability with two of its words (split at white space) swapped."""
     words = text.split()
     if generator.random() >= probability or len(words) < 2:
         return text

@@ -1,7 +1,7 @@
-"""What is off with a corpus, found before any GPU-hour is spent on it.
+"""Problems with a corpus, found before any GPU-hour is spent on it.
 
-An *error* is what loses a video or falsifies the test: it makes `seds check` end with exit code 1. A *warning* is what
-a person should look at. Every finding is a row of a table; nothing is changed or left out by being found.
+An *error* loses a video or compromises the test set: it makes `seds check` end with exit code 1. A *warning* is
+something to look at. Every finding is a row of a table; nothing is changed or left out because of it.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ def check(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The VIDEOS table of the corpus in `root` and the FINDINGS about it. No stage need have run.
 
-    memory, workers: as in prepare.prepare. decode: read every frame of every video, not its header alone; it takes as
-    long as an extraction's decoding, and finds what is damaged further on. Raises as prepare.prepare does.
+    memory, workers: as in prepare.prepare. decode: read every frame of every video, not only its header; this takes
+    as long as the decoding of an extraction, and finds damage further on. Raises as prepare.prepare does.
     """
     if dataset.corpus == imported.CORPUS:  # no files, and no annotations but its table
         videos = prepare.prepare(name, dataset, root)
-        found = [*files.status(videos), *sentences.all_rules(videos)]
+        findings = [*files.status(videos), *sentences.all_rules(videos)]
     else:
         annotations = prepare.read_annotations(dataset, root)
         videos = prepare.complete(name, annotations, memory, workers)
-        found = [
+        findings = [
             *files.status(videos),
             *files.cuts(videos),
             *files.stated_lengths(videos, annotations["stated_frames"]),
         ]
-        found += [*files.shapes(videos), *files.same_bytes(videos), *files.unreferenced(videos, root)]
-        found += files.undecodable(videos, workers) if decode else []
-        found += sentences.all_rules(videos)
-    table = pd.DataFrame([vars(finding) for finding in found], columns=list(FINDINGS.columns))
+        findings += [*files.shapes(videos), *files.same_bytes(videos), *files.unreferenced(videos, root)]
+        findings += files.undecodable(videos, workers) if decode else []
+        findings += sentences.all_rules(videos)
+    table = pd.DataFrame([vars(finding) for finding in findings], columns=list(FINDINGS.columns))
     return videos, tables.check(table, FINDINGS, f"the findings about {name}")
 
 
 def failed(findings: pd.DataFrame) -> bool:
-    """Whether an error is among them."""
+    """Whether any of them is an error."""
     return bool((findings["severity"] == ERROR).any())

@@ -1,4 +1,4 @@
-"""What is off with the files of a corpus: rules over its VIDEOS table and its folder."""
+"""Problems with the files of a corpus: rules over its VIDEOS table and its folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHORT = 16  # frames, a window (SPEC 5)
 
 
 def status(videos: pd.DataFrame) -> Iterator[Finding]:
-    """Rows that cannot be used, and splits without one that can."""
+    """Rows that cannot be used, and splits without a usable row."""
     for row in videos[videos["status"] != "ok"].itertuples():
         yield Finding(ERROR, row.status, row.video_id, row.path, row.detail)
     for split in tables.SPLITS:
@@ -33,27 +33,27 @@ def status(videos: pd.DataFrame) -> Iterator[Finding]:
 
 
 def cuts(videos: pd.DataFrame) -> Iterator[Finding]:
-    """Cuts that lie beyond their file's end, and videos of less than a window."""
+    """Cuts beyond the end of their file, and videos shorter than a window."""
     for row in videos[videos["status"] == "ok"].itertuples():
         length = row.frames / row.fps
         start = 0.0 if math.isnan(row.start_s) else row.start_s
         end = length if math.isnan(row.end_s) else row.end_s
-        place = (row.video_id, row.path)
+        subject = (row.video_id, row.path)
         if start >= length:
-            detail = f"begins at {start:g} s, and its file ends at {length:.2f} s"
-            yield Finding(ERROR, "cut beyond the end", *place, detail)
+            detail = f"begins at {start:g} s, but its file ends at {length:.2f} s"
+            yield Finding(ERROR, "cut beyond the end", *subject, detail)
             continue
         if end > length + 1 / row.fps:
             detail = f"ends at {end:g} s, {end - length:.2f} s after its file"
-            yield Finding(WARNING, "cut past the end", *place, detail)
+            yield Finding(WARNING, "cut past the end", *subject, detail)
         frames = round((min(end, length) - start) * row.fps)
         if frames < _SHORT:
-            detail = f"{frames} frames, less than a window of {_SHORT}; its last is repeated"
-            yield Finding(WARNING, "short", *place, detail)
+            detail = f"{frames} frames, fewer than a window of {_SHORT}; its last frame is repeated"
+            yield Finding(WARNING, "short", *subject, detail)
 
 
 def stated_lengths(videos: pd.DataFrame, stated: pd.Series) -> Iterator[Finding]:
-    """Files whose number of frames is not what the corpus says. stated: aligned with `videos`, null where unknown."""
+    """Files whose number of frames differs from the annotation. stated: aligned with `videos`, null if unknown."""
     differs = (videos["status"] == "ok") & stated.notna() & (stated != videos["frames"])
     for row, says in zip(videos[differs].itertuples(), stated[differs], strict=True):
         detail = f"{row.frames} frames, its annotation says {says:g}"
@@ -61,7 +61,7 @@ def stated_lengths(videos: pd.DataFrame, stated: pd.Series) -> Iterator[Finding]
 
 
 def shapes(videos: pd.DataFrame) -> Iterator[Finding]:
-    """Videos of another frame size or rate than most."""
+    """Videos whose frame size or rate differs from most."""
     ok = videos[videos["status"] == "ok"]
     sizes = ok["width"].astype(str) + "x" + ok["height"].astype(str)
     for kind, values, unit in (("frame size", sizes, "px"), ("frame rate", ok["fps"].map("{:.3f}".format), "fps")):
@@ -74,7 +74,7 @@ def shapes(videos: pd.DataFrame) -> Iterator[Finding]:
 
 
 def same_bytes(videos: pd.DataFrame) -> Iterator[Finding]:
-    """Videos with the same content, in whatever files: bytes and cut. In train and in another split it is an error."""
+    """Videos with the same bytes and cut, in whatever files. Across train and another split it is an error."""
     ok = videos[videos["status"] == "ok"]
     keys = ["sha256", "start_s", "end_s"]
     twice = ok[ok.duplicated(keys, keep=False)]
@@ -84,7 +84,7 @@ def same_bytes(videos: pd.DataFrame) -> Iterator[Finding]:
         leak = "train" in splits and len(splits) > 1
         kind = "same video in train and another split" if leak else "same video twice"
         for row in rows.iloc[1:].itertuples():
-            detail = f"the bytes of {first['video_id']} ({first['split']}); this one is {row.split}"
+            detail = f"same bytes as {first['video_id']} ({first['split']}); this one is in {row.split}"
             yield Finding(ERROR if leak else WARNING, kind, row.video_id, row.path, detail)
 
 
@@ -95,15 +95,15 @@ def unreferenced(videos: pd.DataFrame, root: Path) -> Iterator[Finding]:
     while waiting:
         folder = waiting.popleft()
         try:
-            place = os.stat(folder)
+            status = os.stat(folder)
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             yield Finding(WARNING, "unreadable folder", "", folder, error.strerror or str(error))
             continue
-        if (place.st_dev, place.st_ino) in seen:  # a link in a circle
+        if (status.st_dev, status.st_ino) in seen:  # a circular link
             continue
-        seen.add((place.st_dev, place.st_ino))
+        seen.add((status.st_dev, status.st_ino))
         images = 0
         for entry in entries:
             path, suffix = f"{folder}/{entry.name}", Path(entry.name).suffix.lower()
@@ -116,7 +116,7 @@ def unreferenced(videos: pd.DataFrame, root: Path) -> Iterator[Finding]:
             elif _is_folder(entry):
                 waiting.append(path)
         if images:
-            detail = f"{images} images, and no row of the annotations names it"
+            detail = f"{images} images, but no row of the annotations names it"
             yield Finding(WARNING, "unreferenced folder of images", "", folder, detail)
 
 
@@ -132,7 +132,7 @@ def undecodable(videos: pd.DataFrame, workers: int | None = None) -> list[Findin
         return ""
 
     rows = videos[videos["status"] == "ok"].to_dict("records")
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:  # libav lets go of the interpreter
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:  # libav releases the interpreter lock
         reasons = list(tqdm(pool.map(reason, rows), total=len(rows), desc="decoding", unit="video", disable=None))
     return [
         Finding(ERROR, "damaged", row["video_id"], row["path"], why)
@@ -144,5 +144,5 @@ def undecodable(videos: pd.DataFrame, workers: int | None = None) -> list[Findin
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle
+    except OSError:  # a circular link
         return False

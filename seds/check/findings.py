@@ -14,7 +14,7 @@ ERROR, WARNING = "error", "warning"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is off. video_id: "" where it is about a file or a split."""
+    """One problem. video_id: "" if it is about a file or a split."""
 
     severity: str
     kind: str
@@ -23,7 +23,7 @@ class Finding:
     detail: str
 
 
-# data/check/<dataset>.parquet: one row a finding; a video may have several.
+# data/check/<dataset>.parquet: one row per finding; a video may have several.
 FINDINGS = pa.DataFrameSchema(
     {
         "severity": pa.Column(str, pa.Check.isin((ERROR, WARNING))),

@@ -1,4 +1,4 @@
-"""What is off with the sentences of a corpus: rules over its VIDEOS table."""
+"""Problems with the sentences of a corpus: rules over its VIDEOS table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAIRS = (("train", "test"), ("train", "dev"), ("dev", "test"))
 
 
 def all_rules(videos: pd.DataFrame) -> Iterator[Finding]:
-    """The findings of every rule here, about the rows that make sense; a missing file does not matter to them."""
+    """The findings of every rule here, about valid rows; a missing file does not matter to them."""
     rows = videos[~videos["status"].isin(("refused", "duplicate"))]
     yield from empty(rows)
     spoken = rows[rows["text"] != ""]
@@ -35,11 +35,11 @@ def empty(videos: pd.DataFrame) -> Iterator[Finding]:
 
 
 def identities(videos: pd.DataFrame, words: pd.Series) -> Iterator[Finding]:
-    """A sentence in several splits; one with several texts; within a split, several sentences of the same words."""
+    """A sentence in several splits; one with several texts; within a split, several sentences with the same words."""
     for sentence, rows in _repeated(videos, videos["sentence_id"]):
         splits = sorted(set(rows["split"]))
         if len(splits) > 1:
-            severity = ERROR if "train" in splits else WARNING  # dev and test may ask for the same, if they must
+            severity = ERROR if "train" in splits else WARNING  # some corpora share sentences between dev and test
             for row in rows.itertuples():
                 detail = f"{sentence} is in {' and '.join(splits)}"
                 yield Finding(severity, f"sentence in {' and '.join(splits)}", row.video_id, row.path, detail)
@@ -54,12 +54,12 @@ def identities(videos: pd.DataFrame, words: pd.Series) -> Iterator[Finding]:
         for text, rows in _repeated(part, words[part.index]):
             firsts = rows.drop_duplicates("sentence_id")
             for row in firsts.iloc[1:].itertuples():
-                detail = f"the words of sentence {firsts['sentence_id'].iloc[0]} of {split}, too: {text}"
+                detail = f"same words as sentence {firsts['sentence_id'].iloc[0]} of {split}: {text}"
                 yield Finding(WARNING, f"same text, two sentences ({split})", row.video_id, row.path, detail)
 
 
 def shared_captions(videos: pd.DataFrame, words: pd.Series) -> Iterator[Finding]:
-    """Captions that occur in two splits, told at each video of the later one. Case and punctuation do not count."""
+    """Captions that occur in two splits, reported for each video of the later one. Case and punctuation are ignored."""
     first_of = {
         split: dict(zip(words[part.index][::-1], part["video_id"][::-1], strict=True))
         for split, part in videos.groupby("split")
@@ -74,21 +74,21 @@ def shared_captions(videos: pd.DataFrame, words: pd.Series) -> Iterator[Finding]
 
 
 def readability(videos: pd.DataFrame) -> Iterator[Finding]:
-    """Texts that the model reads in part only, in another language than it knows, or with broken characters."""
+    """Texts that are too long for the model, in another language than it knows, or with broken characters."""
     for row in videos.itertuples():
-        place, tokens = (row.video_id, row.path), count_tokens(row.text)
+        subject, tokens = (row.video_id, row.path), count_tokens(row.text)
         if tokens > TOKENS:
-            detail = f"{tokens} tokens and {len(row.text):,} characters; {TOKENS} tokens are read, evenly chosen"
-            yield Finding(WARNING, f"text over {TOKENS} tokens", *place, detail)
+            detail = f"{tokens} tokens and {len(row.text):,} characters; only {TOKENS} are read, evenly spaced"
+            yield Finding(WARNING, f"text over {TOKENS} tokens", *subject, detail)
         if row.language != LANGUAGE:
             detail = f"language {row.language!r}; CLIP's vocabulary is English"
-            yield Finding(WARNING, "not in English", *place, detail)
+            yield Finding(WARNING, "not in English", *subject, detail)
         elif not _mostly_latin(row.text):
-            yield Finding(WARNING, "not in English", *place, f"said to be {LANGUAGE!r}: {row.text!r}")
+            yield Finding(WARNING, "not in English", *subject, f"said to be {LANGUAGE!r}: {row.text!r}")
         broken = sorted({c for c in row.text if c == "\ufffd" or unicodedata.category(c) == "Cc"})
         if broken:
             detail = f"{', '.join(map(ascii, broken))} in {row.text!r}"
-            yield Finding(WARNING, "broken characters", *place, detail)
+            yield Finding(WARNING, "broken characters", *subject, detail)
 
 
 def _repeated(videos: pd.DataFrame, keys: pd.Series) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -1,7 +1,7 @@
-"""Writing the demo corpus: who signs what, rendered in parallel; the files depend on the seed alone.
+"""Writing the demo corpus: who signs what, rendered in parallel; the files depend only on the seed.
 
 <folder>/videos/<video_id>.mp4     H.264, yuv420p
-<folder>/annotations.parquet       one row a video, columns of COLUMNS
+<folder>/annotations.parquet       one row per video, columns of COLUMNS
 <folder>/joints.safetensors        {video_id: float32 [T,133,3]}: x px, y px, 1 where drawn (truth.truth)
 """
 
@@ -31,7 +31,7 @@ from seds.system.files import atomic_write, write_bytes
 
 COLUMNS = ("video_id", "sentence_id", "split", "text", "glosses", "starts", "ends", "signer", "path")
 _ENCODER = {"crf": "23", "preset": "superfast", "threads": "1", "x264-params": "threads=1:lookahead_threads=1"}
-_NOISE_MARGIN = 64  # px: the noise is one field, laid at another place in every frame
+_NOISE_MARGIN = 64  # px: the noise is one field, placed differently in every frame
 
 
 class DemoError(SedsError, ValueError):
@@ -55,17 +55,17 @@ class Take:
 
 
 def plan(render: Render) -> list[Take]:
-    """Every video of the corpus. Raises DemoError or language.LanguageError when the counts cannot be met.
+    """Every video of the corpus. Raises DemoError or language.LanguageError if the counts cannot be met.
 
-    Signers of training and dev come from the first `signers - test_signers`; the test sentences go round all of them,
-    so that the test is partly signed by strangers.
+    Signers of train and dev are among the first `signers - test_signers`; the test sentences go round all of them, so
+    that part of the test is signed by unseen signers.
     """
     if render.size % 2:
         raise DemoError(f"render: size={render.size} px must be even for yuv420p")
     known = render.signers - render.test_signers
     if known < render.takes:
         raise DemoError(
-            f"render: takes={render.takes} videos a sentence need as many signers in training, but signers="
+            f"render: takes={render.takes} videos per sentence need as many signers in training, but signers="
             f"{render.signers} less test_signers={render.test_signers} leaves {known}"
         )
     signers_rng, sentences_rng, casting_rng = (
@@ -89,13 +89,13 @@ def plan(render: Render) -> list[Take]:
 
 
 def write_corpus(render: Render, folder: Path, workers: int | None = None) -> pd.DataFrame:
-    """Render the corpus into `folder`, in `workers` processes (None: one a core); returns the annotations.
+    """Render the corpus into `folder`, in `workers` processes (None: one per core); returns the annotations.
 
-    The annotations are written last, so that a folder with them is whole.
+    The annotations are written last, so a folder that has them is complete.
     """
     takes = plan(render)
     (folder / "annotations.parquet").unlink(missing_ok=True)
-    shutil.rmtree(folder / "videos", ignore_errors=True)  # videos of other parameters must not stay behind
+    shutil.rmtree(folder / "videos", ignore_errors=True)  # videos made with other parameters must not remain
     (folder / "videos").mkdir(parents=True)
     rows, joints = [], {}
     with ProcessPoolExecutor(workers or os.cpu_count(), multiprocessing.get_context("spawn")) as pool:

@@ -1,7 +1,7 @@
 """The manifest: every video of a corpus, what was extracted from it, and whether it can be used.
 
-Nothing vanishes: each row of the videos table is in it, and one that cannot be used says why, in `reason` by a word to
-count by and in `detail` for a person.
+Nothing vanishes: each row of the videos table is in it, and one that cannot be used says why, as a countable `reason`
+and as a `detail` for a person.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from seds.shards import ShardReader
 from seds.skeleton import JOINTS
 
 _ARMS = [joint for hand in (hands.LEFT, hands.RIGHT) for joint in (hand.shoulder, hand.elbow, hand.wrist)]
-# The joints that say whether a hand is seen, a third of all: of the others nothing is copied.
+# Only the joints that decide whether a hand is visible, a third of all, are copied.
 _JUDGED = (slice(min(_ARMS), max(_ARMS) + 1), hands.LEFT.joints, hands.RIGHT.joints)
-_BATCH = 4_000  # frames judged together: enough that Python's share is small, few enough for a processor's cache
+_BATCH = 4_000  # frames judged together: enough to make Python's overhead small, few enough for the processor's cache
 
 
 @dataclass(frozen=True)
 class _Visibility:
-    """What the keypoints of a video amount to; the defaults are those of a video without keypoints."""
+    """What is visible in a video; the defaults are those of a video without keypoints."""
 
     retained: int = 0
     windows: int = 0
@@ -49,7 +49,7 @@ def build(
 ) -> pd.DataFrame:
     """The MANIFEST table of a VIDEOS table and the two shard folders made from it.
 
-    left_visible and right_visible are shares of the frames that are read, which of a long video are not all (SPEC 3).
+    left_visible and right_visible are shares of the frames that are read, which in a long video are not all (SPEC 3).
     wrist_margin: share of the frame's height, see config.Dataset. workers: threads; None = as the machine suggests.
     Raises ShardError for a missing or damaged shard.
     """
@@ -72,12 +72,12 @@ def build(
                 "detail": detail,
             }
         )
-    found = pd.DataFrame(rows, index=videos.index)
-    return tables.check(videos.drop(columns="detail").join(found), tables.MANIFEST, "the manifest")
+    joined = pd.DataFrame(rows, index=videos.index)
+    return tables.check(videos.drop(columns="detail").join(joined), tables.MANIFEST, "the manifest")
 
 
 def summary(manifest: pd.DataFrame) -> str:
-    """How many videos of each split are usable, what is left out and why, and a warning for a split with nothing."""
+    """How many videos of each split are usable, what is left out and why, and a warning for an empty split."""
     lines = [
         f"{'split':<6}{'videos':>8}{'usable':>8}{'sentences':>11}{'windows':>9}{'left seen':>11}{'right seen':>12}"
     ]
@@ -127,7 +127,7 @@ def _visibility(
     with (
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(videos), desc="manifest", unit="video", disable=None) as bar,
-    ):  # threads: numpy lets go of the interpreter
+    ):  # threads: numpy releases the interpreter lock
         for part in pool.map(judge, _batches(videos, frames)):
             result |= part
             bar.update(len(part))
@@ -161,7 +161,7 @@ def _of_frames(left_seen: np.ndarray, right_seen: np.ndarray, rules: Windows) ->
 
 
 def _reason(video: Any, posed: Any, featured: Any, seen: _Visibility) -> tuple[str, str]:
-    """Why a video cannot be used, (word, detail), or ("", ""). Of several reasons, the first a stage would meet."""
+    """Why a video cannot be used, (reason, detail), or ("", ""). Of several, the one that a stage would meet first."""
     if video.status != "ok":
         return video.status, video.detail
     for kind, row in (("pose", posed), ("rgb", featured)):

@@ -1,4 +1,4 @@
-"""How good extracted keypoints are: PCK where a corpus has the true joints, and what was seen where it has not.
+"""How good extracted keypoints are: PCK if a corpus has true joints, and what was detected if it has none.
 
 PCK, the percentage of correct keypoints (Yang and Ramanan, TPAMI 2013): the share of the true joints that an estimate
 lies near. Near means, for elbows and wrists, at most 0.1 of the true distance between the shoulders of that frame; for
@@ -31,18 +31,16 @@ _GROUP = {name: f"{name.split('_')[1]}s" for name in _ARMS} | {"left_fingers": "
 _HANDS = {"left_fingers": LEFT_HAND, "right_fingers": RIGHT_HAND}
 
 
-def hits(found: np.ndarray, true: np.ndarray) -> dict[str, tuple[int, int]]:
+def hits(estimated: np.ndarray, true: np.ndarray) -> dict[str, tuple[int, int]]:
     """Correct and true joints of a video, by group: left_elbow ... right_wrist, left_fingers, right_fingers.
 
-    found  [T,133,3] x px, y px, confidence
-    true   [T,133,3] x px, y px, 1 where drawn
-
-    Raises ValueError when the numbers of frames differ.
+    estimated: [T,133,3] x px, y px, confidence. true: [T,133,3] x px, y px, 1 where drawn. Raises ValueError if the
+    numbers of frames differ.
     """
-    if found.shape != true.shape:
-        raise ValueError(f"keypoints are {found.shape}, the true joints {true.shape}")
-    distance = np.linalg.norm(found[..., :2] - true[..., :2], axis=2)  # [T,133] px
-    distance[found[..., 2] <= 0] = np.inf
+    if estimated.shape != true.shape:
+        raise ValueError(f"keypoints are {estimated.shape}, the true joints {true.shape}")
+    distance = np.linalg.norm(estimated[..., :2] - true[..., :2], axis=2)  # [T,133] px
+    distance[estimated[..., 2] <= 0] = np.inf
     drawn = true[..., 2] > 0
     shoulders = np.linalg.norm(
         true[:, JOINT["left_shoulder"], :2] - true[:, JOINT["right_shoulder"], :2], axis=1
@@ -60,15 +58,15 @@ def hits(found: np.ndarray, true: np.ndarray) -> dict[str, tuple[int, int]]:
 def by_split(videos: pd.DataFrame, reader: ShardReader, truth: Path) -> dict[str, dict[str, Any]]:
     """`report` of the train, dev and test videos of a VIDEOS table whose keypoints `reader` reads.
 
-    truth  a safetensors file of [T,133,3] true joints by video_id; real corpora have none, and may lack it
+    truth: a safetensors file of [T,133,3] true joints by video_id; it may be missing, as in real corpora.
     """
     with safe_open(truth, framework="numpy") if truth.is_file() else nullcontext() as joints:
 
         def read(video_id: str) -> tuple[np.ndarray, np.ndarray | None] | None:
             if video_id not in reader:
                 return None
-            (found,) = reader.read(video_id, ["keypoints"])
-            return found, None if joints is None else joints.get_tensor(video_id)
+            (keypoints,) = reader.read(video_id, ["keypoints"])
+            return keypoints, None if joints is None else joints.get_tensor(video_id)
 
         readable = videos[videos["status"] == "ok"]
         return {
@@ -91,12 +89,12 @@ def report(videos: Iterable[tuple[np.ndarray, np.ndarray | None] | None]) -> dic
         if video is None:
             failed += 1
             continue
-        found, true = video
-        confidence = found[..., 2].astype(np.float64)
-        frames += len(found)
-        sums += (*(_seen(found, hand).sum() for hand in _HANDS.values()), confidence.mean(axis=1).sum())
+        keypoints, true = video
+        confidence = keypoints[..., 2].astype(np.float64)
+        frames += len(keypoints)
+        sums += (*(_seen(keypoints, hand).sum() for hand in _HANDS.values()), confidence.mean(axis=1).sum())
         if true is not None:
-            for name, pair in hits(found, true).items():
+            for name, pair in hits(keypoints, true).items():
                 for group in (name, _GROUP[name]):
                     totals[group] = totals.get(group, np.zeros(2)) + pair
     left, right, mean = (sums / max(frames, 1)).round(4).tolist()

@@ -1,7 +1,7 @@
 """The published SEDS release's keypoints and I3D features -> this project's tables and shards (SPEC 1).
 
-One video is in memory at a time, and the shard that is being filled. What cannot be read is listed, and ends nothing.
-T frames, n pose windows.
+One video is in memory at a time, besides the shard that is being filled. What cannot be read is listed, and the rest
+goes on. T frames, n pose windows.
 """
 
 from __future__ import annotations
@@ -51,23 +51,22 @@ def import_release(
     output: Path,
     shard_videos: int = 250,
 ) -> Imported:
-    """Write `output`, whole or not at all: videos.parquet, pose/ and rgb/, of which the pipeline makes corpus `name`.
+    """Write `output`, whole or not at all: videos.parquet, pose/ and rgb/, which the pipeline reads as corpus `name`.
 
-    corpus     one of captions.RELEASES
-    captions   folder of {train,dev,test}.pkl
-    keypoints  folder of <video>.pkl or <subset>/<video>.pkl: `keypoints` [T,133,3] and `img_list`, T frame names
-    features   folder of <subset>/<video>.pkl or <video>.pkl: `feature` [n,1024], a row a pose window
+    corpus: one of captions.RELEASES. captions: folder of {train,dev,test}.pkl. keypoints: folder of <video>.pkl or
+    <subset>/<video>.pkl with `keypoints` [T,133,3] and `img_list`, T frame names. features: folder of
+    <subset>/<video>.pkl or <video>.pkl with `feature` [n,1024], one row per pose window.
 
-    A video whose keypoints cannot be read is `missing` or `unreadable` in the table, one whose features cannot, or do
-    not fit, is `failed` in the rgb index. Raises CaptionError and PickleError for unusable captions, FileExistsError
-    when `output` is there.
+    A video whose keypoints cannot be read is `missing` or `unreadable` in the table; one whose features cannot be read
+    or do not fit is `failed` in the rgb index. Raises CaptionError and PickleError for unusable captions,
+    FileExistsError if `output` exists.
     """
     if output.exists():
-        raise FileExistsError(f"{output} is there already; remove it, or import under another name")
+        raise FileExistsError(f"{output} exists; remove it, or import under another name")
     release = RELEASES[corpus]
     entries = read_captions(captions, release)
     source = {"source": f"SEDS release, {corpus}"}
-    # Of these weights the file is not named; `window` is what the windows' centres are counted by.
+    # The release does not name the weights. `window` is what the centres of the windows are computed from.
     i3d = {**source, "network": "InceptionI3D", "weights": "not published", "window": str(RULES.window)}
     with atomic_folder(output) as folder:
         pose = _ShardWriter("pose", folder, {**source, "estimator": "RTMPose"}, shard_videos)
@@ -93,7 +92,7 @@ def read_keypoints(path: Path, release: Release) -> np.ndarray:
     order = np.argsort(numbers, kind="stable")
     twice = np.flatnonzero(np.diff(numbers[order]) == 0)
     if len(twice):
-        raise CaptionError(f"{path}: frame {numbers[order][twice[0]]} stands twice in img_list")
+        raise CaptionError(f"{path}: frame {numbers[order][twice[0]]} occurs twice in img_list")
     return keypoints[order].astype(np.float32)
 
 
@@ -105,16 +104,16 @@ def read_features(path: Path) -> np.ndarray:
     with np.errstate(over="ignore"):  # named below
         stored = feature.astype(np.float16)
     if not np.isfinite(stored).all():
-        raise CaptionError(f"{path}: feature has values that are not numbers or beyond float16")
+        raise CaptionError(f"{path}: feature has NaN, infinite or too large values for float16")
     return stored
 
 
 def window_starts(keypoints: np.ndarray, release: Release) -> np.ndarray:
     """Raw frame at which the RGB window of each pose window starts, int32 [n], ascending.
 
-    The released features have a row a pose window, over retained frames; here RGB windows lie in raw time, and a pose
-    window takes the one whose centre is nearest. So each row is placed at its pose window's centre, or half a frame
-    before it: windows are a frame apart at least, so the nearest row is its own, also where frames were left out.
+    The released features have one row per pose window, over retained frames; here RGB windows are in raw time, and a
+    pose window takes the one whose centre is nearest. So each row is placed at the centre of its pose window, or half a
+    frame before it: windows are at least a frame apart, so the nearest row is its own even if frames were left out.
     """
     kept = hands.retain(keypoints, release.width, release.height, RULES, release.wrist_margin)
     starts = windows.pose_windows(len(kept.frames), RULES.window, RULES.max_windows)
@@ -125,7 +124,7 @@ def window_starts(keypoints: np.ndarray, release: Release) -> np.ndarray:
 
 @dataclass
 class _ShardWriter:
-    """Fills the shards of one kind, video by video, and remembers their index."""
+    """Fills the shards of one kind, video by video, and collects their index."""
 
     kind: str
     folder: Path
@@ -149,7 +148,7 @@ class _ShardWriter:
         self.rows.append({"video_id": video_id, **row})
 
     def finish(self) -> pd.DataFrame:
-        """Write what waits, and the index; returns it."""
+        """Write the last shard and the index; returns the index."""
         if self.waiting:
             self._write()
         index = pd.DataFrame(self.rows, columns=list(tables.SHARD_INDEX.columns))
@@ -172,8 +171,8 @@ def _import_video(
 ) -> dict[str, Any]:
     """Add a video's tensors to the shards; returns its row of the VIDEOS table.
 
-    Its sha256 is of the tensors, which stand for the video's file: they are what the stages hand over, so a corpus that
-    is imported anew from other files, or otherwise, has them run again.
+    Its sha256 is that of the tensors, which stand for the video's file: the stages pass them on, so a corpus that is
+    imported again from other files makes them run again.
     """
     row: dict[str, Any] = {
         "video_id": entry.video_id,
@@ -221,7 +220,7 @@ def _features_of(path: Path, keypoints: np.ndarray, release: Release) -> dict[st
 
 
 def _file(folder: Path, entry: Caption) -> Path:
-    """The file of a video, below its subset's folder or, where there is none, in the folder itself."""
+    """The file of a video, in its subset's folder or, if there is none, in the folder itself."""
     inner, outer = folder / entry.subset / f"{entry.video_id}.pkl", folder / f"{entry.video_id}.pkl"
     return inner if inner.is_file() or not outer.is_file() else outer
 
@@ -234,7 +233,7 @@ def _content(path: Path, keys: tuple[str, ...]) -> dict[Any, Any]:
 
 
 def _numbers(value: Any, what: str, shape: str) -> np.ndarray:
-    """An array of numbers. Not of lists: nested ones may stand for more than memory holds."""
+    """An array of numbers. Lists are refused: nested ones may expand to more than memory holds."""
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
         found = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
         raise CaptionError(f"{what}: expected an array of numbers, {shape}, found {found}")

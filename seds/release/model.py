@@ -18,15 +18,15 @@ from seds.model.seds import SEDS
 from seds.system.files import atomic_write, file_sha256, write_bytes
 from seds.weightfiles import read_state
 
-UNUSED_FILE = "unused.safetensors"  # what the release saves and nothing reads, kept for the way back
+UNUSED_FILE = "unused.safetensors"  # what the release saves but never reads, kept for exporting
 
 
 def import_checkpoint(path: Path, output: Path, allow: Collection[str] = ()) -> SEDS:
-    """Make a model folder, numerics `published`, of a released checkpoint. Sizes are read off the tensors' shapes.
+    """Turn a released checkpoint into a model folder with numerics `published`. Sizes follow from the tensors' shapes.
 
-    allow: released names that may be missing, mis-shaped (both start as in training) or unknown. Raises
-    PublishedTensorsError when the tensors do not fit or `output` is not empty, WeightFileError when the file cannot be
-    read.
+    allow: released names that may be missing or of another shape (both are initialised as for training) or unknown.
+    Raises PublishedTensorsError if the tensors do not fit or `output` is not empty, WeightFileError if the file cannot
+    be read.
     """
     if output.is_dir() and any(output.iterdir()):
         raise PublishedTensorsError(f"{output} is not empty; name another folder, or remove it first")
@@ -48,8 +48,9 @@ def import_checkpoint(path: Path, output: Path, allow: Collection[str] = ()) -> 
 def export_checkpoint(folder: Path, output: Path, half: bool = True) -> tuple[dict[str, Tensor], list[str]]:
     """Write a model folder as a released checkpoint; returns what was written and the names that rounding changed.
 
-    half: the towers' projections in float16, as the release saves them; else all in float32. Raises CheckpointError on
-    a folder that is no model's, PublishedTensorsError on a model that the released layout cannot hold.
+    half: the towers' projections in float16, as the release saves them; else everything in float32. Raises
+    CheckpointError for a folder without a model, PublishedTensorsError for a model that the released layout cannot
+    hold.
     """
     model = checkpoint.load(folder)
     state = published_state(model, half)
@@ -66,7 +67,7 @@ def export_checkpoint(folder: Path, output: Path, half: bool = True) -> tuple[di
 
 
 def released_card(model: SEDS, provenance: dict[str, Any]) -> str:
-    """Markdown for people: where the weights come from, and what is not known of them."""
+    """A model card in Markdown: where the weights come from, and what is unknown about them."""
     accepted = ", ".join(f"`{name}`" for name in provenance["accepted"]) or "none"
     return f"""# SEDS, imported from the published release
 

@@ -53,7 +53,7 @@ POINTS, NAMES = np.zeros((2, 133, 3)), ["images0001.png", "images0002.png"]
         ({"keypoints": POINTS.astype(str), "img_list": NAMES}, "expected an array of numbers"),
         ({"keypoints": POINTS, "img_list": NAMES[:1]}, "img_list has 1 frames, keypoints 2"),
         ({"keypoints": POINTS, "img_list": 2}, "img_list has no list"),
-        ({"keypoints": POINTS, "img_list": [NAMES[0]] * 2}, "frame 1 stands twice"),
+        ({"keypoints": POINTS, "img_list": [NAMES[0]] * 2}, "frame 1 occurs twice"),
         ({"keypoints": POINTS, "img_list": [NAMES[0], "cover.png"]}, "'cover.png', expected a name that ends"),
         ({"keypoints": POINTS, "img_list": [NAMES[0], 2]}, "img_list has 2, expected a name"),
         ({"keypoints": POINTS.astype(object), "img_list": NAMES}, "refused, it has an array of dtype 'O8'"),
@@ -71,8 +71,8 @@ def test_keypoints_in_another_format_are_named(tmp_path, content, named):
         ({"features": np.zeros((2, 1024))}, "expected a dict with feature"),
         ({"feature": np.zeros((2, 512))}, r"\[2, 512\], expected \[n,1024\]"),
         ({"feature": np.zeros(1024)}, r"\[1024\]"),
-        ({"feature": np.full((1, 1024), np.nan)}, "not numbers or beyond float16"),
-        ({"feature": np.full((1, 1024), 1e6)}, "not numbers or beyond float16"),
+        ({"feature": np.full((1, 1024), np.nan)}, "NaN, infinite or too large values for float16"),
+        ({"feature": np.full((1, 1024), 1e6)}, "NaN, infinite or too large values for float16"),
     ],
 )
 def test_features_in_another_format_are_named(tmp_path, content, named):
@@ -178,7 +178,7 @@ def test_keypoints_may_lie_in_folders_by_subset(made, tmp_path):
     assert made.run(tmp_path / "tiny").rgb["status"].tolist() == ["ok"]
 
 
-def test_nothing_is_overwritten_and_an_interrupted_import_leaves_nothing_that_looks_whole(made, tmp_path, monkeypatch):
+def test_import_overwrites_nothing_and_leaves_no_partial_output(made, tmp_path, monkeypatch):
     made.add("train", "a", "a")
     monkeypatch.setattr("seds.release.features.window_starts", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -186,7 +186,7 @@ def test_nothing_is_overwritten_and_an_interrupted_import_leaves_nothing_that_lo
     assert not (tmp_path / "tiny").exists()
     monkeypatch.undo()
     made.run(tmp_path / "tiny")
-    with pytest.raises(FileExistsError, match="is there already"):
+    with pytest.raises(FileExistsError, match="exists; remove it"):
         made.run(tmp_path / "tiny")
 
 

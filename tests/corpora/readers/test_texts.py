@@ -126,7 +126,7 @@ def test_the_report_says_how_badly_the_vocabulary_fits_and_what_has_no_text(tmp_
     status = {"dataset": "x", "frames": 1, "width": 1, "height": 1, "sha256": "", "status": "ok", "detail": ""}
     lines = texts.report(table.assign(fps=25.0, **status)).splitlines()
     assert lines[0] == "text: 2 sentences in 'zh', 50.0% exceed the 32 tokens that the model reads"
-    assert "splits 'zh' badly; name English captions under `captions`" in lines[1]
+    assert "splits 'zh' badly; give English captions as `captions`" in lines[1]
     assert lines[2:] == ["without text, 2 of 4 left out", "  no text: 1", "    c", "  no caption: 1", "    d"]
 
 
