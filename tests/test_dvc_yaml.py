@@ -81,7 +81,7 @@ def outputs(stage: str, kind: str) -> dict[str, dict]:
     return listed
 
 
-def test_no_output_persists_and_only_small_files_of_git_leave_the_cache() -> None:
+def test_outputs_do_not_persist_and_only_git_files_are_uncached() -> None:
     for stage in STAGES:
         for kind in ("outs", "metrics", "plots"):
             for path, options in outputs(stage, kind).items():

@@ -100,7 +100,7 @@ def test_run_leaves_nothing_untracked(clone: Path) -> None:
     assert not [name for name in tracked if name.endswith((".mp4", ".safetensors", ".parquet"))]
 
 
-def test_a_second_run_does_nothing(clone: Path) -> None:
+def test_second_run_does_nothing(clone: Path) -> None:
     printed = run(clone, "dvc", "repro")
     assert "Running stage" not in printed
     assert all(f"Stage '{stage}' didn't change, skipping" in printed for stage in STAGES_OF_DEMO)
@@ -127,7 +127,7 @@ def test_experiment_on_lr_repeats_training_and_what_follows(clone: Path) -> None
     assert json.loads(run(clone, "dvc", "params", "diff", "--json"))["params.yaml"]["lr"]["new"] == 1e-4
 
 
-def test_what_dvc_prints_of_an_experiment_fits_a_screen(clone: Path) -> None:
+def test_experiment_printed_by_dvc_fits_a_screen(clone: Path) -> None:
     """All of it, as printed where everything changes: at most 40 lines and columns a corpus."""
     assert len(run(clone, "dvc", "metrics", "diff", "--all").splitlines()) <= MOST_LINES
     revisions = json.loads(run(clone, "dvc", "exp", "show", "--json"))

@@ -1,4 +1,4 @@
-"""For whom and for what retrieval works: metrics by signer and by length of the sentence."""
+"""For whom and for what retrieval works: metrics by signer and by sentence length."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Parts = dict[str, dict[str, np.ndarray]]  # {name: {direction: int64 [queries]}}
 def by_length(texts: Sequence[str], sentence_of: np.ndarray) -> Parts:
     """Sentences by their number of words (split at blanks), in bins of about equal size named such as "04-06".
 
-    At most BINS bins of at least BIN_SENTENCES, where there are so many; sentences of one length share a bin. The
-    names are the lengths that occur, with as many digits as the longest, so that they sort by length. V2T queries go
-    with their sentence.
+    At most BINS bins of at least BIN_SENTENCES sentences, if there are that many; sentences of one length share a bin.
+    The names are the lengths that occur, with as many digits as the longest, so that they sort by length. V2T queries
+    go with their sentence.
     """
     words = np.array([len(text.split()) for text in texts])
-    enough = max(BIN_SENTENCES, len(words) / BINS)
+    full = max(BIN_SENTENCES, len(words) / BINS)
     bins: list[list[int]] = [[]]
-    held = 0
+    in_last = 0
     for length, count in zip(*np.unique(words, return_counts=True), strict=True):
-        if held >= enough:
+        if in_last >= full:
             bins.append([])
-            held = 0
+            in_last = 0
         bins[-1].append(int(length))
-        held += count
-    if held < BIN_SENTENCES and len(bins) > 1:
-        last = bins.pop()
-        bins[-1] += last
+        in_last += count
+    if in_last < BIN_SENTENCES and len(bins) > 1:
+        too_few = bins.pop()
+        bins[-1] += too_few
     digits = len(str(words.max()))
     parts: Parts = {}
     for lengths in bins:
@@ -49,24 +49,24 @@ def by_length(texts: Sequence[str], sentence_of: np.ndarray) -> Parts:
 
 
 def by_signer(signers: Sequence[str], sentence_of: np.ndarray) -> Parts:
-    """Videos by who signs them, most videos first; a sentence counts for everyone who signs it.
+    """Videos by signer, most videos first; a sentence counts for everyone who signs it.
 
     signers: of each video; "" where unknown, which is in no part. Beyond SIGNERS names the rest is OTHERS. Names are
     made printable, and numbered where that makes two alike.
     """
-    of = np.array(signers, dtype=object)
-    names, counts = np.unique(of[of != ""], return_counts=True)
+    signer_of = np.array(signers, dtype=object)
+    names, counts = np.unique(signer_of[signer_of != ""], return_counts=True)
     names = names[np.argsort(-counts, kind="stable")]
-    known: dict[str, list[str]] = {}
+    names_of: dict[str, list[str]] = {}  # by what is shown for them
     for name in names[: SIGNERS if len(names) > SIGNERS else None]:
-        shown = printable(name, 40)
-        known[f"{shown} ({len(known)})" if shown in known else shown] = [name]
+        label = printable(name, 40)
+        names_of[f"{label} ({len(names_of)})" if label in names_of else label] = [name]
     if len(names) > SIGNERS:
-        known[OTHERS] = list(names[SIGNERS:])
+        names_of[OTHERS] = list(names[SIGNERS:])
     parts: Parts = {}
-    for shown, originals in known.items():
-        videos = np.flatnonzero(np.isin(of, originals))
-        parts[shown] = {"t2v": np.unique(sentence_of[videos]), "v2t": videos}
+    for label, originals in names_of.items():
+        videos = np.flatnonzero(np.isin(signer_of, originals))
+        parts[label] = {"t2v": np.unique(sentence_of[videos]), "v2t": videos}
     return parts
 
 

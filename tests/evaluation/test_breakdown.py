@@ -20,13 +20,13 @@ def test_lengths_are_binned_by_what_occurs() -> None:
         assert part["v2t"].tolist() == [v for v in range(120) if low <= counts[v // 2] <= high]
 
 
-def test_a_small_set_is_one_bin_and_equal_lengths_share_one() -> None:
+def test_small_set_is_one_bin_and_equal_lengths_share_one() -> None:
     assert list(breakdown.by_length(["a", "a b c"], np.arange(2))) == ["1-3"]
     assert list(breakdown.by_length(["a b"] * 100, np.arange(100))) == ["2"]
     assert list(breakdown.by_length(["", "a " * 100], np.arange(2))) == ["000-100"]
 
 
-def test_every_sentence_is_in_one_bin_and_bins_are_few_and_not_small() -> None:
+def test_bins_hold_every_sentence_once_and_are_few_and_large() -> None:
     generator = np.random.default_rng(0)
     for sentences in (7, 19, 20, 43, 400):
         texts = ["w " * int(n) for n in generator.poisson(9, sentences)]
@@ -37,7 +37,7 @@ def test_every_sentence_is_in_one_bin_and_bins_are_few_and_not_small() -> None:
         assert min(len(part["t2v"]) for part in parts.values()) >= min(sentences, breakdown.BIN_SENTENCES)
 
 
-def test_a_sentence_counts_for_each_of_its_signers_and_unknown_ones_for_none() -> None:
+def test_sentence_counts_for_each_of_its_known_signers() -> None:
     signers = ["A", "B", "A", "", "A"]
     parts = breakdown.by_signer(signers, np.array([0, 0, 1, 2, 1]))
     assert {name: {d: q.tolist() for d, q in part.items()} for name, part in parts.items()} == {
@@ -46,7 +46,7 @@ def test_a_sentence_counts_for_each_of_its_signers_and_unknown_ones_for_none() -
     }
 
 
-def test_many_signers_are_named_up_to_a_number_and_their_names_are_fit_to_read() -> None:
+def test_signers_are_named_up_to_a_number_and_printably() -> None:
     signers = [f"s{i:02d}" for i in range(20) for _ in range(20 - i)]
     parts = breakdown.by_signer(signers, np.arange(len(signers)))
     assert list(parts) == [*(f"s{i:02d}" for i in range(breakdown.SIGNERS)), breakdown.OTHERS]

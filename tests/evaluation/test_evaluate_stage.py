@@ -98,7 +98,7 @@ def test_headline_repeats_the_other_files(project: Path) -> None:
     assert "dev" not in figures, "the model was not trained here"
 
 
-def test_missing_keypoint_quality_names_the_stage_that_measures_it(project: Path) -> None:
+def test_missing_keypoint_quality_names_the_stage(project: Path) -> None:
     Path("metrics/toy/pose.json").unlink()
     with pytest.raises(results.ResultError, match=r"pose\.json cannot be read .*dvc repro manifest@toy"):
         evaluate.main("toy")

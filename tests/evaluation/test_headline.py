@@ -32,10 +32,10 @@ def provenance(epoch: int, dev: float, streams: tuple[str, ...] = STREAMS) -> di
 
 def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"fusion.t2v.R@1": ..., ...}, a line of `dvc metrics diff` each."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in values.items():
-        found |= leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return found
+        flat |= leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
 
 
 def test_headline_has_test_dev_and_keypoint_figures() -> None:

@@ -21,7 +21,7 @@ def test_without_ties_both_rules_agree_but_for_the_lower_median() -> None:
         assert theirs[direction]["MedR"] == (ours["MedR"] if direction == "t2v" else middle)
 
 
-def test_a_tie_counts_at_every_place_and_enlarges_the_denominator() -> None:
+def test_tie_counts_at_every_rank_and_adds_queries() -> None:
     scores = np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # text 0 finds videos 0 and 1 alike
     theirs = published_ranks.metrics(scores, np.arange(3))
     assert theirs["t2v"]["R@1"] == 75.0, "four ranks of three queries: 1, 2, 1, 1"

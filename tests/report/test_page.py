@@ -62,7 +62,7 @@ def random_results(texts: list[str], video_ids: list[str], signers: list[str], s
     )  # fmt: skip
 
 
-def test_the_page_shows_the_numbers_and_pictures_of_the_queries(project: Path) -> None:
+def test_page_shows_the_numbers_and_pictures_of_the_queries(project: Path) -> None:
     change_params(project, "report", worst=3, best=2, frames=2)
     html, seen = run()
     metrics = json.loads(Path("metrics/toy/test.json").read_text())
@@ -91,7 +91,7 @@ def test_the_page_shows_the_numbers_and_pictures_of_the_queries(project: Path) -
     assert seen.texts["b"][0] == str(worst["rank"])
 
 
-def test_nothing_is_loaded_from_elsewhere_nothing_runs_and_links_lead_to_the_search_page(project: Path) -> None:
+def test_page_loads_nothing_and_links_to_the_search_page(project: Path) -> None:
     change_params(project, "report", search_url="http://127.0.0.1:8000/", worst=4)
     html, seen = run()
     assert seen.of("script") == []
@@ -110,7 +110,7 @@ def test_nothing_is_loaded_from_elsewhere_nothing_runs_and_links_lead_to_the_sea
     assert {key for query in queries for key in query} == {"q", "video"}
 
 
-def test_without_a_search_page_there_are_no_links_and_an_odd_one_is_refused(project: Path) -> None:
+def test_links_need_a_search_page_with_a_web_address(project: Path) -> None:
     change_params(project, "report", search_url=None)
     assert run()[1].of("a") == []
     change_params(project, "report", search_url="javascript:alert(1)")
@@ -129,7 +129,7 @@ def test_videos_that_are_gone_or_were_never_released_say_so(project: Path) -> No
     assert "no video was released, only its features" in html
 
 
-def test_seeds_published_ties_and_single_streams_have_their_tables(project: Path) -> None:
+def test_tables_follow_seeds_published_ties_and_streams(project: Path) -> None:
     change_params(project, "evaluate", published_ties=True)
     save_model(Path("models/toy/seeds/9"), 9)
     html, seen = run()
@@ -171,7 +171,7 @@ def test_hostile_texts_are_shown_and_nothing_else() -> None:
     assert len(html) < 400_000
 
 
-def test_the_size_of_how2sign_makes_a_page_of_bounded_size() -> None:
+def test_page_of_a_corpus_like_how2sign_has_a_bounded_size() -> None:
     sentences, videos = 1964, 2342
     sentence_of = np.concatenate([np.arange(sentences), np.arange(videos - sentences)])
     ids = [f"-fZc293MpJk_{i}-1-rgb_front" for i in range(videos)]

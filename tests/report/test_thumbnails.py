@@ -31,7 +31,7 @@ def test_frames_are_those_of_the_cut_evenly_spread(tmp_path: Path) -> None:
     assert thumbnails(row(str(path)), 1, 1000)[0].shape == (120, 160, 3), "none is enlarged"
 
 
-def test_of_a_box_only_the_inside_is_shown(tmp_path: Path) -> None:
+def test_thumbnail_shows_only_the_inside_of_the_box(tmp_path: Path) -> None:
     path = tmp_path / "video.mp4"
     shown.write_video(path)
     (image,) = thumbnails(row(str(path), bbox="10,20,50,100"), 1, 80)
@@ -39,7 +39,7 @@ def test_of_a_box_only_the_inside_is_shown(tmp_path: Path) -> None:
     assert image.dtype == np.uint8
 
 
-def test_a_video_that_is_not_there_or_shorter_than_it_was_says_so(tmp_path: Path) -> None:
+def test_missing_or_shortened_video_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="only its features"):
         thumbnails(row(""), 3, 80)
     with pytest.raises(VideoError, match="no such file"):

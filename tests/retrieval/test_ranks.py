@@ -23,7 +23,7 @@ def test_ranks_equal_counting_one_by_one(scores: np.ndarray, seed: int) -> None:
     assert ranks.ranks(scores, right).tolist() == expected
 
 
-def test_a_constant_score_gets_the_middle_rank_and_every_query_counts_once() -> None:
+def test_constant_score_gets_the_middle_rank() -> None:
     rank = ranks.ranks(np.zeros((9, 9)), np.arange(9))
     assert rank.tolist() == [5] * 9
 
@@ -48,12 +48,12 @@ def test_both_directions_equal_the_definition(seed: int) -> None:
         assert both["v2t"].best[video] == similarity[video].argmax()
 
 
-def test_a_sentence_without_a_video_is_refused() -> None:
+def test_sentence_without_a_video_is_refused() -> None:
     with pytest.raises(ValueError, match="3 sentences, but only 2"):
         ranks.rank_both(np.zeros((2, 3)), np.array([0, 2]))
 
 
-def test_metrics_are_per_stream_and_direction_and_intervals_hold_them() -> None:
+def test_metrics_per_stream_lie_within_their_intervals() -> None:
     similarity = np.eye(4)
     similarity[3] = [1.0, 0.5, 0.4, 0.3]  # one video of four is found last
     metrics, rankings = ranks.evaluate({"fusion": similarity, "pose": np.eye(4)}, np.arange(4))
