@@ -74,7 +74,7 @@ def run(dataset: str, params: Params, device: str) -> None:
             fits.append(fitting.fit(model, train, dev, fitting.Recipe(params.train, profile, lr, seed), log, keeper))
         if not first:
             return
-        # Curves end at the last epoch; the summary that `dvc metrics` shows is of the epoch that was kept.
+        # Curves end at the last epoch; the summary, metrics.json, is of the epoch that was kept.
         live.summary = summary(fits)
         live.make_summary()
         for seed, fit in zip(seeds, fits, strict=True):

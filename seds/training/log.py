@@ -1,4 +1,4 @@
-"""What training leaves for `dvc plots` and `dvc metrics`: curves of all seeds, a table a figure, and one summary.
+"""What training leaves in metrics/<dataset>/train/: curves of all seeds, a table a figure, and one summary.
 
 A figure of DVC is one file, so that what belongs together is written together, by DVCLive: a row for each seed, epoch
 and value, which the templates in .dvc/plots spread over panels. Curves of several seeds are drawn as mean and range.
