@@ -33,9 +33,9 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from seds.system.threads import wait_asleep
+from seds.system.threads import sleep_soon
 
-wait_asleep()  # before torch is loaded
+sleep_soon()  # before torch is loaded
 
 import numpy as np
 import pandas as pd

@@ -25,9 +25,9 @@ import subprocess
 import sys
 import time
 
-from seds.system.threads import wait_asleep
+from seds.system.threads import sleep_soon
 
-wait_asleep()  # before torch is loaded
+sleep_soon()  # before torch is loaded
 
 import torch
 

@@ -24,9 +24,9 @@ import argparse
 import resource
 import time
 
-from seds.system.threads import wait_asleep
+from seds.system.threads import sleep_soon
 
-wait_asleep()  # before torch is loaded
+sleep_soon()  # before torch is loaded
 
 import numpy as np
 import torch

@@ -17,9 +17,9 @@ import resource
 import time
 from collections.abc import Callable
 
-from seds.system.threads import wait_asleep
+from seds.system.threads import sleep_soon
 
-wait_asleep()  # before torch is loaded
+sleep_soon()  # before torch is loaded
 
 import torch
 from peak_memory import MB, random_batch

@@ -11,12 +11,12 @@ from seds.search.command import search
 from seds.serve.command import serve
 from seds.show.command import show
 from seds.system.commands import CommandGroup
-from seds.system.threads import wait_asleep
+from seds.system.threads import sleep_soon
 from seds.verify.command import verify
 
 app = typer.Typer(cls=CommandGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 # Before the command imports torch.
-app.callback(help="Look at sign-language corpora, search them, and exchange models and features.")(wait_asleep)
+app.callback(help="Look at sign-language corpora, search them, and exchange models and features.")(sleep_soon)
 app.command()(search)
 app.command()(serve)
 app.command()(check)

@@ -12,6 +12,6 @@ if find_spec("dvclive") is None:
         ". .venv/bin/activate"
     )
 
-from seds.system.threads import wait_asleep
+from seds.system.threads import sleep_soon
 
-wait_asleep()
+sleep_soon()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from seds.system.threads import wait_asleep
+from seds.system.threads import sleep_soon
 
-wait_asleep()
+sleep_soon()
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # sums in one order: float32 gradients stay within their limits
 os.environ.setdefault("SEDS_SHARED", str(Path(__file__).parents[2] / "shared"))
 

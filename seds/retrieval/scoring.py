@@ -116,8 +116,8 @@ class Sentences:
             for pair in pairs:
                 fill(pair)
             return result
-        # A pair a thread. Threads that share one wait for each other after every operation, and busily: beside another
-        # busy process that makes two of them 12 times as slow as one.
+        # A pair a thread: threads that share one wait for each other after every operation. Where they spin meanwhile
+        # (seds.system.threads), another busy process makes two of them 12 times as slow as one.
         try:
             with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 for _ in pool.map(fill, pairs):
