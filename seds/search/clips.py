@@ -29,7 +29,7 @@ _ROUNDING = {"precision", "compiled"}
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipSample:
     """A video ready for the model. edges: float64 [T+1] s, when each of its frames begins and the last one ends."""
 
     video: samples.Video
@@ -87,14 +87,14 @@ def extractors(header: Header, params: Params) -> Extractors:
     return Extractors(pose.build, build_rgb if "rgb" in header.streams else None, params.rgb.window)
 
 
-def load_clip(path: Path, how: Extractors, rules: Windows, wrist_margin: float | None) -> Clip:
+def load_clip(path: Path, how: Extractors, rules: Windows, wrist_margin: float | None) -> ClipSample:
     """Raises SearchError: no video, too damaged, or no hand in it."""
     name = printable(path.name)
     try:
         info = probe(path)
     except (VideoError, OSError) as error:
         raise SearchError(f"{name} is no video that can be read: {_reason(error, path)}") from None
-    ((_, outcome),) = workers.run_tasks([partial(_Told, how)], [whole(path, info)])
+    ((_, outcome),) = workers.run_tasks([partial(_ExtractInProcess, how)], [whole(path, info)])
     if isinstance(outcome, workers.Death):
         raise SearchError(f"{name} cannot be read: {outcome.how}")
     if isinstance(outcome, str):
@@ -107,7 +107,7 @@ def whole(path: Path, info: VideoInfo) -> Video:
     return Video(path.name, str(path), None, None, info.frames, info.fps, info.width, info.height, sha256="")
 
 
-def ready_clip(path: Path, found: Extracted, how: Extractors, rules: Windows, wrist_margin: float | None) -> Clip:
+def ready_clip(path: Path, found: Extracted, how: Extractors, rules: Windows, wrist_margin: float | None) -> ClipSample:
     """The clip of what was extracted from a file. Raises SearchError: no hand in it."""
     info, keypoints, features = found.info, found.pose.tensors["keypoints"], found.rgb.tensors
     prepared = samples.prepare(
@@ -118,7 +118,7 @@ def ready_clip(path: Path, found: Extracted, how: Extractors, rules: Windows, wr
             f"{printable(path.name)}: no hand is visible in any of its {len(keypoints)} frames; nothing to compare"
         )
     ready = samples.Video(**vars(prepared), features=features["features"], video_id=path.name, sentence_id="", text="")
-    return Clip(ready, frame_edges(found.pose.tensors.get(FRAME_TIMES), len(keypoints), info.fps))
+    return ClipSample(ready, frame_edges(found.pose.tensors.get(FRAME_TIMES), len(keypoints), info.fps))
 
 
 def build_both(how: Extractors) -> tuple[Extractor, Extractor]:
@@ -126,7 +126,7 @@ def build_both(how: Extractors) -> tuple[Extractor, Extractor]:
     return how.pose(), how.rgb() if how.rgb else _no_features
 
 
-class _Told:
+class _ExtractInProcess:
     """Video -> what was found in it, or what is wrong with it."""
 
     def __init__(self, how: Extractors) -> None:

@@ -25,7 +25,7 @@ from seds.model import checkpoint
 from seds.model.checkpoint import CheckpointError
 from seds.model.seds import SEDS
 from seds.search.alignment import Alignment, align
-from seds.search.clips import Clip, Extracted, Extractors, extractors, load_clip, ready_clip
+from seds.search.clips import ClipSample, Extracted, Extractors, extractors, load_clip, ready_clip
 from seds.search.first_pass import Ranker
 from seds.search.ranking import Query
 from seds.search.words import split_words
@@ -201,7 +201,7 @@ class Gallery:
                 self._extractors = extractors(self.header, self.params)
             return self._extractors
 
-    def _encode(self, clip: Clip) -> EncodedClip:
+    def _encode(self, clip: ClipSample) -> EncodedClip:
         (encoded,) = encode_videos(self.model, [clip.video])
         times = window_times(clip.video, self.header.windows.window, clip.edges)
         return EncodedClip(clip.video.video_id, encoded, times, float(clip.edges[-1]))

@@ -1,4 +1,4 @@
-"""The HTTP layer: a page, what it asks for, and the videos. `seds.serve.guard` stands before all of it.
+"""The HTTP layer: a page, what it asks for, and the videos. `seds.serve.security` stands before all of it.
 
 GET  /                                the page; ?q=SENTENCE, ?video=ID or ?clip=NUMBER is what it shows
 GET  /api/search?q=&k=&stream=        videos of a sentence
@@ -27,9 +27,9 @@ from starlette.exceptions import HTTPException
 from seds.index.store import SearchError
 from seds.messages import printable
 from seds.serve import pages
-from seds.serve.guard import Guard
 from seds.serve.problem import Problem
-from seds.serve.site import Site
+from seds.serve.security import SecurityMiddleware
+from seds.serve.service import SearchService
 
 _METHODS = ["GET", "HEAD"]
 _BRIEFLY = {"Cache-Control": "private, max-age=600"}
@@ -39,19 +39,19 @@ Text = Annotated[str, Query(alias="q")]
 Count = Annotated[int, Query(alias="k")]
 
 
-def build_app(site: Site) -> FastAPI:
-    """The application of a site, which it closes when it ends."""
+def build_app(service: SearchService) -> FastAPI:
+    """The application of a service, which it closes when it ends."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        site.close()
+        service.close()
 
     # Its documentation pages would load scripts from another host.
     app = FastAPI(title="seds serve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.add_middleware(Guard, names=site.limits.hosts)
+    app.add_middleware(SecurityMiddleware, names=service.limits.hosts)
     _answer_problems(app)
-    page, files = pages.render(site), pages.static_files()
+    page, files = pages.render(service), pages.static_files()
 
     @app.api_route("/", methods=_METHODS)
     async def _() -> Response:
@@ -65,43 +65,43 @@ def build_app(site: Site) -> FastAPI:
 
     @app.get("/api/search")
     async def _(q: Text, k: Count = 10, stream: str | None = None) -> JSONResponse:
-        return JSONResponse(await site.search(q, k, stream))
+        return JSONResponse(await service.search(q, k, stream))
 
     @app.get("/api/video")
     async def _(video: str, k: Count = 10, stream: str | None = None) -> JSONResponse:
-        return JSONResponse(await site.similar(video, k, stream))
+        return JSONResponse(await service.similar(video, k, stream))
 
     @app.get("/api/why")
     async def _(q: Text, video: str | None = None, clip: str | None = None, stream: str | None = None) -> JSONResponse:
-        return JSONResponse(await site.why(q, video, clip, stream))
+        return JSONResponse(await service.why(q, video, clip, stream))
 
     @app.get("/api/film")
     async def _(video: str) -> JSONResponse:
-        film = await site.film(video)
+        film = await service.film(video)
         return JSONResponse({"start": film.start_s, "end": film.end_s})
 
     @app.api_route("/media", methods=_METHODS)
     async def _(video: str | None = None, clip: str | None = None) -> Response:
-        found = await site.film(video, clip)
+        found = await service.film(video, clip)
         return _file(found.path, found.media_type, _REVALIDATED)
 
     @app.api_route("/poster", methods=_METHODS)
     async def _(video: str) -> Response:
-        return _file(await site.poster(video), "image/jpeg", _BRIEFLY)
+        return _file(await service.poster(video), "image/jpeg", _BRIEFLY)
 
     @app.post("/api/clips")
     async def _(request: Request) -> JSONResponse:
-        clip = await site.clips.receive(request.headers, request.stream())
-        return JSONResponse(site.progress(clip), 202)
+        clip = await service.uploads.receive(request.headers, request.stream())
+        return JSONResponse(service.progress(clip), 202)
 
     @app.get("/api/clips/{number}")
     async def _(number: str, k: Count = 10, stream: str | None = None) -> JSONResponse:
-        clip = site.clips.get(number)
+        clip = service.uploads.get(number)
         if clip.problem is not None:
             raise clip.problem
         if clip.state != "ready":
-            return JSONResponse(site.progress(clip), 202)
-        return JSONResponse(await site.sentences_of(clip, k, stream))
+            return JSONResponse(service.progress(clip), 202)
+        return JSONResponse(await service.sentences_of(clip, k, stream))
 
     return app
 

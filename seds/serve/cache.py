@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seds.serve.confined import RefusedError
+from seds.serve.sandbox import InvalidInputError
 from seds.system.files import atomic_write
 
 _SAFE_S = 60.0  # a file used so recently may be on its way out, and stays
@@ -46,7 +46,7 @@ class Cache:
     def get(self, key: object, suffix: str, make: Callable[[Path], None]) -> Path:
         """The file of a key (what JSON can say), made by `make(path)` where it is not there.
 
-        Raises RefusedError as `make` does, again without trying again, and what else it raises.
+        Raises InvalidInputError as `make` does, again without trying again, and what else it raises.
         """
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:40] + suffix
         path = self._folder / name
@@ -56,7 +56,7 @@ class Cache:
         try:
             with turn.lock:
                 if name in self._refused:
-                    raise RefusedError(self._refused[name])
+                    raise InvalidInputError(self._refused[name])
                 if not self._touch(path):
                     self._make(path, make)
         finally:
@@ -70,7 +70,7 @@ class Cache:
         try:
             with atomic_write(path, sync=False) as temporary:  # what a power cut takes is made again
                 make(temporary)
-        except RefusedError as error:
+        except InvalidInputError as error:
             with self._lock:
                 self._refused[path.name] = str(error)
                 while len(self._refused) > _REFUSALS:

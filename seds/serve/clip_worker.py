@@ -9,18 +9,18 @@ from safetensors import numpy as tensors
 
 from seds.extraction.extractor import Extraction
 from seds.search.clips import Extracted, Extractors, build_both, whole
-from seds.serve.confined import Report, Task
+from seds.serve.sandbox import Handler, OnProgress
 from seds.video import VideoInfo, probe
 
 # Where the bar stands after opening and after the keypoints: they take longer than the features.
 _OPENED, _POSED = 0.05, 0.7
 
 
-def build(how: Extractors) -> Task:
+def build(how: Extractors) -> Handler:
     """{"path": of a video that has been vetted} -> what `read` takes."""
     pose, rgb = build_both(how)
 
-    def run(asked: dict[str, str], report: Report) -> bytes:
+    def run(asked: dict[str, str], report: OnProgress) -> bytes:
         path = Path(asked["path"])
         info = probe(path)
         video = whole(path, info)

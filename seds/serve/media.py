@@ -14,10 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from seds.serve import films
+from seds.serve import video_tasks
 from seds.serve.cache import Cache
-from seds.serve.confined import BrokenError, Confined, RefusedError
 from seds.serve.problem import Problem
+from seds.serve.sandbox import InvalidInputError, Sandbox, SandboxError
 
 _POSTER_S, _FILM_S = 30.0, 300.0  # longest that making one may take
 Find = Callable[[str], dict[str, Any] | None]
@@ -25,7 +25,7 @@ _VERSION = 2  # of how pictures and films are made; a change makes them anew
 
 
 @dataclass(frozen=True)
-class Film:
+class PlayableVideo:
     """A file that browsers play, and where in it the video is, s; end_s None = to its end."""
 
     path: Path
@@ -36,10 +36,10 @@ class Film:
 
 class Media:
     """find: the row of a video, as `Gallery.video`; its path is below `root`. pictures, films: two processes of
-    `seds.serve.films`, so that a picture does not wait for a film.
+    `seds.serve.video_tasks`, so that a picture does not wait for a film.
     """
 
-    def __init__(self, find: Find, root: Path, cache: Cache, pictures: Confined, films: Confined) -> None:
+    def __init__(self, find: Find, root: Path, cache: Cache, pictures: Sandbox, films: Sandbox) -> None:
         self._find, self._root, self._cache = find, root, cache
         self._pictures, self._films = pictures, films
         self._kind = lru_cache(10_000)(self._look)
@@ -58,16 +58,16 @@ class Media:
         task = {"do": "poster", "path": str(source), **_cut(row), "fps": row["fps"], "seconds": row["duration_s"]}
         return self._made(["poster", *key], ".jpg", task, self._pictures, _POSTER_S)
 
-    def film(self, video_id: str) -> Film:
+    def film(self, video_id: str) -> PlayableVideo:
         """Raises Problem as `poster` does."""
         row = self.row(video_id)
         source, key = self._source(row)
         kind = self._kind(str(source), *key[1:3])
         cut = _cut(row)
         if kind is not None:
-            return Film(source, kind, cut["start_s"] or 0.0, cut["end_s"])
+            return PlayableVideo(source, kind, cut["start_s"] or 0.0, cut["end_s"])
         task = {"do": "film", "path": str(source), **cut, "fps": row["fps"], "seconds": row["duration_s"]}
-        return Film(self._made(["film", *key], ".mp4", task, self._films, _FILM_S), "video/mp4", 0.0, None)
+        return PlayableVideo(self._made(["film", *key], ".mp4", task, self._films, _FILM_S), "video/mp4", 0.0, None)
 
     def _source(self, row: Mapping[str, Any]) -> tuple[Path, list[Any]]:
         """The file or folder of a video, and what its pictures depend on."""
@@ -83,20 +83,20 @@ class Media:
     def _look(self, path: str, size: int, changed: int) -> str | None:
         """The media type of a file that browsers play, else None."""
         try:
-            kind = films.read(self._pictures.run({"do": "kind", "path": path}, _POSTER_S))
-        except (RefusedError, BrokenError):
+            kind = video_tasks.read(self._pictures.run({"do": "kind", "path": path}, _POSTER_S))
+        except (InvalidInputError, SandboxError):
             return None
-        return kind if kind in films.MEDIA_TYPES else None
+        return kind if kind in video_tasks.MEDIA_TYPES else None
 
-    def _made(self, key: list[Any], suffix: str, task: dict[str, Any], worker: Confined, seconds: float) -> Path:
+    def _made(self, key: list[Any], suffix: str, task: dict[str, Any], worker: Sandbox, seconds: float) -> Path:
         def make(path: Path) -> None:
             worker.run(task | {"output": str(path)}, seconds)
 
         try:
             return self._cache.get(key, suffix, make)
-        except RefusedError:
+        except InvalidInputError:
             raise Problem(422, "this video's file cannot be decoded") from None
-        except BrokenError as error:
+        except SandboxError as error:
             raise Problem(422, f"this video's file cannot be decoded ({error})") from None
 
 

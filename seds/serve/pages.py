@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from seds.pages.html import environment
 
 if TYPE_CHECKING:
-    from seds.serve.site import Site
+    from seds.serve.service import SearchService
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _EXAMPLES = 4  # sentences offered where nothing has been asked yet
@@ -34,24 +34,24 @@ def static_files() -> dict[str, StaticFile]:
     return found
 
 
-def render(site: Site) -> str:
+def render(service: SearchService) -> str:
     """The page, HTML. Every text of the corpus is made printable and escaped."""
-    header = site.gallery.header
+    header = service.gallery.header
     template = environment("seds.serve").get_template("serve.html.j2")
     return template.render(
         header=header,
-        streams={name: STREAMS.get(name, name) for name in site.gallery.streams},
-        random_rgb="rgb" in site.gallery.streams and header.rgb.get("weights", "").startswith("random"),
+        streams={name: STREAMS.get(name, name) for name in service.gallery.streams},
+        random_rgb="rgb" in service.gallery.streams and header.rgb.get("weights", "").startswith("random"),
         estimator=" ".join(filter(None, map(header.pose.get, ("estimator", "config")))) or "unknown",
         rgb_weights=header.rgb.get("weights", "unknown"),
-        limits=site.limits,
-        examples=_examples(site),
+        limits=service.limits,
+        examples=_examples(service),
     )
 
 
-def _examples(site: Site) -> list[str]:
+def _examples(service: SearchService) -> list[str]:
     """Short sentences of the gallery, evenly over it, of the test split where there are some."""
-    sentences = site.gallery.sentences
+    sentences = service.gallery.sentences
     short = sentences[sentences["text"].str.len().between(1, _EXAMPLE_CHARS)]
     chosen = short[short["split"] == "test"] if (short["split"] == "test").any() else short
     step = max(1, len(chosen) // _EXAMPLES)

@@ -20,7 +20,7 @@ from seds.errors import SedsError
 from seds.search.gallery import Gallery
 from seds.serve.app import build_app
 from seds.serve.scratch import scratch
-from seds.serve.site import Site
+from seds.serve.service import SearchService
 
 _HEADERS_S = 10.0  # within which a request's head has to come
 _CONNECTIONS = 1000  # at a time; more get 503
@@ -32,7 +32,7 @@ class ServeError(SedsError, RuntimeError):
     """The server cannot start; the message says why, and what to do."""
 
 
-class PatientProtocol(H11Protocol):
+class HeaderTimeoutProtocol(H11Protocol):
     """uvicorn's, which waits for ever for the rest of a head; this one for a while."""
 
     _waiting: asyncio.TimerHandle | None = None
@@ -68,13 +68,13 @@ def serve(dataset: str, host: str, port: int, say: Callable[[str], None], root: 
     """
     limits = load_params(root / "params.yaml").serve
     with bind(host, port) as listener:  # first: a busy port should not wait for a model to load
-        # A search is one of many at a time: each in one thread (seds.serve.desk).
+        # A search is one of many at a time: each in one thread (seds.serve.executor).
         torch.set_num_threads(1)
         gallery = Gallery.open(dataset, root)
         folder = root / FOLDER / dataset
         with scratch(folder) as clips:
-            site = Site(gallery, limits, root, folder / "media", clips)
-            server = uvicorn.Server(settings(site))
+            service = SearchService(gallery, limits, root, folder / "media", clips)
+            server = uvicorn.Server(settings(service))
             say(f"{len(gallery.videos):,} videos of {dataset}: {url(listener, host)}  (Ctrl-C ends it)")
             with ended_by_signal():
                 server.run(sockets=[listener])
@@ -92,11 +92,11 @@ def ended_by_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def settings(site: Site) -> uvicorn.Config:
-    """How uvicorn runs the application of a site."""
+def settings(service: SearchService) -> uvicorn.Config:
+    """How uvicorn runs the application of a service."""
     return uvicorn.Config(
-        build_app(site),
-        http=PatientProtocol,
+        build_app(service),
+        http=HeaderTimeoutProtocol,
         ws="none",
         log_level="warning",
         access_log=False,

@@ -23,9 +23,9 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
 from seds.config import Serve
-from seds.serve.confined import MB
-from seds.serve.media import Film
+from seds.serve.media import PlayableVideo
 from seds.serve.problem import Problem, busy
+from seds.serve.sandbox import MB
 
 Encoded = TypeVar("Encoded")
 
@@ -34,7 +34,7 @@ _LINGER_S = 1.0  # a body that is refused is read on for so long, so that whoeve
 
 
 @dataclass
-class Clip(Generic[Encoded]):
+class UploadedClip(Generic[Encoded]):
     """state: waiting -> working -> ready, or failed for the reason `problem`."""
 
     number: str  # random; who knows it sees the results
@@ -44,11 +44,11 @@ class Clip(Generic[Encoded]):
     done: float = 0.0  # share of the work
     problem: Problem | None = None
     encoded: Encoded | None = None
-    film: Film | None = None  # what browsers play of it; None where nothing could be made that they do
+    film: PlayableVideo | None = None  # what browsers play of it; None where nothing could be made that they do
     since: float = field(default_factory=time.monotonic)
 
 
-class Clips(Generic[Encoded]):
+class Uploads(Generic[Encoded]):
     """vet: path -> facts, raises Problem. work: clip -> sets `encoded` (and `film`), raises Problem; one at a time."""
 
     def __init__(
@@ -56,27 +56,27 @@ class Clips(Generic[Encoded]):
         folder: Path,
         limits: Serve,
         vet: Callable[[Path], Awaitable[dict[str, Any]]],
-        work: Callable[[Clip[Encoded]], Awaitable[None]],
+        work: Callable[[UploadedClip[Encoded]], Awaitable[None]],
     ) -> None:
         self._folder, self._limits, self._vet, self._work = folder, limits, vet, work
-        self._clips: OrderedDict[str, Clip[Encoded]] = OrderedDict()
+        self._clips: OrderedDict[str, UploadedClip[Encoded]] = OrderedDict()
         self._unfinished = 0  # that arrive, wait or are worked on
         self._turn = asyncio.Lock()
         self._running: set[asyncio.Task[None]] = set()
         self._seconds = 10.0  # that the last one's work took
 
-    def get(self, number: str) -> Clip[Encoded]:
+    def get(self, number: str) -> UploadedClip[Encoded]:
         """Raises Problem 404."""
         if number not in self._clips:
             raise Problem(404, "this clip is no longer here; drop it once more")
         self._clips.move_to_end(number)
         return self._clips[number]
 
-    def place(self, clip: Clip[Encoded]) -> int:
+    def place(self, clip: UploadedClip[Encoded]) -> int:
         """How many are worked on before it."""
         return sum(c.state in ("waiting", "working") and c.since < clip.since for c in self._clips.values())
 
-    async def receive(self, headers: Headers, body: AsyncIterator[bytes]) -> Clip[Encoded]:
+    async def receive(self, headers: Headers, body: AsyncIterator[bytes]) -> UploadedClip[Encoded]:
         """Take a clip in and queue it. Raises Problem: 400, 408, 413, 415, 422, 429, 507."""
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
         if kind.split("/")[0] != "video" and kind != "application/octet-stream":
@@ -96,7 +96,7 @@ class Clips(Generic[Encoded]):
             path = Path(name)
             with os.fdopen(descriptor, "wb") as file:
                 await self._fill(file.write, headers, body)
-            clip = Clip[Encoded](secrets.token_urlsafe(16), path, await self._vet(path))
+            clip = UploadedClip[Encoded](secrets.token_urlsafe(16), path, await self._vet(path))
         except BaseException as error:
             self._unfinished -= 1
             if path is not None:
@@ -133,7 +133,7 @@ class Clips(Generic[Encoded]):
         if not got:
             raise Problem(422, "the file is empty (0 bytes)")
 
-    async def _finish(self, clip: Clip[Encoded]) -> None:
+    async def _finish(self, clip: UploadedClip[Encoded]) -> None:
         try:
             async with self._turn:
                 clip.state, started = "working", time.monotonic()
@@ -149,7 +149,7 @@ class Clips(Generic[Encoded]):
                 clip.path.unlink(missing_ok=True)
             self._unfinished -= 1
 
-    def _keep(self, clip: Clip[Encoded]) -> None:
+    def _keep(self, clip: UploadedClip[Encoded]) -> None:
         self._clips[clip.number] = clip
         finished = [c for c in self._clips.values() if c.state in ("ready", "failed")]
         for old in finished[: max(0, len(self._clips) - self._limits.clips_kept)]:
@@ -159,7 +159,7 @@ class Clips(Generic[Encoded]):
         return Problem(413, f"the clip is larger than {self._limits.clip_mb} MB", {"Connection": "close"})
 
 
-def _forget(clip: Clip[Any]) -> None:
+def _forget(clip: UploadedClip[Any]) -> None:
     clip.path.unlink(missing_ok=True)
     if clip.film is not None:
         clip.film.path.unlink(missing_ok=True)

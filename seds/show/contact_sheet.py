@@ -40,7 +40,7 @@ class ShowError(SedsError, ValueError):
 
 
 @dataclass(frozen=True)
-class Clip:
+class PosedVideo:
     """A video that has keypoints, and what the pipeline makes of them."""
 
     video_id: str
@@ -69,11 +69,11 @@ class Corpus:
     rules: Windows
     wrist_margin: float | None  # share of the frame's height, see config.Dataset
 
-    def clip(self, video: Any) -> Clip:
+    def clip(self, video: Any) -> PosedVideo:
         """A row (of itertuples) of the videos table with its keypoints. Raises ShardError."""
         (keypoints,) = self.pose.read(video.video_id, ("keypoints",))
         margin = None if self.wrist_margin is None else self.wrist_margin * video.height
-        return Clip(
+        return PosedVideo(
             video.video_id,
             video.text,
             video.split,
@@ -98,7 +98,7 @@ def open_corpus(name: str, params: Params, data: Path = Path("data")) -> Corpus:
     return Corpus(name, videos, ShardReader(data / "pose" / name, "pose"), params.manifest, margin)
 
 
-def find(corpus: Corpus, video_id: str) -> Clip:
+def find(corpus: Corpus, video_id: str) -> PosedVideo:
     """The video of that id. Raises ShowError: unknown, with ids like it, or without keypoints, with the reason."""
     rows = corpus.videos[corpus.videos["video_id"] == video_id]
     if rows.empty:
@@ -124,7 +124,7 @@ def evenly(track: Track, count: int) -> list[int]:
     return track.read[np.rint(places).astype(int)].tolist()
 
 
-def pictures(clip: Clip, numbers: Sequence[int], width: int, rules: Windows) -> list[np.ndarray]:
+def pictures(clip: PosedVideo, numbers: Sequence[int], width: int, rules: Windows) -> list[np.ndarray]:
     """Frames of a clip, `width` px wide, with skeleton, hand crops and the signer's box; uint8 [H,width,3] RGB each.
 
     numbers: ascending. Joints at or below the gate are not drawn. Raises VideoError.
@@ -151,7 +151,7 @@ def state(track: Track, number: int) -> str:
     return "kept: both hands" if left and right else "kept: left hand" if left else "kept: right hand"
 
 
-def contact_sheet(clip: Clip, rules: Windows, count: int) -> np.ndarray:
+def contact_sheet(clip: PosedVideo, rules: Windows, count: int) -> np.ndarray:
     """`count` frames of a clip, or all there are, under its confidence over time; uint8 [H,1600,3] RGB.
 
     Raises VideoError.
@@ -193,7 +193,7 @@ def write_sheet(corpus: Corpus, video_id: str, output: Path | None, frames: int)
     return f"{path}: {_captions(clip)[1]}"
 
 
-def _decoded(clip: Clip, numbers: Sequence[int]) -> Iterable[np.ndarray]:
+def _decoded(clip: PosedVideo, numbers: Sequence[int]) -> Iterable[np.ndarray]:
     """The frames of those numbers; decoding ends at the last."""
     if not clip.path:
         yield from [np.full((clip.height, clip.width, 3), _PLAIN, np.uint8)] * len(numbers)
@@ -210,12 +210,12 @@ def _decoded(clip: Clip, numbers: Sequence[int]) -> Iterable[np.ndarray]:
     )
 
 
-def _title(clip: Clip) -> str:
+def _title(clip: PosedVideo) -> str:
     about = [clip.split, clip.signer and f"signer {printable(clip.signer, 40)}"]
     return "  ·  ".join([printable(clip.video_id, 90), *filter(None, about)])
 
 
-def _captions(clip: Clip) -> tuple[str, str]:
+def _captions(clip: PosedVideo) -> tuple[str, str]:
     read, total, lost = len(clip.track.read), len(clip.keypoints), int(clip.track.dropped.sum())
     counts = f"{total} frames" + (f", {read} read" if read < total else "") + f", {lost} dropped"
     rate = f"{clip.fps:.5g} fps, {clip.width}×{clip.height} px"

@@ -74,7 +74,7 @@ class Thumbnail:
 
 
 @dataclass(frozen=True)
-class Case:
+class WorstVideo:
     """One of the worst videos: its row, its pictures or why there are none, the command that shows more."""
 
     row: dict[str, object]
@@ -165,7 +165,7 @@ def _left_out(rows: pd.DataFrame) -> list[tuple[str, int, list[tuple[str, str]]]
     ]
 
 
-def _case(corpus: Corpus, row: dict[str, object], count: int) -> Case:
+def _case(corpus: Corpus, row: dict[str, object], count: int) -> WorstVideo:
     video_id = str(row["video_id"])
     clip = find(corpus, video_id)
     # An id may begin with a dash, and one with control characters cannot be typed as it is shown.
@@ -174,8 +174,8 @@ def _case(corpus: Corpus, row: dict[str, object], count: int) -> Case:
     try:
         drawn = pictures(clip, numbers, min(_THUMB, 2 * clip.width), corpus.rules)
     except VideoError as error:
-        return Case(row, (), str(error), command)
-    return Case(row, _thumbnails(drawn, numbers, [state(clip.track, number) for number in numbers]), "", command)
+        return WorstVideo(row, (), str(error), command)
+    return WorstVideo(row, _thumbnails(drawn, numbers, [state(clip.track, number) for number in numbers]), "", command)
 
 
 def _thumbnails(drawn: Sequence[np.ndarray], numbers: Sequence[int], states: Sequence[str]) -> tuple[Thumbnail, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seds.serve.cache import Cache
-from seds.serve.confined import RefusedError
+from seds.serve.sandbox import InvalidInputError
 
 MB = 1 << 20
 
@@ -43,14 +43,14 @@ def test_what_is_refused_is_not_tried_again_and_what_breaks_is(tmp_path: Path) -
     def refuse(path: Path) -> None:
         path.write_bytes(b"half")
         tried.append("refuse")
-        raise RefusedError("no video")
+        raise InvalidInputError("no video")
 
     def fail(path: Path) -> None:
         tried.append("fail")
         raise OSError("disk full")
 
     for _ in range(3):
-        with pytest.raises(RefusedError, match="no video"):
+        with pytest.raises(InvalidInputError, match="no video"):
             cache.get("a", ".mp4", refuse)
         with pytest.raises(OSError, match="disk full"):
             cache.get("b", ".mp4", fail)

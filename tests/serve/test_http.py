@@ -12,7 +12,7 @@ from helpers.served import HOSTILE, Served
 
 from seds.search.alignment import cell_edges
 from seds.search.gallery import Gallery
-from seds.serve.guard import HEADERS
+from seds.serve.security import HEADERS
 
 
 @pytest.fixture(scope="module")

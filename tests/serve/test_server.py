@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from seds.cli import app
 from seds.serve import server
-from seds.serve.guard import known_host
-from seds.serve.server import PatientProtocol, ServeError, bind, url
+from seds.serve.security import known_host
+from seds.serve.server import HeaderTimeoutProtocol, ServeError, bind, url
 
 
 def test_a_busy_port_is_told_before_anything_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         await send({"type": "http.response.body", "body": b"hello"})
 
     listener = bind("127.0.0.1", 0)
-    config = uvicorn.Config(hello, http=PatientProtocol, ws="none", lifespan="off", log_level="error")
+    config = uvicorn.Config(hello, http=HeaderTimeoutProtocol, ws="none", lifespan="off", log_level="error")
     running_server = uvicorn.Server(config)
     thread = threading.Thread(target=running_server.run, kwargs={"sockets": [listener]})
     thread.start()

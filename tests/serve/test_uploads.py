@@ -11,10 +11,10 @@ import pytest
 from starlette.datastructures import Headers
 
 from seds.config import Serve
-from seds.serve.desk import Desk
-from seds.serve.media import Film
+from seds.serve.executor import BoundedExecutor
+from seds.serve.media import PlayableVideo
 from seds.serve.problem import Problem
-from seds.serve.uploads import Clip, Clips
+from seds.serve.uploads import UploadedClip, Uploads
 
 VIDEO = Headers({"content-type": "video/mp4"})
 
@@ -35,20 +35,20 @@ def test_clips_are_worked_on_one_at_a_time_in_their_order_and_the_oldest_is_forg
         at_work: list[str] = []
         most = 0
 
-        async def work(clip: Clip[str]) -> None:
+        async def work(clip: UploadedClip[str]) -> None:
             nonlocal most
             at_work.append(clip.number)
             most = max(most, sum(c.state == "working" for c in clips._clips.values()))
             assert clip.path.read_bytes() == b"video"
             await asyncio.sleep(0.02)
             if clip.number != at_work[0]:  # the first is played as it is
-                clip.film = Film(tmp_path / f"{clip.number}.mp4", "video/mp4", 0.0, None)
+                clip.film = PlayableVideo(tmp_path / f"{clip.number}.mp4", "video/mp4", 0.0, None)
                 clip.film.path.write_bytes(b"film")
             else:
-                clip.film = Film(clip.path, "video/mp4", 0.0, None)
+                clip.film = PlayableVideo(clip.path, "video/mp4", 0.0, None)
             clip.encoded = clip.number
 
-        clips: Clips[str] = Clips(tmp_path, Serve(clips=2, clips_kept=3), vet, work)
+        clips: Uploads[str] = Uploads(tmp_path, Serve(clips=2, clips_kept=3), vet, work)
         taken = [await clips.receive(VIDEO, body(b"vi", b"", b"deo")) for _ in range(3)]
         assert [clips.place(clip) for clip in taken] == [0, 1, 2]
         with pytest.raises(Problem, match="other clips") as refused:
@@ -74,10 +74,10 @@ def test_clips_are_worked_on_one_at_a_time_in_their_order_and_the_oldest_is_forg
 
 def test_a_failure_of_the_work_is_kept_and_makes_room(tmp_path: Path) -> None:
     async def run() -> None:
-        async def work(clip: Clip[str]) -> None:
+        async def work(clip: UploadedClip[str]) -> None:
             raise Problem(422, "no hand in it")
 
-        clips: Clips[str] = Clips(tmp_path, Serve(clips=1), vet, work)
+        clips: Uploads[str] = Uploads(tmp_path, Serve(clips=1), vet, work)
         for _ in range(5):
             clip = await clips.receive(VIDEO, body(b"video"))
             while clip.state != "failed":
@@ -92,14 +92,14 @@ def test_a_failure_of_the_work_is_kept_and_makes_room(tmp_path: Path) -> None:
 
 def test_a_disk_that_takes_nothing_is_told_and_makes_room(tmp_path: Path) -> None:
     async def run() -> None:
-        async def work(clip: Clip[str]) -> None:
+        async def work(clip: UploadedClip[str]) -> None:
             raise AssertionError
 
         # A file that may not grow is what a full disk looks like.
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
         try:
-            clips: Clips[str] = Clips(tmp_path, Serve(clips=1), vet, work)
+            clips: Uploads[str] = Uploads(tmp_path, Serve(clips=1), vet, work)
             for _ in range(5):
                 with pytest.raises(Problem, match="cannot keep the clip: File too large") as refused:
                     await clips.receive(VIDEO, body(b"x" * 20_000))
@@ -113,15 +113,15 @@ def test_a_disk_that_takes_nothing_is_told_and_makes_room(tmp_path: Path) -> Non
 
 def test_a_full_desk_says_when_to_come_back() -> None:
     async def run() -> None:
-        desk, go = Desk(2, 3, "test"), threading.Event()
-        waiting = [asyncio.create_task(desk.run(lambda: go.wait(10))) for _ in range(5)]
+        executor, go = BoundedExecutor(2, 3, "test"), threading.Event()
+        waiting = [asyncio.create_task(executor.run(lambda: go.wait(10))) for _ in range(5)]
         await asyncio.sleep(0)
         with pytest.raises(Problem) as refused:
-            await desk.run(lambda: None)
+            await executor.run(lambda: None)
         assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
         go.set()
         assert await asyncio.gather(*waiting) == [True] * 5
-        assert await desk.run(lambda: 7) == 7
-        desk.close()
+        assert await executor.run(lambda: 7) == 7
+        executor.close()
 
     asyncio.run(run())

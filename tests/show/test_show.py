@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from seds.cli import app
 from seds.config import load_params
 from seds.shards import write_shard
-from seds.show.contact_sheet import WIDTH, Clip, contact_sheet, evenly, find, open_corpus, pictures, state
+from seds.show.contact_sheet import WIDTH, PosedVideo, contact_sheet, evenly, find, open_corpus, pictures, state
 from seds.show.draw import LEFT, RIGHT
 from seds.show.strip import tick
 from seds.video import VideoError
@@ -19,11 +19,11 @@ Show = Callable[..., Result]
 
 
 @pytest.fixture
-def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Clip]:
+def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., PosedVideo]:
     """Writes a corpus of one video and opens it; values: of its row in the videos table."""
     monkeypatch.chdir(tmp_path)
 
-    def make(keypoints: np.ndarray, path: str = "video.mp4", **values: object) -> Clip:
+    def make(keypoints: np.ndarray, path: str = "video.mp4", **values: object) -> PosedVideo:
         shown.write_corpus(tmp_path, [shown.row("one", path, **values)], {"one": keypoints})
         return find(open_corpus(shown.NAME, load_params()), "one")
 
@@ -46,7 +46,7 @@ def rules():
     return load_params().manifest
 
 
-def test_the_frames_shown_are_those_of_the_numbers(clip: Callable[..., Clip], tmp_path: Path) -> None:
+def test_the_frames_shown_are_those_of_the_numbers(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
     shown.write_video(tmp_path / "video.mp4")
     one = clip(shown.keypoints())
     assert evenly(one.track, 4) == [0, 6, 13, 19]
@@ -56,28 +56,28 @@ def test_the_frames_shown_are_those_of_the_numbers(clip: Callable[..., Clip], tm
     assert [level(picture) for picture in drawn] == pytest.approx([shown.grey(i) for i in (0, 7, 19)], abs=2)
 
 
-def test_of_a_long_video_frames_are_chosen_among_those_that_are_read(clip: Callable[..., Clip]) -> None:
+def test_of_a_long_video_frames_are_chosen_among_those_that_are_read(clip: Callable[..., PosedVideo]) -> None:
     one = clip(shown.keypoints(700), path="")
     assert len(one.track.read) == 234
     assert evenly(one.track, 3) == [0, 348, 699]
     assert contact_sheet(one, rules(), 3).shape[1] == WIDTH
 
 
-def test_a_cut_shows_its_own_frames(clip: Callable[..., Clip], tmp_path: Path) -> None:
+def test_a_cut_shows_its_own_frames(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
     shown.write_video(tmp_path / "video.mp4")
     one = clip(shown.keypoints(8), start_s=0.5, end_s=1.3)
     drawn = pictures(one, [0, 7], shown.WIDTH, rules())
     assert [level(picture) for picture in drawn] == pytest.approx([shown.grey(5), shown.grey(12)], abs=2)
 
 
-def test_a_cut_of_a_folder_of_frames_shows_its_own_frames(clip: Callable[..., Clip], tmp_path: Path) -> None:
+def test_a_cut_of_a_folder_of_frames_shows_its_own_frames(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
     shown.write_frame_folder(tmp_path / "frames")
     one = clip(shown.keypoints(8), "frames", start_s=0.5, end_s=1.3)
     drawn = pictures(one, [0, 7], shown.WIDTH, rules())
     assert [level(picture) for picture in drawn] == [shown.grey(5), shown.grey(12)]
 
 
-def test_crops_and_the_signer_box_are_drawn_where_they_are(clip: Callable[..., Clip]) -> None:
+def test_crops_and_the_signer_box_are_drawn_where_they_are(clip: Callable[..., PosedVideo]) -> None:
     one = clip(shown.lose_hand(shown.keypoints(), "left", slice(0, 1)), path="", bbox="4,2,150,110")
     drawn = pictures(one, [0, 10], shown.WIDTH, rules())
     for hand, colour in ((one.track.left, LEFT), (one.track.right, RIGHT)):
@@ -88,7 +88,7 @@ def test_crops_and_the_signer_box_are_drawn_where_they_are(clip: Callable[..., C
     assert (drawn[0][2, 4:150] == 255).all()
 
 
-def test_a_frame_says_what_of_it_is_kept(clip: Callable[..., Clip]) -> None:
+def test_a_frame_says_what_of_it_is_kept(clip: Callable[..., PosedVideo]) -> None:
     keypoints = shown.lose_hand(shown.keypoints(), "left", slice(0, 2))
     one = clip(shown.lose_hand(keypoints, "right", slice(1, 3)), path="")
     assert [state(one.track, i) for i in range(4)] == [
@@ -100,7 +100,7 @@ def test_a_frame_says_what_of_it_is_kept(clip: Callable[..., Clip]) -> None:
     assert not (contact_sheet(clip(shown.keypoints(), path=""), rules(), 20) == (176, 0, 32)).all(axis=2).any()
 
 
-def test_of_a_rate_that_varies_the_times_are_those_of_the_frames(clip: Callable[..., Clip], tmp_path: Path) -> None:
+def test_contact_sheet_gives_frames_their_own_times(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
     keypoints = shown.keypoints(8)
     even = clip(keypoints, path="")
     np.testing.assert_allclose(even.times, np.arange(8) / even.fps)
@@ -115,7 +115,7 @@ def test_of_a_rate_that_varies_the_times_are_those_of_the_frames(clip: Callable[
 
 
 @pytest.mark.parametrize("frames", [1, 2, 12])
-def test_a_sheet_has_room_for_any_number_of_frames(clip: Callable[..., Clip], frames: int) -> None:
+def test_a_sheet_has_room_for_any_number_of_frames(clip: Callable[..., PosedVideo], frames: int) -> None:
     one = clip(shown.keypoints(frames), path="")
     sheet = contact_sheet(one, rules(), 12)
     assert sheet.shape[1] == WIDTH
@@ -124,7 +124,7 @@ def test_a_sheet_has_room_for_any_number_of_frames(clip: Callable[..., Clip], fr
     assert contact_sheet(one, rules(), frames).shape[1] == WIDTH
 
 
-def test_a_video_that_lost_frames_since_says_what_to_run(clip: Callable[..., Clip], tmp_path: Path) -> None:
+def test_a_video_that_lost_frames_since_says_what_to_run(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
     shown.write_video(tmp_path / "video.mp4", frames=5)
     with pytest.raises(VideoError, match=r"video\.mp4: has 5 frames, but keypoints of 20.*dvc repro"):
         contact_sheet(clip(shown.keypoints()), rules(), 4)

@@ -7,22 +7,22 @@ from helpers.films import film
 from helpers.served import write_mpeg4
 
 from seds import video
-from seds.serve import films
-from seds.serve.confined import Confined
-from seds.serve.media import Film
-from seds.serve.site import Site
+from seds.serve import video_tasks
+from seds.serve.media import PlayableVideo
+from seds.serve.sandbox import Sandbox
+from seds.serve.service import SearchService
 
 
-def playable(path: Path, scratch: Path, file_mb: int) -> Film | None:
-    """As the site of a server would have it, whose processes write files of that size."""
-    site = Site.__new__(Site)  # of which only these are used
-    site._scratch, site._vets = scratch, Confined(films.build, 500)
-    site._films = Confined(films.build, 500, file_mb)
+def playable(path: Path, scratch: Path, file_mb: int) -> PlayableVideo | None:
+    """As the service of a server would have it, whose processes write files of that size."""
+    service = SearchService.__new__(SearchService)  # of which only these are used
+    service._scratch, service._vetting = scratch, Sandbox(video_tasks.build, 500)
+    service._transcoder = Sandbox(video_tasks.build, 500, file_mb)
     try:
-        return site._playable(path, video.probe(path))
+        return service._playable(path, video.probe(path))
     finally:
-        site._vets.close()
-        site._films.close()
+        service._vetting.close()
+        service._transcoder.close()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def scratch(tmp_path: Path) -> Path:
 
 def test_what_browsers_play_is_played_as_it_is(tmp_path: Path, scratch: Path) -> None:
     path = film(tmp_path / "clip.mp4")
-    assert playable(path, scratch, 0) == Film(path, "video/mp4", 0.0, None)
+    assert playable(path, scratch, 0) == PlayableVideo(path, "video/mp4", 0.0, None)
     assert list(scratch.iterdir()) == []
 
 

@@ -32,7 +32,7 @@ HEADERS = {
 _SAFE = ("GET", "HEAD")
 
 
-class Guard:
+class SecurityMiddleware:
     """ASGI middleware. names: host names it answers to, beside localhost, this machine's name and any address."""
 
     def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:

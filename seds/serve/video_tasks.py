@@ -16,7 +16,7 @@ import av
 from PIL import Image
 
 from seds import video
-from seds.serve.confined import Report, Task
+from seds.serve.sandbox import Handler, OnProgress
 
 # Containers that an uploaded clip may have: those of cameras, phones and the web. No playlists, no pictures.
 FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg"
@@ -34,11 +34,11 @@ _SECONDS_UNKNOWN = 5.0
 _TICK = Fraction(1, 90_000)  # s, of the films' clock
 
 
-def build() -> Task:
+def build() -> Handler:
     """Every task of this module: {"do": its name, ...arguments}."""
     tasks: dict[str, Callable[..., Any]] = {"vet": _vet, "kind": _kind, "poster": _poster, "film": _film}
 
-    def run(asked: dict[str, Any], report: Report) -> bytes:
+    def run(asked: dict[str, Any], report: OnProgress) -> bytes:
         asked = dict(asked)
         return json.dumps(tasks[asked.pop("do")](report=report, **asked)).encode()
 
@@ -50,7 +50,7 @@ def read(answer: bytes) -> Any:
     return json.loads(answer)
 
 
-def _vet(path: str, most_frames: int, most_pixels: int, most_s: float, report: Report) -> dict[str, int | float]:
+def _vet(path: str, most_frames: int, most_pixels: int, most_s: float, report: OnProgress) -> dict[str, int | float]:
     """Frames, seconds and size (px) of a clip. Nothing of it is decoded before its size is known to be in bounds.
 
     Raises ValueError: no video, or beyond one of the bounds.
@@ -91,7 +91,7 @@ def _extent(
     return frames, last - (first or 0.0)
 
 
-def _kind(path: str, report: Report) -> str | None:
+def _kind(path: str, report: OnProgress) -> str | None:
     """The media type of a file that browsers play as it is; None of another, and of a folder of frames."""
     if not Path(path).is_file():
         return None
@@ -107,7 +107,7 @@ def _kind(path: str, report: Report) -> str | None:
 
 def _poster(
     path: str, output: str, start_s: float | None, end_s: float | None, fps: float | None, seconds: float | None,
-    report: Report,
+    report: OnProgress,
 ) -> None:  # fmt: skip
     """A JPEG of a frame of the cut at start_s <= t < end_s."""
     at = (start_s or 0.0) + _POSTER_AT * (_SECONDS_UNKNOWN if seconds is None else seconds)
@@ -122,7 +122,7 @@ def _poster(
 
 def _film(
     path: str, output: str, start_s: float | None, end_s: float | None, fps: float, seconds: float | None,
-    report: Report,
+    report: OnProgress,
 ) -> None:  # fmt: skip
     """The cut as H.264 in mp4, at most FILM_PX high; its frames are shown when they are in the file, so that moments
     fit, and the first from the start. Where nothing tells when, and in a folder, their rate is `fps`.

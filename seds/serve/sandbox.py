@@ -31,20 +31,20 @@ _POLITENESS = 5  # of its scheduling, so that searches go first
 
 _STARTING = threading.Lock()  # the environment that a process inherits is this whole process's
 
-Report = Callable[[float], None]  # the share that is done
-Task = Callable[[dict[str, Any], Report], bytes]
-Build = Callable[[], Task]
+OnProgress = Callable[[float], None]  # the share that is done
+Handler = Callable[[dict[str, Any], OnProgress], bytes]
+MakeHandler = Callable[[], Handler]
 
 
-class RefusedError(SedsError, ValueError):
+class InvalidInputError(SedsError, ValueError):
     """The work's own verdict on what it was given (it raised a ValueError); the message is for a person."""
 
 
-class BrokenError(SedsError, RuntimeError):
+class SandboxError(SedsError, RuntimeError):
     """No answer: the process died, took too long, could not start, or failed otherwise."""
 
 
-class Confined:
+class Sandbox:
     """One process that does one task at a time. It starts with the first, and again after whatever ended it.
 
     build       picklable; called in the process, gives what is applied to each task (a dict that JSON can say)
@@ -52,22 +52,22 @@ class Confined:
     file_mb     size of the largest file it may write; 0: none
     """
 
-    def __init__(self, build: Build, memory_mb: int, file_mb: int = 0) -> None:
+    def __init__(self, build: MakeHandler, memory_mb: int, file_mb: int = 0) -> None:
         self._build, self._memory_mb, self._file_mb = build, memory_mb, file_mb
         self._turn = threading.Lock()
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
         self._closed = False
 
-    def run(self, task: dict[str, Any], seconds: float, report: Report = lambda _: None) -> bytes:
-        """The answer to a task; waits for those before it. Raises RefusedError, BrokenError."""
+    def run(self, task: dict[str, Any], seconds: float, report: OnProgress = lambda _: None) -> bytes:
+        """The answer to a task; waits for those before it. Raises InvalidInputError, SandboxError."""
         with self._turn:
             try:
                 connection = self._started()
                 connection.send_bytes(json.dumps(task).encode())
                 return self._answer(connection, seconds, report)
             except (EOFError, OSError) as error:
-                raise BrokenError(f"its process {self._end()}" if self._process else str(error)) from None
+                raise SandboxError(f"its process {self._end()}" if self._process else str(error)) from None
 
     def close(self) -> None:
         """End the process, whatever it does."""
@@ -82,7 +82,7 @@ class Confined:
 
     def _started(self) -> Connection:
         if self._closed:
-            raise BrokenError("the server is closing")
+            raise SandboxError("the server is closing")
         if self._process is not None and not self._process.is_alive():
             self._end()
         if self._connection is None:
@@ -97,7 +97,7 @@ class Confined:
             self._answer(ours, _START_S, lambda _: None)
         return self._connection
 
-    def _answer(self, connection: Connection, seconds: float, report: Report) -> bytes:
+    def _answer(self, connection: Connection, seconds: float, report: OnProgress) -> bytes:
         until = time.monotonic() + seconds
         while connection.poll(max(0.0, until - time.monotonic())):
             message = connection.recv_bytes()
@@ -107,13 +107,13 @@ class Confined:
             elif kind == b"r":
                 return body
             elif kind == b"v":
-                raise RefusedError(body.decode(errors="replace"))
+                raise InvalidInputError(body.decode(errors="replace"))
             else:
                 if kind == b"s":  # it could not start
                     self._end()
-                raise BrokenError(body.decode(errors="replace"))
+                raise SandboxError(body.decode(errors="replace"))
         self._end()
-        raise BrokenError(f"it took more than {seconds:g} s")
+        raise SandboxError(f"it took more than {seconds:g} s")
 
     def _kill(self) -> None:
         process = self._process  # another thread may forget it meanwhile
@@ -134,7 +134,7 @@ class Confined:
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
-def _serve(connection: Connection, build: Build, memory_mb: int, file_mb: int) -> None:
+def _serve(connection: Connection, build: MakeHandler, memory_mb: int, file_mb: int) -> None:
     """The process's life: build, then an answer to each task, until the other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -153,7 +153,7 @@ def _serve(connection: Connection, build: Build, memory_mb: int, file_mb: int) -
             connection.send_bytes(_attempt(task, asked, lambda share: connection.send_bytes(f"p{share}".encode())))
 
 
-def _attempt(task: Task, asked: dict[str, Any], report: Report) -> bytes:
+def _attempt(task: Handler, asked: dict[str, Any], report: OnProgress) -> bytes:
     try:
         return b"r" + task(asked, report)
     except MemoryError:

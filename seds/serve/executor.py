@@ -16,7 +16,7 @@ from seds.serve.problem import busy
 Result = TypeVar("Result")
 
 
-class Desk:
+class BoundedExecutor:
     """`threads` at work, `queue` waiting."""
 
     def __init__(self, threads: int, queue: int, name: str) -> None:

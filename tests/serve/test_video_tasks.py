@@ -11,13 +11,13 @@ from helpers.films import film, write_uneven
 from helpers.served import write_mpeg4
 
 from seds import video
-from seds.serve import films
+from seds.serve import video_tasks
 
-TASK = films.build()
+TASK = video_tasks.build()
 
 
 def run(do: str, **arguments: object) -> object:
-    return films.read(TASK({"do": do, **arguments}, lambda _: None))
+    return video_tasks.read(TASK({"do": do, **arguments}, lambda _: None))
 
 
 def encoded(path: Path, codec: str, pixels: str = "yuv420p") -> Path:
