@@ -15,13 +15,14 @@ from seds.config import Params, load_params
 from seds.data.split import load_split
 from seds.model import checkpoint, distributed
 from seds.resume import run_folder
-from seds.resume.checkpointer import Keeper, noticing
+from seds.resume.checkpointer import Checkpointer, catch_stop_signals
 from seds.retrieval.metrics import metrics_table, over_seeds
 from seds.shards import ShardReader, extraction
 from seds.system.commands import run_stage
 from seds.system.locks import lock
 from seds.training import card, fitting
 from seds.training.log import Curves, summary
+from seds.training.loop import Recipe
 
 
 def main(dataset: str) -> None:
@@ -59,8 +60,8 @@ def run(dataset: str, params: Params, device: str) -> None:
                 Live(f"metrics/{dataset}/train", dvcyaml=False, save_dvc_exp=False, monitor_system=False)
             )
             curves = Curves(live)
-        kept = distributed.first(kept if first else None)
-        notice = held.enter_context(noticing())
+        kept = distributed.broadcast(kept if first else None)
+        stop = held.enter_context(catch_stop_signals())
         for seed in seeds:
             model = fitting.build(train, params.train, profile, seed, device)
             parameters = sum(p.numel() for p in model.parameters())
@@ -70,8 +71,8 @@ def run(dataset: str, params: Params, device: str) -> None:
                     f"lr {lr:g}, seed {seed}, {processes} process{'es' * (processes > 1)}"
                 )
             log = curves.of(seed, first=seed == seeds[0]) if first else lambda values: None
-            keeper = Keeper(kept / str(seed), params.machine.checkpoint_minutes, notice)
-            fits.append(fitting.fit(model, train, dev, fitting.Recipe(params.train, profile, lr, seed), log, keeper))
+            checkpointer = Checkpointer(kept / str(seed), params.machine.checkpoint_minutes, stop)
+            fits.append(fitting.fit(model, train, dev, Recipe(params.train, profile, lr, seed), log, checkpointer))
         if not first:
             return
         # Curves end at the last epoch; the summary, metrics.json, is of the epoch that was kept.

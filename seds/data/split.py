@@ -61,8 +61,8 @@ class Split:
 
         start: the first so many batches are drawn, but not made: the rest are those of the whole epoch, and so is what
         is left in the generator. That is used when the first batch is asked for, for all of the epoch, and not again.
-        share: which rows of a batch of that many are made (seds.model.distributed.share); default: all. They are padded
-        as in the whole batch, of which `indices` still tells all videos.
+        share: which rows of a batch of that many are made (seds.model.distributed.local_rows); default: all. They are
+        padded as in the whole batch, of which `indices` still tells all videos.
         """
         for indices, texts in self._drawn(size, swap, generator)[start:]:
             rows, ids = share(len(indices)), self.ids[self.sentence_of[indices]]

@@ -1,8 +1,8 @@
-"""Training in several processes, one a GPU, as torchrun starts them: N processes equal one (SPEC 10).
+"""Training in several processes, one per GPU, as torchrun starts them: N processes equal one (SPEC 10).
 
-Each process encodes its rows of a batch and computes the loss of the whole batch from gathered rows, so all hold the
-same loss. What their backward passes then sum over the processes is N times its gradient, and the average that
-DistributedDataParallel takes is the gradient.
+Each process encodes its rows of a batch and computes the loss of the whole batch from gathered rows, so every process
+has the same loss. Their backward passes together give N times its gradient; DistributedDataParallel averages, which
+leaves the gradient.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from torch.nn import functional as F
 
 
 def launched(module: str, *arguments: str, device: str) -> bool:
-    """Whether `python -m module arguments` was run here, in one process a GPU, because there are several.
+    """Run `python -m module arguments` in one process per GPU if this machine has several; whether it did.
 
-    False under torchrun, which has started as many processes as it was told, and on one device: the caller goes on.
+    False under torchrun, which has already started its processes, and with a single device: the caller then continues
+    by itself.
     """
     gpus = torch.cuda.device_count() if device == "cuda" else 0
     if gpus < 2 or dist.is_torchelastic_launched():
@@ -34,9 +35,9 @@ def launched(module: str, *arguments: str, device: str) -> bool:
 
 @contextmanager
 def joined(device: str) -> Iterator[str]:
-    """Inside, this process works with those that torchrun started beside it, if it did; yields its own device.
+    """Inside, this process is in a process group with those that torchrun started, if it did; yields its device.
 
-    device: "cpu" (joined by gloo) or "cuda" (joined by nccl), which becomes "cuda:0", "cuda:1", ...
+    device: "cpu" (backend gloo) or "cuda" (backend nccl), which becomes "cuda:0", "cuda:1", ...
     """
     if not dist.is_torchelastic_launched():
         yield device
@@ -59,14 +60,14 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def share(rows: int) -> slice:
-    """The rows of a batch that are this process'; a process has at most one more than another."""
+def local_rows(rows: int) -> slice:
+    """The rows of a batch of `rows` that this process encodes; no process has more than one row more than another."""
     here, processes = rank(), world_size()
     return slice(rows * here // processes, rows * (here + 1) // processes)
 
 
-def first(value: Any) -> Any:
-    """The first process' value, in all of them."""
+def broadcast(value: Any) -> Any:
+    """The value of rank 0, in every process."""
     if world_size() == 1:
         return value
     box = [value]
@@ -74,16 +75,16 @@ def first(value: Any) -> Any:
     return box[0]
 
 
-def copy_of_first(x: Tensor, device: torch.device) -> None:
-    """Write the first process' x into every other's, in place. device: by which the processes are joined."""
+def broadcast_(x: Tensor, device: torch.device) -> None:
+    """Overwrite x in every process with that of rank 0. device: of the process group's backend."""
     if world_size() > 1:
         sent = x.detach().to(device, copy=True)
         dist.broadcast(sent, 0)
         x.detach().copy_(sent)
 
 
-def most(value: int, device: torch.device) -> int:
-    """The largest of the processes' values, in all of them."""
+def all_max(value: int, device: torch.device) -> int:
+    """The largest value of any process, in every process. device: of the process group's backend."""
     if world_size() == 1:
         return value
     largest = torch.tensor(value, device=device)
@@ -92,7 +93,7 @@ def most(value: int, device: torch.device) -> int:
 
 
 def row_counts(rows: int, device: torch.device) -> list[int]:
-    """The number of rows of each process, in order of rank. rows: those of this one."""
+    """The number of rows of each process, by rank. rows: of this process; device: of the process group's backend."""
     if world_size() == 1:
         return [rows]
     counts = torch.zeros(world_size(), dtype=torch.int64, device=device)
@@ -102,42 +103,35 @@ def row_counts(rows: int, device: torch.device) -> list[int]:
 
 
 def gather(x: Tensor, counts: Sequence[int]) -> Tensor:
-    """The rows of all processes in order of rank. x: [counts[rank], ...] -> [sum of counts, ...].
+    """The rows of all processes, by rank; differentiable. x: [counts[rank], ...] -> [sum of counts, ...].
 
-    A sum of zero-padded rows: unlike all_gather it takes unequal counts and, `summed` being differentiable, needs no
-    backward pass of its own. It sends about twice the bytes, of tokens only.
+    A sum of zero-padded rows: unlike all_gather it takes unequal counts and, since `all_sum` is differentiable, needs
+    no backward pass of its own. It sends about twice the bytes, of tokens only.
     """
     if len(counts) == 1:
         return x
     before, after = sum(counts[: rank()]), sum(counts[rank() + 1 :])
     numbers = x.to(torch.uint8) if x.dtype == torch.bool else x
-    return summed(F.pad(numbers, (0, 0) * (x.dim() - 1) + (before, after))).to(x.dtype)
+    return all_sum(F.pad(numbers, (0, 0) * (x.dim() - 1) + (before, after))).to(x.dtype)
 
 
-def summed(x: Tensor) -> Tensor:
-    """The sum of x over the processes, differentiable; x itself for one process.
+def all_sum(x: Tensor) -> Tensor:
+    """The sum of x over the processes, in every process; x itself for one process. Differentiable.
 
-    torch.distributed.nn.functional has the same, but is deprecated, and what it points to instead is private.
+    torch.distributed.nn.functional has the same, but is deprecated, and its recommended replacement is private.
     """
-    return x if world_size() == 1 else _Sum.apply(x)
+    return x if world_size() == 1 else _AllSum.apply(x)
 
 
-def total(x: Tensor) -> Tensor:
-    """The sum of x over the processes, which autograd does not see; x itself for one process."""
-    if world_size() == 1:
-        return x
-    result = x.clone(memory_format=torch.contiguous_format)
-    dist.all_reduce(result)
-    return result
-
-
-class _Sum(torch.autograd.Function):
-    """Every process adds its x to every process' result, so the gradients of all results add up."""
+class _AllSum(torch.autograd.Function):
+    """Each process adds its x to the result of every process, so the gradients of all results add up."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        return total(x)
+        result = x.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(result)
+        return result
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return total(gradient)
+        return all_sum(gradient)

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds.config import ConfigError, Losses
-from seds.model.distributed import gather, summed
-from seds.model.recompute import by_parts, recomputed
+from seds.model.distributed import all_sum, gather
+from seds.model.recompute import checkpointed, in_micro_batches
 from seds.model.similarity import Tokens, matching, soft_choice, text_to_video, video_to_text
 
 # Scalars: "total" and what it is the sum of, each already weighted: a loss a stream; "match", "distill_pose" and
@@ -82,7 +82,7 @@ def total_loss(
     rgb_videos = everybodys(Tokens(streams["rgb"], video_valid)) if matched else None
 
     def kept(similarity: Callable[..., Any], *inputs: Any) -> Any:
-        return recomputed(similarity, *inputs) if recompute else similarity(*inputs)
+        return checkpointed(similarity, *inputs) if recompute else similarity(*inputs)
 
     def compare(valid: Tensor, *videos: Tensor) -> tuple[Tensor]:
         matrices: list[Tensor] = []
@@ -94,7 +94,7 @@ def total_loss(
             matrices += kept(matching, Tokens(pose, valid), rgb_videos, masked)
         return (torch.stack(matrices, 1),)  # [rows, matrices, B]
 
-    (similarities,) = by_parts(compare, part, video_valid, *streams.values())
+    (similarities,) = in_micro_batches(compare, part, video_valid, *streams.values())
     matrices = (scale * gather(similarities, counts)).unbind(1)
     names = (*streams, "match") if matched else tuple(streams)
     pairs = zip(matrices[::2], matrices[1::2], strict=True)
@@ -166,5 +166,5 @@ def _divergence(
     among = torch.zeros_like(teacher, dtype=torch.bool).scatter_(-1, chosen, True)
     target, log_p = (F.log_softmax(s.where(among, NEVER) / temperature, -1) for s in (teacher, student))
     divergence = F.kl_div(log_p, target, reduction="none", log_target=True).sum(-1)  # [B, R]
-    total, count = summed(torch.stack([divergence[rows].sum(), rows.sum()])).unbind()
+    total, count = all_sum(torch.stack([divergence[rows].sum(), rows.sum()])).unbind()
     return total / count

@@ -16,7 +16,7 @@ from seds.model import distributed
 from seds.model.fusion import GlossFusion, MlpFusion
 from seds.model.losses import LossParts, duplicates, total_loss
 from seds.model.pose_encoder.encoder import PoseEncoder
-from seds.model.recompute import by_parts, recomputed
+from seds.model.recompute import checkpointed, in_micro_batches
 from seds.model.similarity import Tokens
 from seds.model.towers import Block, SequenceTower, TextTower
 from seds.precision import to_float32
@@ -114,7 +114,7 @@ class SEDS(nn.Module):
             tokens = self._tokens(dict(zip(inputs, tensors, strict=True)), valid)
             return tuple(tokens[name] for name in self.streams)
 
-        tokens = by_parts(encode, part, valid, *inputs.values())
+        tokens = in_micro_batches(encode, part, valid, *inputs.values())
         return VideoTokens(dict(zip(self.streams, tokens, strict=True)), valid)
 
     def _tokens(self, inputs: dict[str, Tensor], valid: Tensor) -> dict[str, Tensor]:
@@ -129,14 +129,14 @@ class SEDS(nn.Module):
         if "fusion" in self.streams:
             with torch.autocast(valid.device.type, enabled=False):  # sampling places need more than 8 bits
                 both = (tokens["pose"], tokens["rgb"], valid, self.masked)
-                tokens["fusion"] = recomputed(self.fusion, *both) if self.recompute else self.fusion(*both)
+                tokens["fusion"] = checkpointed(self.fusion, *both) if self.recompute else self.fusion(*both)
         return tokens
 
     def encode_text(self, ids: Tensor, part: int | None = None) -> TextTokens:
         """ids: int64 [B, L], as seds.text.tokenise gives them. part: as of encode_video."""
         self.text_tower.blocks.recompute = self.recompute
         end = ids.argmax(1, keepdim=True)  # the first of the highest ids, which is the end token's
-        (tokens,) = by_parts(lambda some: (to_float32(self.text_tower(some)),), part, ids)
+        (tokens,) = in_micro_batches(lambda some: (to_float32(self.text_tower(some)),), part, ids)
         return TextTokens(tokens, torch.arange(ids.shape[1], device=ids.device) <= end)
 
     def forward(self, batch: Batch, losses: Losses, micro_batch: int | None = None) -> LossParts:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seds.model.recompute import recomputed
+from seds.model.recompute import checkpointed
 
 
 class Attention(nn.Module):
@@ -61,7 +61,7 @@ class Blocks(nn.ModuleList):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """x: [B, T, D]; mask: as of Attention."""
         for block in self:
-            x = recomputed(block, x, mask) if self.recompute else block(x, mask)
+            x = checkpointed(block, x, mask) if self.recompute else block(x, mask)
         return x
 
 

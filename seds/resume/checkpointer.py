@@ -1,7 +1,7 @@
-"""When the state of a training run is written, and how one is taken up again; with the notice of those who stop it.
+"""When the state of a training run is written and how it is resumed; SIGTERM and Ctrl-C stop a run after its step.
 
-Written every so many minutes, when the run ends, and when the process is told to stop: SIGTERM, as schedulers send it
-before the end, or Ctrl-C. Training then stops after the step that is being made, and the same command continues.
+The state is written at intervals, when the run ends, and when the process receives SIGTERM, as schedulers send it
+before they end a job, or Ctrl-C. The same command then resumes.
 """
 
 from __future__ import annotations
@@ -24,98 +24,103 @@ from seds.resume.snapshots import Snapshot, Snapshots, WriteError
 
 
 class Resumable(Protocol):
-    """What is kept of a run, alike in all processes; seds.training.run_state has it."""
+    """The state of a run, alike in all processes; seds.training.run_state implements it."""
 
     @property
     def step(self) -> int:
-        """Optimiser steps that are done."""
+        """Optimiser steps done."""
 
     @property
     def device(self) -> torch.device: ...
 
     def values(self) -> Mapping[str, Any]:
-        """What of it JSON can say, exactly."""
+        """The part that JSON represents exactly."""
 
     def tensors(self) -> Mapping[str, Tensor]:
         """The rest, by name."""
 
     def restore(self, snapshot: Snapshot | None) -> bool:
-        """Become what the first process has read, in all of them; False, and unchanged, where that is None."""
+        """Take over the snapshot that the first process has read, in every process; False, unchanged, for None."""
 
 
-class Notice:
-    """The signal by which this process was told to stop, None as long as it was not."""
+class StopSignal:
+    """number: of the signal that asked this process to stop; None as long as none did."""
 
     def __init__(self) -> None:
-        self.signal: int | None = None
+        self.number: int | None = None
 
 
 @contextmanager
-def noticing() -> Iterator[Notice]:
-    """Inside, a first SIGTERM or Ctrl-C is only noted; a second one of its kind acts as ever."""
-    notice = Notice()
+def catch_stop_signals() -> Iterator[StopSignal]:
+    """Inside, a first SIGTERM or Ctrl-C is only recorded; a second one of the same kind has its usual effect."""
+    stop = StopSignal()
     if threading.current_thread() is not threading.main_thread():
-        yield notice  # where Python sets no handlers
+        yield stop  # Python installs signal handlers in the main thread only
         return
     before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
-    def note(number: int, frame: FrameType | None) -> None:
-        notice.signal = number
+    def record(number: int, frame: FrameType | None) -> None:
+        stop.number = number
         signal.signal(number, before[number])
 
     for number, handler in before.items():
-        if handler != signal.SIG_IGN:  # as nohup and background jobs of a shell have it
-            signal.signal(number, note)
+        if handler != signal.SIG_IGN:  # as under nohup and for background jobs of a shell
+            signal.signal(number, record)
     try:
-        yield notice
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-class Keeper:
-    """Keeps a run's state in a folder; the first process writes and reads, all of them call it alike.
+class Checkpointer:
+    """Writes a run's state to a folder and reads it back. All processes call it alike; the first reads and writes."""
 
-    minutes: between two writings; 0 = after every step. A folder that cannot be written ends no training: that is told,
-    what was written before stays, and the next attempt follows as usual.
-    """
+    def __init__(
+        self, folder: Path, minutes: float, stop: StopSignal, tell: Callable[[str], None] = tqdm.write
+    ) -> None:
+        """minutes: between two checkpoints; 0 = after every step.
 
-    def __init__(self, folder: Path, minutes: float, notice: Notice, tell: Callable[[str], None] = tqdm.write) -> None:
+        A folder that cannot be written does not end the training: a warning says so, the last checkpoint stays, and the
+        next attempt follows at the usual time.
+        """
         self.folder = folder
-        self._snapshots, self._minutes, self._notice = Snapshots(folder), minutes, notice
+        self._snapshots, self._minutes, self._stop = Snapshots(folder), minutes, stop
         self._tell = tell if distributed.rank() == 0 else lambda text: None
         self._written_at, self._failing = time.monotonic(), False
 
     def resume(self, state: Resumable) -> None:
-        """Take up the state that was written last, if any."""
-        found = self._snapshots.newest(self._tell) if distributed.rank() == 0 else None
-        if state.restore(found):
-            self._tell(f"train: continued after step {state.step}, as kept in {self.folder}")
+        """Restore the newest checkpoint, if there is one."""
+        snapshot = self._snapshots.newest(self._tell) if distributed.rank() == 0 else None
+        if state.restore(snapshot):
+            self._tell(f"train: resumed after step {state.step}, from {self.folder}")
 
-    def look(self, state: Resumable) -> None:
-        """To be called after every step and every epoch: writes when it is time, and ends the process when told to."""
-        told = distributed.most(self._notice.signal or 0, state.device)
-        if told or time.monotonic() - self._written_at >= 60 * self._minutes:
+    def maybe_save(self, state: Resumable) -> None:
+        """To be called after every step and every epoch: writes a checkpoint when one is due. Raises SystemExit, after
+        writing one, when any process was asked to stop.
+        """
+        stop_signal = distributed.all_max(self._stop.number or 0, state.device)
+        if stop_signal or time.monotonic() - self._written_at >= 60 * self._minutes:
             self._write(state)
-        if told:
-            self._tell(f"train: stopped after step {state.step}; the same command continues")
-            raise SystemExit(128 + told)
+        if stop_signal:
+            self._tell(f"train: stopped after step {state.step}; the same command resumes it")
+            raise SystemExit(128 + stop_signal)
 
     def finish(self, state: Resumable) -> None:
         """To be called when nothing is left to train: the last state replaces all others."""
-        self._write(state, kept=1)
+        self._write(state, keep=1)
 
-    def _write(self, state: Resumable, kept: int = 2) -> None:
+    def _write(self, state: Resumable, keep: int = 2) -> None:
         if distributed.rank() == 0:
             try:
-                self._snapshots.write(state.step, state.values(), state.tensors(), kept)
+                self._snapshots.write(state.step, state.values(), state.tensors(), keep)
                 if self._failing:
-                    self._tell(f"train: {self.folder} can be written again, step {state.step} is kept")
+                    self._tell(f"train: {self.folder} can be written again; saved step {state.step}")
                 self._failing = False
             except WriteError as error:
                 if not self._failing:
                     last = next(iter(self._snapshots.numbers()), None)
-                    kept_one = "nothing is kept yet" if last is None else f"step {last} stays kept"
-                    self._tell(f"warning: {error}. Training goes on and tries again; until then {kept_one}")
+                    kept = "nothing is saved yet" if last is None else f"step {last} stays saved"
+                    self._tell(f"warning: {error}. Training continues and tries again later; {kept}")
                 self._failing = True
         self._written_at = time.monotonic()

@@ -1,7 +1,7 @@
-"""What goes wrong while training, said in plain words: each kind once on the terminal, and all of it in the model card.
+"""Warnings about a training run in plain words: each kind once on the terminal, and all of them in the model card.
 
-Only a loss or gradient that is no number ends the run, with the videos of its batch written down. The rest is told and
-counted: it may be what somebody wants to see.
+Only a NaN or infinite loss or gradient ends the run, and the videos of its batch are written to a file. Everything else
+is reported and counted: it may be intended.
 """
 
 from __future__ import annotations
@@ -24,69 +24,72 @@ from seds.retrieval.metrics import standard_error
 from seds.system.files import write_json
 
 EXPLODED = 10.0  # times the running median of the gradient norm
-RUNNING, SETTLED = 100, 20  # steps that the median is of; and fewer than so many say nothing
-COLLAPSED = 1e-4  # cosines that differ by less are one
-SURE = 3.0  # per cent; a larger standard error of R@1 leaves the choice of an epoch to luck
+MEDIAN_STEPS, LEAST_STEPS = 100, 20  # that the median covers, and that it needs
+COLLAPSED = 1e-4  # cosines that differ by less count as equal
+RELIABLE = 3.0  # percentage points; a larger standard error of R@1 leaves the choice of an epoch to luck
 DUPLICATES = {  # train.losses.duplicates
-    "ignore": "they are not taken for wrong ones",
-    "negative": "they are taken for wrong ones, as published (train.losses.duplicates: ignore would not)",
+    "ignore": "they are not used as negatives",
+    "negative": "they are used as negatives, as published (train.losses.duplicates: ignore avoids that)",
 }
-_NAMED = 5  # videos in a message; the file has all
+_LISTED = 5  # videos in a message; the file lists all
 
 
 class TrainingError(SedsError, RuntimeError):
-    """Training that cannot start or go on; the message says why and what to change."""
+    """Training cannot start or continue; the message says why and what to change."""
 
 
 class Alarms:
-    """Watches one run. `found` is the run's memory of them, by kind, and part of its state."""
+    """Watches one run. warnings: recorded so far, by kind; part of the run's state, so that resuming repeats none."""
 
     def __init__(
-        self, train: Split, dev: Split, losses: Losses, found: dict[str, Any], tell: Callable[[str], None]
+        self, train: Split, dev: Split, losses: Losses, warnings: dict[str, Any], tell: Callable[[str], None]
     ) -> None:
-        self.found, self._train, self._losses, self._tell = found, train, losses, tell
-        # Sentences are the same when the model reads the same of them.
+        self.warnings, self._train, self._losses, self._tell = warnings, train, losses, tell
+        # Sentences are equal when the model reads the same tokens.
         _, self._text_of = np.unique(train.ids, axis=0, return_inverse=True)
         error = standard_error(50.0, len(dev.sentence_ids))
-        if error > SURE and "small_dev" not in found:
-            self._raise(
+        if error > RELIABLE and "small_dev" not in warnings:
+            self._warn(
                 "small_dev",
-                f"dev has {len(dev.sentence_ids)} sentences, so that R@1 has a standard error of up to {error:.1f} "
-                "points: which epoch is kept is partly luck, and epochs closer than that are equally good",
+                f"dev has {len(dev.sentence_ids)} sentences, so R@1 has a standard error of up to {error:.1f} points: "
+                "which epoch is kept is partly luck, and epochs that differ by less are equally good",
             )
 
-    def batch(self, indices: np.ndarray, epoch: int) -> None:
-        """A batch with one text several times. indices: int64 [B], its videos."""
+    def check_batch(self, indices: np.ndarray, epoch: int) -> None:
+        """Warn of a batch that contains a text several times. indices: int64 [B], its videos."""
         texts = self._text_of[self._train.sentence_of[indices]]
         distinct, counts = np.unique(texts, return_counts=True)
         if len(distinct) == len(texts):
             return
         sentence = self._train.texts[int(np.flatnonzero(self._text_of == distinct[counts.argmax()])[0])]
-        self._raise(
+        self._warn(
             "duplicates",
-            f"a batch of epoch {epoch} holds one sentence {counts.max()} times ({sentence!r}), whose videos are right "
-            f"answers to each other; {DUPLICATES[self._losses.duplicates]}",
+            f"a batch of epoch {epoch} contains one sentence {counts.max()} times ({sentence!r}), whose videos are "
+            f"correct matches of each other; {DUPLICATES[self._losses.duplicates]}",
         )
-        own = self.found["duplicates"]
-        own["sentences"] = own.get("sentences", 0) + len(texts) - len(distinct)
+        warning = self.warnings["duplicates"]
+        warning["sentences"] = warning.get("sentences", 0) + len(texts) - len(distinct)
 
-    def gradient(self, norm: float, before: Sequence[float], epoch: int) -> None:
-        """A gradient norm, before clipping, far above those `before` it in the run."""
-        usual = median(before[-RUNNING:]) if len(before) >= SETTLED else math.inf
+    def check_gradient(self, norm: float, before: Sequence[float], epoch: int) -> None:
+        """Warn of a gradient norm, before clipping, far above those of the steps `before`."""
+        usual = median(before[-MEDIAN_STEPS:]) if len(before) >= LEAST_STEPS else math.inf
         if norm > EXPLODED * usual:
-            self._raise(
+            steps = len(before[-MEDIAN_STEPS:])
+            self._warn(
                 "exploding_gradient",
-                f"in epoch {epoch} the gradient norm was {norm:.3g}, the median of the {len(before[-RUNNING:])} steps "
-                f"before it {usual:.3g}; it is clipped, but if it recurs, try a lower learning rate",
+                f"in epoch {epoch} the gradient norm was {norm:.3g}; the median of the {steps} steps before was "
+                f"{usual:.3g}. It is clipped, but if this recurs, try a lower learning rate",
             )
 
-    def similarities(self, matrices: Mapping[str, np.ndarray], scale: float, epoch: int) -> None:
-        """Matrices [videos, sentences] by stream, cosines times `scale`, that tell nothing apart."""
+    def check_similarities(self, matrices: Mapping[str, np.ndarray], scale: float, epoch: int) -> None:
+        """Warn of a stream whose similarities distinguish nothing. matrices: [videos, sentences] by stream, cosines
+        times `scale`.
+        """
         for stream, matrix in matrices.items():
             for axis, alike in enumerate(("videos", "sentences")):
                 if matrix.shape[axis] > 1 and np.ptp(matrix, axis=axis).max() < COLLAPSED * scale:
                     others = "sentences" if alike == "videos" else "videos"
-                    self._raise(
+                    self._warn(
                         f"collapsed_{stream}",
                         f"after epoch {epoch} the stream {stream} has collapsed: all {alike} of dev are equally "
                         f"similar to each of the {others}",
@@ -94,21 +97,26 @@ class Alarms:
                     break
 
     def texts(self) -> list[str]:
-        """Of each kind that occurred what was told, and how often it was so."""
-        return [own["text"] + (f" ({own['times']} times)" if own["times"] > 1 else "") for own in self.found.values()]
+        """The warning of each kind that occurred, with how often it did."""
+        return [
+            warning["text"] + (f" ({warning['times']} times)" if warning["times"] > 1 else "")
+            for warning in self.warnings.values()
+        ]
 
     def counts(self) -> dict[str, int]:
         """How often each kind occurred, for the metrics; of duplicates, batches and sentences."""
         kinds = {"duplicates": "batches_with_duplicates", "exploding_gradient": "exploding_gradients"}
-        counts = {name: self.found.get(kind, {}).get("times", 0) for kind, name in kinds.items()}
-        counts["duplicate_sentences"] = self.found.get("duplicates", {}).get("sentences", 0)
-        counts["collapsed"] = sum(own["times"] for kind, own in self.found.items() if kind.startswith("collapsed"))
+        counts = {name: self.warnings.get(kind, {}).get("times", 0) for kind, name in kinds.items()}
+        counts["duplicate_sentences"] = self.warnings.get("duplicates", {}).get("sentences", 0)
+        counts["collapsed"] = sum(
+            warning["times"] for kind, warning in self.warnings.items() if kind.startswith("collapsed")
+        )
         return counts
 
-    def _raise(self, kind: str, text: str) -> None:
-        own = self.found.setdefault(kind, {"times": 0, "text": text})
-        own["times"] += 1
-        if own["times"] == 1:
+    def _warn(self, kind: str, text: str) -> None:
+        warning = self.warnings.setdefault(kind, {"times": 0, "text": text})
+        warning["times"] += 1
+        if warning["times"] == 1:
             self._tell(f"warning: {text}")
 
 
@@ -121,10 +129,10 @@ def not_finite(
     where: Mapping[str, Any],
     folder: Path | None,
 ) -> TrainingError:
-    """The error of a batch whose loss or gradient norm is no number, after writing all that is known of it.
+    """The error for a batch with a NaN or infinite loss or gradient norm; writes all that is known to a file first.
 
     indices: the batch's videos in split.videos; where: epoch, step and the like; folder: of the file, None = no file.
-    To be called before gradients are clipped, so that those that are no numbers can be named.
+    To be called before gradients are clipped, so that the tensors with NaN or infinity can be named.
     """
     videos = [split.videos[i] for i in indices]
     inputs = {
@@ -138,7 +146,7 @@ def not_finite(
     weights = [name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()]
     record = {
         **where,
-        "loss": {name: repr(value) for name, value in losses.items()},  # JSON has no nan
+        "loss": {name: repr(value) for name, value in losses.items()},  # JSON has no NaN
         "gradient_norm": repr(norm),
         "inputs_not_finite": inputs,
         "weights_not_finite": weights,
@@ -146,16 +154,16 @@ def not_finite(
         "videos": [{"video_id": v.video_id, "sentence_id": v.sentence_id, "text": v.text} for v in videos],
     }
     what = f"the loss became {losses['total']}" if not math.isfinite(losses["total"]) else f"the gradient became {norm}"
-    named = ", ".join(video.video_id for video in videos[:_NAMED]) + (", ..." if len(videos) > _NAMED else "")
-    text = f"{what} in epoch {where['epoch']}, step {where['step']}, with the videos {named}"
+    listed = ", ".join(video.video_id for video in videos[:_LISTED]) + (", ..." if len(videos) > _LISTED else "")
+    text = f"{what} in epoch {where['epoch']}, step {where['step']}, with the videos {listed}"
     if folder is not None and distributed.rank() == 0:
         path = folder / "not_finite.json"
         write_json(path, record)
-        text += f"; all of them, and which parts are no numbers, are in {path}"
+        text += f"; {path} lists all of them and which tensors contain NaN or infinity"
     if inputs:
-        ids = sorted({video_id for own in inputs.values() for video_id in own})
+        bad = sorted({video_id for ids in inputs.values() for video_id in ids})
         return TrainingError(
-            f"{text}. The inputs of {', '.join(ids[:_NAMED])} are no numbers themselves ({', '.join(inputs)}): extract "
-            "them again, or leave them out"
+            f"{text}. The inputs of {', '.join(bad[:_LISTED])} already contain NaN or infinity ({', '.join(inputs)}): "
+            "extract them again, or exclude these videos"
         )
     return TrainingError(f"{text}. Try a lower learning rate: dvc exp run -S lr=1e-4")

@@ -1,4 +1,4 @@
-"""Training: the published recipe (SPEC 9), with the epoch chosen on dev."""
+"""Fits a model: builds it, trains it by the published recipe (SPEC 9), and chooses the epoch on dev."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ from seds.model.initialisation import initialise
 from seds.model.losses import check_streams
 from seds.model.published import load_signbert
 from seds.model.seds import SEDS
-from seds.resume.checkpointer import Keeper
+from seds.resume.checkpointer import Checkpointer
 from seds.retrieval import ranks
 from seds.retrieval.ranks import Metrics
 from seds.training.alarms import TrainingError
-from seds.training.loop import EVAL_TRAIN_SENTENCES, Loop, Recipe, measure
+from seds.training.loop import EVAL_TRAIN_SENTENCES, Loop, Recipe, retrieval_metrics
 from seds.training.run_state import Values
-
-__all__ = ["Fit", "Metrics", "Recipe", "TrainingError", "Values", "build", "fit", "measure"]
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,10 @@ class Fit:
 
 
 def build(train: Split, settings: Train, profile: TrainProfile, seed: int, device: str) -> SEDS:
-    """A model ready to train: initialised from `seed`, CLIP weights in the towers where the profile names some.
+    """A model ready to train: initialised from `seed`, then with the pretrained weights that the profile names.
 
-    Raises ConfigError when a model of one stream is asked for what needs two.
+    Raises ConfigError when the losses need two streams and the model has one; ClipError, ReleaseError, WeightFileError
+    for weights that do not fit or cannot be read.
     """
     model = SEDS(profile.model, settings.numerics)
     check_streams(model.streams, settings.losses)
@@ -77,7 +76,7 @@ def rgb_statistics(split: Split) -> tuple[np.ndarray, np.ndarray]:
     windows = sum(len(video.rgb) for video in split.videos)
     mean = sum(video.rgb.sum(axis=0, dtype=np.float64) for video in split.videos) / windows
     spread = sum(np.square(video.rgb - mean).sum(axis=0) for video in split.videos) / windows
-    # A feature that never changes (a dead unit) stays as it is rather than being blown up.
+    # A feature that never changes (a dead unit) is not scaled.
     deviation = np.where(spread > 0, np.sqrt(spread), 1.0)
     return mean.astype(np.float32), deviation.astype(np.float32)
 
@@ -88,22 +87,22 @@ def fit(
     dev: Split,
     recipe: Recipe,
     log: Callable[[Values], None],
-    keeper: Keeper | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> Fit:
-    """Train for the epochs of the recipe's profile; after each, measure on dev and `log` the values.
+    """Train for the epochs of the recipe's profile; after each, evaluate on dev and `log` the values.
 
     The epoch with the best R@1 of the main stream, averaged over both directions, is kept; of equals the one with the
-    lower mean rank. keeper: keeps the run while it lasts, so that one that was ended at any step, called again alike,
-    has the same outcome; epochs measured before are logged again.
-    Raises TrainingError when a loss or gradient is no longer a number.
+    lower mean rank. checkpointer: saves the run's state, so that a run interrupted at any step gives the same result
+    when called again with the same arguments; epochs evaluated before are logged again. Raises TrainingError when a
+    loss or gradient is NaN or infinite.
 
-    In several processes (seds.model.distributed) all are called alike and share the rows of the same batches. Each
-    measures on dev, as it would only wait for another that did, and all return the same; logging and saving are for
-    one.
+    With several processes (seds.model.distributed) all call this alike and divide the rows of the same batches. Each
+    evaluates on dev, since it would only wait for another that did, and all return the same; only the first logs and
+    saves.
     """
     profile = recipe.profile
-    check_shares(len(train.sentence_ids), profile.batch, distributed.world_size())
-    loop = Loop(model, train, dev, recipe, keeper)
+    check_process_count(len(train.sentence_ids), profile.batch, distributed.world_size())
+    loop = Loop(model, train, dev, recipe, checkpointer)
     state, main = loop.state, model.streams[0]
     for values in state.history:
         log(values)
@@ -115,24 +114,24 @@ def fit(
             loop.run_epoch(bar)
             values = loop.end_epoch()
             if best_epoch(state.history, main) == len(state.history):
-                state.keep_weights()
-            if keeper is not None:
-                keeper.look(state)
+                state.save_best()
+            if checkpointer is not None:
+                checkpointer.maybe_save(state)
             log(values)
             best = state.history[best_epoch(state.history, main) - 1]
             recall, highest = (ranks.mean_recall(epoch["dev"][main]) for epoch in (values, best))
             bar.set_postfix_str(f"loss {values['loss']['total']:.2f}, dev R@1 {recall:.1f}, best {highest:.1f}")
-    if keeper is not None:
-        keeper.finish(state)
+    if checkpointer is not None:
+        checkpointer.finish(state)
     chosen = best_epoch(state.history, main)
     sample = train.subset(EVAL_TRAIN_SENTENCES)
-    train_last_epoch = measure(model, sample)
+    train_last_epoch = retrieval_metrics(model, sample)
     model.load_state_dict(state.best)
     return Fit(
         epoch=chosen,
         state=state.best,
         dev=state.history[chosen - 1]["dev"],
-        train=measure(model, sample),
+        train=retrieval_metrics(model, sample),
         train_last_epoch=train_last_epoch,
         recalls=[ranks.mean_recall(epoch["dev"][main]) for epoch in state.history],
         warnings=loop.alarms.texts(),
@@ -142,20 +141,20 @@ def fit(
 
 
 def best_epoch(history: Sequence[Values], stream: str) -> int:
-    """The epoch, from 1, of the highest R@1 on dev, averaged over both directions; of equals the one of the lowest mean
-    rank, of these the first.
+    """The epoch, from 1, with the highest R@1 on dev, averaged over both directions; ties go to the lowest mean rank,
+    then to the earliest epoch.
     """
     metrics = [values["dev"][stream] for values in history]
-    scores = [(ranks.mean_recall(own), -ranks.mean_rank(own)) for own in metrics]
+    scores = [(ranks.mean_recall(of_epoch), -ranks.mean_rank(of_epoch)) for of_epoch in metrics]
     return scores.index(max(scores)) + 1
 
 
-def check_shares(sentences: int, batch: int, processes: int) -> None:
-    """Raises TrainingError when a batch of an epoch has fewer sentences than there are processes to share them."""
+def check_process_count(sentences: int, batch: int, processes: int) -> None:
+    """Raises TrainingError when a batch of an epoch has fewer sentences than there are processes."""
     last = sentences % batch
-    smallest = last if last >= 2 or sentences < batch else batch  # a last one of one sentence is left out
+    smallest = last if last >= 2 or sentences < batch else batch  # a last batch of one sentence is skipped
     if smallest < processes:
         raise TrainingError(
-            f"{sentences} sentences in batches of {batch} leave a batch of {smallest} to {processes} processes; "
+            f"{sentences} sentences in batches of {batch} leave a batch of {smallest} for {processes} processes; "
             f"change `batch` of the profile (params.yaml), or start at most {smallest} processes"
         )

@@ -1,4 +1,4 @@
-"""The loop of training: batches to optimiser steps, and what an epoch of them measured."""
+"""The training loop: batches to optimiser steps, and what is measured after each epoch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from seds.data.split import Split
 from seds.model import distributed
 from seds.model.seds import SEDS
 from seds.precision import autocast
-from seds.resume.checkpointer import Keeper
+from seds.resume.checkpointer import Checkpointer
 from seds.retrieval import inference, ranks
 from seds.retrieval.ranks import Metrics
 from seds.training import optim
@@ -34,7 +34,9 @@ EVAL_TRAIN_SENTENCES = 1000  # of the training split, ranked among themselves to
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. lr: peak learning rate of pose encoder and fusion, of which the towers have a share."""
+    """How a model is trained. lr: peak learning rate of pose encoder and fusion; that of the towers is profile.lr_clip
+    times it.
+    """
 
     settings: Train
     profile: TrainProfile
@@ -43,17 +45,19 @@ class Recipe:
 
 
 class Loop:
-    """One run: its state, and the ways to take it further. All processes call it alike.
+    """One run: its state, and the operations that advance it. All processes call it alike.
 
-    What chance decides is drawn anew for each epoch from (seed, epoch) and for each step from (seed, step, process),
-    so that a run that is taken up again needs to remember no generator.
+    Random numbers are drawn for each epoch from (seed, epoch) and for each step from (seed, step, process), so resuming
+    needs no generator's state.
     """
 
-    def __init__(self, model: SEDS, train: Split, dev: Split, recipe: Recipe, keeper: Keeper | None) -> None:
-        """Takes up the run where `keeper` has it. Arguments as of seds.training.fitting.fit."""
+    def __init__(
+        self, model: SEDS, train: Split, dev: Split, recipe: Recipe, checkpointer: Checkpointer | None
+    ) -> None:
+        """Resumes from the checkpointer's newest state, if any. Arguments as for seds.training.fitting.fit."""
         settings, profile = recipe.settings, recipe.profile
         self.train, self.dev, self.settings, self.profile, self.seed = train, dev, settings, profile, recipe.seed
-        self.model, self.device, self.keeper = model, model.logit_scale.device, keeper
+        self.model, self.device, self.checkpointer = model, model.logit_scale.device, checkpointer
         self.steps = train.steps(profile.batch)
         self.total_steps = self.steps * profile.epochs
         groups = optim.parameter_groups(
@@ -67,70 +71,76 @@ class Loop:
         if distributed.world_size() > 1:  # batch statistics are the same everywhere, without a broadcast
             self.network = DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
         self.state = RunState(model, self.optimiser, self.schedule)
-        if keeper is not None:
-            keeper.resume(self.state)
+        if checkpointer is not None:
+            checkpointer.resume(self.state)
         tell = tqdm.write if distributed.rank() == 0 else lambda text: None
-        self.alarms = Alarms(train, dev, settings.losses, self.state.found, tell)
+        self.alarms = Alarms(train, dev, settings.losses, self.state.warnings, tell)
 
     @property
     def epoch(self) -> int:
-        """The one that goes on, from 1."""
+        """The current one, from 1."""
         return len(self.state.history) + 1
 
     def run_epoch(self, bar: tqdm) -> None:
-        """The batches of this epoch that are not done yet. Raises TrainingError, and SystemExit when told to stop."""
+        """Train on the batches of this epoch that are not done yet. Raises TrainingError; SystemExit after a signal to
+        stop.
+        """
         self.model.train()
         generator = np.random.default_rng((self.seed, self.epoch))
         done = self.state.step - self.steps * len(self.state.history)
         batches = self.train.training_batches(
-            self.profile.batch, self.settings.swap, generator, done, distributed.share
+            self.profile.batch, self.settings.swap, generator, done, distributed.local_rows
         )
         clock = time.perf_counter()
-        with closing(feed(batches, self.device)) as own:
-            for indices, batch in own:
+        with closing(feed(batches, self.device)) as batches_on_device:
+            for indices, batch in batches_on_device:
                 self.step(indices, batch)
-                self.state.passed(time.perf_counter() - clock, videos=len(indices))
+                self.state.add_time(time.perf_counter() - clock, videos=len(indices))
                 bar.update()
-                if self.keeper is not None:
-                    self.keeper.look(self.state)
+                if self.checkpointer is not None:
+                    self.checkpointer.maybe_save(self.state)
                 clock = time.perf_counter()
 
     def step(self, indices: np.ndarray, batch: Batch) -> None:
-        """One optimiser step. indices: int64 [B], the videos of the batch, of which this process has its share; batch:
-        that share, on the device. Raises TrainingError.
+        """One optimiser step. indices: int64 [B], the videos of the whole batch; batch: this process's rows of it, on
+        the device. Raises TrainingError.
         """
-        self.alarms.batch(indices, self.epoch)
+        self.alarms.check_batch(indices, self.epoch)
         random = np.random.SeedSequence((self.seed, self.state.step, distributed.rank()))
-        torch.manual_seed(int(random.generate_state(1, np.uint64)[0]))  # of dropout: no module takes a generator
+        torch.manual_seed(int(random.generate_state(1, np.uint64)[0]))  # for dropout, which takes no generator
         with autocast(self.device, self.profile.precision):
             parts = self.network(batch, self.settings.losses, self.profile.micro_batch)
         self.optimiser.zero_grad()
         parts["total"].backward()
         norm = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
-        *values, length = torch.stack([*parts.values(), norm]).tolist()  # a GPU is waited for once
+        *values, length = torch.stack([*parts.values(), norm]).tolist()  # waits for the GPU once
         losses = dict(zip(parts, values, strict=True))
         if not math.isfinite(losses["total"] + length):
-            place = {"seed": self.seed, "epoch": self.epoch, "step": self.state.step + 1}
-            where = {**place, "lr": self.schedule.get_last_lr()}
+            where = {
+                "seed": self.seed,
+                "epoch": self.epoch,
+                "step": self.state.step + 1,
+                "lr": self.schedule.get_last_lr(),
+            }
             raise not_finite(self.model, self.train, indices, losses, length, where, self._folder())
         nn.utils.clip_grads_with_norm_(self.model.parameters(), self.settings.clip_norm, norm)
         self.optimiser.step()
         self.schedule.step()
         self.model.clamp_logit_scale()
-        self.alarms.gradient(length, self.state.norms, self.epoch)
-        self.state.add(losses, length)
+        self.alarms.check_gradient(length, self.state.norms, self.epoch)
+        self.state.add_step(losses, length)
 
     def end_epoch(self) -> Values:
-        """Measure on dev, in some epochs on training sentences, and begin the next. Returns what there is to log."""
+        """Evaluate on dev, in some epochs on training sentences too, and begin the next one. Returns what to log."""
         clock = time.perf_counter()
         similarities = inference.score(self.model, self.dev)
         scale = self.model.logit_scale.exp().item()
-        self.alarms.similarities(similarities, scale, self.epoch)
+        self.alarms.check_similarities(similarities, scale, self.epoch)
         norms, lrs = self.state.norms[-self.steps :], self.schedule.get_last_lr()
         so_far = self.state.epoch
         values = {
-            "loss": {part: summed / self.steps for part, summed in so_far.losses.items()},
-            "lr": {"towers": lrs[0], "encoder_and_fusion": lrs[2]},  # their biases learn as they do
+            "loss": {part: total / self.steps for part, total in so_far.losses.items()},
+            "lr": {"towers": lrs[0], "encoder_and_fusion": lrs[2]},  # biases have the rate of their group
             "gradient_norm": {"mean": float(np.mean(norms)), "max": max(norms)},
             "scale": scale,
             "dev": ranks.evaluate(similarities, self.dev.sentence_of)[0],
@@ -138,23 +148,23 @@ class Loop:
         }
         every = self.settings.eval_train_every
         if every is not None and self.epoch % every == 0:
-            values["train"] = measure(self.model, self.train.subset(EVAL_TRAIN_SENTENCES))
+            values["train"] = retrieval_metrics(self.model, self.train.subset(EVAL_TRAIN_SENTENCES))
         self.state.history.append(values)
         self.state.epoch = EpochSoFar()
         self.state.seconds += time.perf_counter() - clock
         return values
 
     def _folder(self) -> Path | None:
-        return None if self.keeper is None else self.keeper.folder
+        return None if self.checkpointer is None else self.checkpointer.folder
 
 
-def measure(model: SEDS, split: Split) -> Metrics:
+def retrieval_metrics(model: SEDS, split: Split) -> Metrics:
     """Retrieval metrics of every stream on a split."""
     return ranks.evaluate(inference.score(model, split), split.sentence_of)[0]
 
 
 def peak_memory(device: torch.device) -> float:
-    """GB: of a GPU what tensors have held at most, else what this process has."""
+    """GB: on a GPU the most that tensors occupied, otherwise the most resident memory of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

@@ -1,8 +1,8 @@
-"""What a training run has become after a step: all that must be kept so that it can go on as if never interrupted.
+"""The state of a training run after a step: everything needed to resume as if it had never been interrupted.
 
-That is the weights, the optimiser's moments, the schedule, the weights of the best epoch, and what was measured. Of
-random numbers nothing is kept: those of an epoch are drawn from (seed, epoch), those of a step from (seed, step,
-process), see seds.training.loop.
+That is the weights, the optimiser's moments, the schedule, the weights of the best epoch, and what was measured. No
+state of a random number generator is saved: the numbers of an epoch are drawn from (seed, epoch), those of a step from
+(seed, step, process), see seds.training.loop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Values = Mapping[str, Any]  # nested metrics by name
 
 @dataclass
 class EpochSoFar:
-    """Of the batches of an epoch that are done: summed losses by part, seconds, videos."""
+    """Totals over the finished batches of an epoch: losses by part, seconds, videos."""
 
     losses: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -35,9 +35,9 @@ class EpochSoFar:
 class RunState:
     """The state of a run, alike in all processes.
 
-    norms: of the gradient of each step, before clipping. history: what each epoch measured, in order. best: the weights
-    of the best of them, on the CPU, {} before the first. found: what the alarms have to remember. seconds: in all,
-    measuring included, whatever interrupted them.
+    norms: of the gradient at each step, before clipping. history: the values of each finished epoch, in order. best:
+    the weights of the best of them, on the CPU, {} before the first. warnings: what seds.training.alarms has recorded,
+    by kind. seconds: of training and evaluation, summed over all interruptions.
     """
 
     model: SEDS
@@ -47,70 +47,70 @@ class RunState:
     norms: list[float] = field(default_factory=list)
     epoch: EpochSoFar = field(default_factory=EpochSoFar)
     history: list[Values] = field(default_factory=list)
-    found: dict[str, Any] = field(default_factory=dict)
+    warnings: dict[str, Any] = field(default_factory=dict)
     best: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def step(self) -> int:
-        """Optimiser steps that are done."""
+        """Optimiser steps done."""
         return len(self.norms)
 
     @property
     def device(self) -> torch.device:
         return self.model.logit_scale.device
 
-    def add(self, losses: Mapping[str, float], norm: float) -> None:
-        """A step was made."""
+    def add_step(self, losses: Mapping[str, float], norm: float) -> None:
+        """Record a step: its losses by part and its gradient norm."""
         for part, value in losses.items():
             self.epoch.losses[part] = self.epoch.losses.get(part, 0.0) + value
         self.norms.append(norm)
 
-    def passed(self, seconds: float, videos: int) -> None:
-        """Time that training has taken for so many videos."""
+    def add_time(self, seconds: float, videos: int) -> None:
+        """Record the time that training on so many videos took."""
         self.epoch.seconds += seconds
         self.epoch.videos += videos
         self.seconds += seconds
 
-    def keep_weights(self) -> None:
-        """The present weights are the best."""
+    def save_best(self) -> None:
+        """Copy the current weights, which are the best so far."""
         self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
 
     def values(self) -> dict[str, Any]:
-        """What of it JSON can say, exactly."""
+        """The part of the state that JSON represents exactly."""
         return {
             "seconds": self.seconds,
             "norms": self.norms,
             "epoch": vars(self.epoch),
             "history": self.history,
-            "found": self.found,
+            "warnings": self.warnings,
             "schedule": self.schedule.state_dict(),
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """The rest, by name: not copies, but what training goes on to change."""
+        """The rest, by name: the tensors themselves, which training goes on to change, not copies."""
         moments = self.optimiser.state_dict()["state"]
         return (
             {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
-            | {f"optimiser/{i}/{name}": tensor for i, own in moments.items() for name, tensor in own.items()}
+            | {f"optimiser/{i}/{name}": tensor for i, named in moments.items() for name, tensor in named.items()}
             | {f"best/{name}": tensor for name, tensor in self.best.items()}
         )
 
     def restore(self, snapshot: Snapshot | None) -> bool:
-        """Become what the first process has read, in all of them; False, and unchanged, where that is None."""
-        values = distributed.first(snapshot.values if snapshot else None)
+        """Take over the snapshot that the first process has read, in every process; False, unchanged, for None."""
+        values = distributed.broadcast(snapshot.values if snapshot else None)
         if values is None:
             return False
         self.seconds, self.norms = values["seconds"], values["norms"]
         self.epoch = EpochSoFar(**values["epoch"])
-        self.history, self.found = values["history"], values["found"]
+        self.history, self.warnings = values["history"], values["warnings"]
         self.schedule.load_state_dict(values["schedule"])
         for group, lr in zip(self.optimiser.param_groups, self.schedule.get_last_lr(), strict=True):
             group["lr"] = lr
         if self.history:
-            self.keep_weights()  # room for those that come
+            self.save_best()  # allocates the tensors that the snapshot's are copied into
         with torch.no_grad():
             for name, tensor in self.tensors().items():
                 if snapshot:
                     tensor.copy_(snapshot.tensors[name])
-                distributed.copy_of_first(tensor, self.device)
+                distributed.broadcast_(tensor, self.device)
         return True

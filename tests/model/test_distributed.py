@@ -22,6 +22,8 @@ from seds.model import distributed, recompute
 from seds.model.initialisation import initialise
 from seds.model.seds import SEDS
 from seds.training import fitting
+from seds.training.loop import Recipe
+from seds.training.run_state import Values
 
 PROCESSES = 2
 FRAMES, WORDS = (16, 40, 9, 25, 33), (5, 12, 3, 9, 32)  # five videos: one process has two, the other three
@@ -93,8 +95,8 @@ def trained(root: Path, micro_batch: int | None, compiled: bool = False) -> dict
         for split in ("train", "dev")
     )
     model = without_dropout(fitting.build(train, settings, profile, 1, "cpu").double())
-    logged: list[fitting.Values] = []
-    fit = fitting.fit(model, train, dev, fitting.Recipe(settings, profile, profile.lr, 1), logged.append)
+    logged: list[Values] = []
+    fit = fitting.fit(model, train, dev, Recipe(settings, profile, profile.lr, 1), logged.append)
     losses = [torch.tensor(values["loss"]["total"], dtype=torch.float64) for values in logged]
     return fit.state | {f"loss {epoch}": loss for epoch, loss in enumerate(losses)}
 
@@ -106,11 +108,11 @@ def worker(rank: int, folder: str, corpus: str) -> None:
     for name, micro_batch in CASES:
         model, batch = build(name), batch_for(name)
         step = DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
-        parts = step(batch.rows(distributed.share(len(FRAMES))), MODELS[name][2], micro_batch)
+        parts = step(batch.rows(distributed.local_rows(len(FRAMES))), MODELS[name][2], micro_batch)
         save_file(outcome(model, parts), f"{folder}/{name}-{micro_batch}-{rank}.safetensors")
 
     whole = torch.arange(10.0).view(5, 2)
-    own = whole[distributed.share(5)].requires_grad_()
+    own = whole[distributed.local_rows(5)].requires_grad_()
     counts = distributed.row_counts(len(own), own.device)
     rows = distributed.gather(own, counts)
     ((rank + 1) * rows * whole).sum().backward()  # the processes' losses differ: their gradients add up

@@ -23,6 +23,7 @@ from seds.extraction import imported
 from seds.release.features import import_release
 from seds.shards import ShardReader
 from seds.training import fitting
+from seds.training.loop import Recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,7 +74,7 @@ def test_from_the_release_to_a_trained_epoch(tmp_path, monkeypatch, corpus):
     train, dev = (load_split("tiny", s, dataset, settings.manifest, sizes, "default") for s in ("train", "dev"))
     model = fitting.build(train, settings.train, profile, 0, "cpu")
     logged: list = []
-    fit = fitting.fit(model, train, dev, fitting.Recipe(settings.train, profile, 1e-3, 0), logged.append)
+    fit = fitting.fit(model, train, dev, Recipe(settings.train, profile, 1e-3, 0), logged.append)
     assert (fit.epoch, len(logged)) == (1, 1)
     assert np.isfinite(logged[0]["loss"]["total"])
 

@@ -48,7 +48,7 @@ def test_killed_at_any_step_it_goes_on_to_the_same_bytes(tmp_path: Path) -> None
     assert continued > KILLS // 2
     assert end(start(project)) == 0
     assert_same(project, expected)
-    assert (project / "log").read_text().count("continued after step") > KILLS // 4
+    assert (project / "log").read_text().count("resumed after step") > KILLS // 4
 
 
 def test_a_truncated_state_is_told_and_the_one_before_it_used(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_truncated_state_is_told_and_the_one_before_it_used(undisturbed: dict[
     assert end(start(project)) == 0
     log = (project / "log").read_text()
     assert f"{newest.relative_to(project)} is not a readable snapshot" in log
-    assert "the one before it is used\ntrain: continued after step" in log
+    assert "the one before it is used\ntrain: resumed after step" in log
     assert_same(project, undisturbed)
 
 
@@ -72,7 +72,7 @@ def test_a_disk_that_is_full_for_a_while_ends_nothing(undisturbed: dict[str, byt
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(1.5 * size), resource.RLIM_INFINITY))
 
     child = start(project, full)
-    while "Training goes on" not in (project / "log").read_text():
+    while "Training continues" not in (project / "log").read_text():
         time.sleep(0.01)
     os.kill(child, signal.SIGKILL)
     assert end(child) == -signal.SIGKILL
@@ -94,9 +94,9 @@ def test_told_to_stop_it_keeps_the_step_it_is_at(
     os.kill(child, notice)
     assert end(child) == 128 + notice
     assert len(kept(project)) == 1
-    assert "; the same command continues" in (project / "log").read_text()
+    assert "; the same command resumes it" in (project / "log").read_text()
     assert end(start(project)) == 0
-    assert "train: continued after step" in (project / "log").read_text()
+    assert "train: resumed after step" in (project / "log").read_text()
     assert_same(project, undisturbed)
 
 

@@ -53,13 +53,13 @@ def test_two_processes_go_on_together(undisturbed: dict[str, bytes], tmp_path: P
     os.kill(second, signal.SIGKILL)
     assert [end(first), end(second)] == [-signal.SIGKILL] * 2
     first, second = start_pair(project, free_port())
-    while "continued after step" not in (project / "log").read_text():
+    while "resumed after step" not in (project / "log").read_text():
         time.sleep(0.002)
     os.kill(second, signal.SIGTERM)
     assert [end(first), end(second)] == [128 + signal.SIGTERM] * 2
     assert [end(child) for child in start_pair(project, free_port())] == [0, 0]
     assert_same(project, undisturbed)
-    assert (project / "log").read_text().count("continued after step") == 2
+    assert (project / "log").read_text().count("resumed after step") == 2
 
 
 def workers(agent: int) -> list[int]:
@@ -112,5 +112,5 @@ def test_torchrun_goes_on_after_all_or_one_of_its_workers_were_killed(
         assert kept(project)
     with torchrun(project) as agent:
         assert agent.wait() == 0
-    assert (project / "log").read_text().count("continued after step") == 3
+    assert (project / "log").read_text().count("resumed after step") == 3
     assert_same(project, undisturbed)

@@ -11,11 +11,12 @@ from helpers.corpus import DATASET, RULES, SIZES, WORDS, write_corpus
 from seds import tables
 from seds.config import Losses, Train, TrainProfile
 from seds.data.split import Split, load_split
-from seds.resume.checkpointer import Keeper, Notice
+from seds.resume.checkpointer import Checkpointer, StopSignal
 from seds.retrieval import inference
 from seds.retrieval.metrics import standard_error
 from seds.training import fitting
 from seds.training.alarms import Alarms, TrainingError
+from seds.training.loop import Recipe
 
 PROFILE = TrainProfile(model=SIZES, lr=1e-3, lr_clip=1.0, epochs=2, batch=4)
 
@@ -33,7 +34,12 @@ def load(root: Path) -> tuple[Split, Split]:
 
 
 def fit(
-    train: Split, dev: Split, losses: Losses | None = None, spoil=None, keeper: Keeper | None = None, **profile: object
+    train: Split,
+    dev: Split,
+    losses: Losses | None = None,
+    spoil=None,
+    checkpointer: Checkpointer | None = None,
+    **profile: object,
 ) -> fitting.Fit:
     """A short training; spoil(model) before it."""
     chosen = PROFILE.model_copy(update=profile)
@@ -41,7 +47,7 @@ def fit(
     model = fitting.build(train, settings, chosen, 1, "cpu")
     if spoil is not None:
         spoil(model)
-    return fitting.fit(model, train, dev, fitting.Recipe(settings, chosen, chosen.lr, 1), lambda values: None, keeper)
+    return fitting.fit(model, train, dev, Recipe(settings, chosen, chosen.lr, 1), lambda values: None, checkpointer)
 
 
 def spoilt(split: Split, video_id: str, value: float) -> Split:
@@ -61,9 +67,11 @@ def test_a_number_that_is_none_stops_and_names_the_video_that_has_it(root: Path,
     sentence = [i for i, s in enumerate(train.sentence_of) if s == train.sentence_of[0]]
     for i in sentence:  # whichever of its videos is drawn
         train = spoilt(train, train.video_ids[i], value)
-    keeper = Keeper(tmp_path / "run", 10, Notice(), print)
-    with pytest.raises(TrainingError, match=r"became nan in epoch 1, step \d.*are no numbers themselves") as raised:
-        fit(train, dev, keeper=keeper)
+    checkpointer = Checkpointer(tmp_path / "run", 10, StopSignal(), print)
+    with pytest.raises(
+        TrainingError, match=r"became nan in epoch 1, step \d.*already contain NaN or infinity"
+    ) as raised:
+        fit(train, dev, checkpointer=checkpointer)
     path = tmp_path / "run" / "not_finite.json"
     assert str(path) in str(raised.value)
     record = json.loads(path.read_text())
@@ -91,7 +99,7 @@ def test_an_infinite_gradient_of_a_finite_loss_stops(root: Path, tmp_path: Path)
         model.pose_tower.ln_post.weight.register_hook(lambda gradient: gradient * torch.inf)
 
     with pytest.raises(TrainingError, match=r"the gradient became (inf|nan) in epoch 1, step 1"):
-        fit(train, dev, spoil=spoil, keeper=Keeper(tmp_path, 10, Notice(), print))
+        fit(train, dev, spoil=spoil, checkpointer=Checkpointer(tmp_path, 10, StopSignal(), print))
     record = json.loads((tmp_path / "not_finite.json").read_text())
     assert record["gradients_not_finite"] == ["pose_tower.ln_post.weight"]
     assert float(record["loss"]["total"]) > 0
@@ -133,7 +141,7 @@ def test_equal_texts_collapse_too(root: Path) -> None:
     train, dev = load(root)
     alarms = Alarms(train, dev, Losses(), {}, print)
     rows = np.arange(8.0)[:, None] + np.zeros((8, 8))  # videos differ, sentences do not
-    alarms.similarities({"pose": rows, "rgb": np.random.default_rng(0).normal(size=(8, 8))}, 1.0, 3)
+    alarms.check_similarities({"pose": rows, "rgb": np.random.default_rng(0).normal(size=(8, 8))}, 1.0, 3)
     assert alarms.texts()[-1].startswith("after epoch 3 the stream pose has collapsed: all sentences of dev")
     assert alarms.counts()["collapsed"] == 1
 
@@ -142,14 +150,14 @@ def test_an_untrained_model_has_not_collapsed(root: Path) -> None:
     train, dev = load(root)
     model = fitting.build(train, Train(losses=Losses(), small=PROFILE, published=PROFILE), PROFILE, 1, "cpu")
     alarms = Alarms(train, dev, Losses(), {}, print)
-    alarms.similarities(inference.score(model, dev), model.logit_scale.exp().item(), 1)
+    alarms.check_similarities(inference.score(model, dev), model.logit_scale.exp().item(), 1)
     assert alarms.counts()["collapsed"] == 0
 
 
 def test_a_small_dev_set_is_told_with_its_standard_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, dev = load(root)
     found = fit(train, dev)
-    message = f"dev has {len(dev.sentence_ids)} sentences, so that R@1 has a standard error of up to 18.9 points"
+    message = f"dev has {len(dev.sentence_ids)} sentences, so R@1 has a standard error of up to 18.9 points"
     assert capsys.readouterr().out.count(message) == 1
     assert any(text.startswith(message) for text in found.warnings)
 
@@ -160,7 +168,7 @@ def test_the_standard_error_is_that_of_many_draws() -> None:
     assert standard_error(50.0, 519) < 3 < standard_error(50.0, 40)  # PHOENIX-2014T's dev set is none to be told of
 
 
-@pytest.mark.parametrize(("setting", "said"), [("ignore", "not taken for wrong ones"), ("negative", "as published")])
+@pytest.mark.parametrize(("setting", "said"), [("ignore", "not used as negatives"), ("negative", "as published")])
 def test_sentences_that_stand_twice_in_a_batch_are_told_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], setting: str, said: str
 ) -> None:
@@ -171,7 +179,7 @@ def test_sentences_that_stand_twice_in_a_batch_are_told_and_counted(
     tables.write(manifest.assign(text=manifest["text"].mask(same, "a cat")), tables.MANIFEST, path)
     train, dev = load(tmp_path)
     found = fit(train, dev, losses=Losses(duplicates=setting), batch=8)
-    assert capsys.readouterr().out.count("a batch of epoch 1 holds one sentence 3 times ('a cat')") == 1
+    assert capsys.readouterr().out.count("a batch of epoch 1 contains one sentence 3 times ('a cat')") == 1
     assert found.counts["batches_with_duplicates"] == 2  # one an epoch
     assert found.counts["duplicate_sentences"] == 4  # two more than one, an epoch
     assert any(said in text and "(2 times)" in text for text in found.warnings)

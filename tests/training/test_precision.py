@@ -16,6 +16,8 @@ from seds.model.initialisation import initialise
 from seds.model.seds import SEDS
 from seds.model.towers import Block
 from seds.training import fitting, optim
+from seds.training.loop import Recipe
+from seds.training.run_state import Values
 
 ONE = SIZES.model_copy(update={"streams": "pose"})
 
@@ -67,8 +69,8 @@ def test_a_corpus_is_learnt_in_half_precision_as_in_single(tmp_path: Path) -> No
         settings = Train(losses=Losses(), small=profile, published=profile, swap=0.0)
         torch.manual_seed(0)
         model = fitting.build(train, settings, profile, 1, "cpu")
-        logged: list[fitting.Values] = []
-        fit = fitting.fit(model, train, dev, fitting.Recipe(settings, profile, profile.lr, 1), logged.append)
+        logged: list[Values] = []
+        fit = fitting.fit(model, train, dev, Recipe(settings, profile, profile.lr, 1), logged.append)
         curves.append([values["loss"]["total"] for values in logged])
         assert {t.dtype for t in fit.state.values() if t.is_floating_point()} == {torch.float32}
     half, single = curves

@@ -14,6 +14,9 @@ from seds.model import checkpoint
 from seds.model.seds import SEDS
 from seds.retrieval.ranks import mean_recall
 from seds.training import fitting
+from seds.training.alarms import TrainingError
+from seds.training.loop import Recipe, retrieval_metrics
+from seds.training.run_state import Values
 
 PROFILE = TrainProfile(model=SIZES, lr=3e-3, lr_clip=1.0, epochs=50, batch=8, standardise_rgb=True)
 SETTINGS = Train(losses=Losses(), small=PROFILE, published=PROFILE, swap=0.0)
@@ -27,27 +30,27 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
     return train, dev
 
 
-def run(splits: tuple[Split, Split], profile: TrainProfile = PROFILE) -> tuple[fitting.Fit, list[fitting.Values]]:
+def run(splits: tuple[Split, Split], profile: TrainProfile = PROFILE) -> tuple[fitting.Fit, list[Values]]:
     train, dev = splits
     torch.manual_seed(0)  # dropout
     model = fitting.build(train, SETTINGS, profile, 1, "cpu")
-    logged: list[fitting.Values] = []
-    return fitting.fit(model, train, dev, fitting.Recipe(SETTINGS, profile, profile.lr, 1), logged.append), logged
+    logged: list[Values] = []
+    return fitting.fit(model, train, dev, Recipe(SETTINGS, profile, profile.lr, 1), logged.append), logged
 
 
 @pytest.fixture(scope="module")
-def outcome(splits: tuple[Split, Split]) -> tuple[fitting.Fit, list[fitting.Values]]:
+def outcome(splits: tuple[Split, Split]) -> tuple[fitting.Fit, list[Values]]:
     return run(splits)
 
 
-def test_it_learns_what_can_be_learnt(outcome: tuple[fitting.Fit, list[fitting.Values]]) -> None:
+def test_it_learns_what_can_be_learnt(outcome: tuple[fitting.Fit, list[Values]]) -> None:
     fit, logged = outcome
     assert len(logged) == PROFILE.epochs
     assert logged[-1]["loss"]["total"] < 0.5 * logged[0]["loss"]["total"]
     assert mean_recall(fit.train_last_epoch["fusion"]) > 60  # six seeds gave 75 to 100; chance is 12.5
 
 
-def test_the_epoch_kept_is_the_best_on_dev(outcome: tuple[fitting.Fit, list[fitting.Values]]) -> None:
+def test_the_epoch_kept_is_the_best_on_dev(outcome: tuple[fitting.Fit, list[Values]]) -> None:
     fit, logged = outcome
     recalls = [mean_recall(values["dev"]["fusion"]) for values in logged]
     assert recalls[fit.epoch - 1] == max(recalls)
@@ -58,20 +61,20 @@ def test_training_sentences_are_ranked_as_often_as_asked(splits: tuple[Split, Sp
     settings = SETTINGS.model_copy(update={"eval_train_every": 2})
     profile = PROFILE.model_copy(update={"epochs": 5})
     model = fitting.build(splits[0], settings, profile, 1, "cpu")
-    logged: list[fitting.Values] = []
-    fitting.fit(model, *splits, fitting.Recipe(settings, profile, profile.lr, 1), logged.append)
+    logged: list[Values] = []
+    fitting.fit(model, *splits, Recipe(settings, profile, profile.lr, 1), logged.append)
     assert ["train" in values for values in logged] == [False, True, False, True, False]
     assert set(logged[1]["train"]) == set(logged[1]["dev"]) == set(model.streams)
 
 
 def test_the_weights_kept_give_the_dev_metrics_again(
-    outcome: tuple[fitting.Fit, list[fitting.Values]], splits: tuple[Split, Split], tmp_path: Path
+    outcome: tuple[fitting.Fit, list[Values]], splits: tuple[Split, Split], tmp_path: Path
 ) -> None:
     fit, _ = outcome
     model = fitting.build(splits[0], SETTINGS, PROFILE, 1, "cpu")
     checkpoint.save(tmp_path / "toy", model, fit.state, {"dataset": "toy"}, "card")
     loaded = checkpoint.load(tmp_path / "toy")
-    assert fitting.measure(loaded, splits[1]) == fit.dev
+    assert retrieval_metrics(loaded, splits[1]) == fit.dev
     assert checkpoint.read_config(tmp_path / "toy")["provenance"] == {"dataset": "toy"}
 
 
@@ -86,7 +89,7 @@ def test_a_model_of_other_parts_learns_too(changes: dict, splits: tuple[Split, S
     recalls = [mean_recall(values["dev"][model.streams[0]]) for values in logged]
     assert recalls[fit.epoch - 1] == max(recalls)
     checkpoint.save(tmp_path / "toy", model, fit.state, {}, "")
-    assert fitting.measure(checkpoint.load(tmp_path / "toy"), splits[1]) == fit.dev
+    assert retrieval_metrics(checkpoint.load(tmp_path / "toy"), splits[1]) == fit.dev
 
 
 def test_compiled_blocks_give_the_same_losses_and_names(splits: tuple[Split, Split], tmp_path: Path) -> None:
@@ -99,15 +102,15 @@ def test_compiled_blocks_give_the_same_losses_and_names(splits: tuple[Split, Spl
     for compiled in (False, True):
         model = fitting.build(train, SETTINGS, profile.model_copy(update={"compile": compiled}), 1, "cpu")
         without_dropout(model)
-        logged: list[fitting.Values] = []
-        fit = fitting.fit(model, train, dev, fitting.Recipe(SETTINGS, profile, profile.lr, 1), logged.append)
+        logged: list[Values] = []
+        fit = fitting.fit(model, train, dev, Recipe(SETTINGS, profile, profile.lr, 1), logged.append)
         found.append((fit, [values["loss"]["total"] for values in logged], list(model.state_dict())))
         assert (counters["stats"]["unique_graphs"] > 0) == compiled
     (plain, losses, names), (quick, same_losses, same_names) = found
     assert same_losses == pytest.approx(losses, rel=1e-5)
     assert same_names == names == list(quick.state)
     checkpoint.save(tmp_path / "toy", model, quick.state, {}, "")
-    assert fitting.measure(checkpoint.load(tmp_path / "toy"), dev) == quick.dev == plain.dev
+    assert retrieval_metrics(checkpoint.load(tmp_path / "toy"), dev) == quick.dev == plain.dev
 
 
 def test_distillation_of_one_stream_is_refused_before_anything_is_built(splits: tuple[Split, Split]) -> None:
@@ -135,8 +138,8 @@ def test_a_loss_that_is_no_number_stops_with_advice(splits: tuple[Split, Split])
     train, dev = splits
     model = fitting.build(train, SETTINGS, PROFILE, 1, "cpu")
     model.rgb_mean.fill_(torch.nan)
-    with pytest.raises(fitting.TrainingError, match=r"became nan in epoch 1, step 1, .* Try a lower learning rate"):
-        fitting.fit(model, train, dev, fitting.Recipe(SETTINGS, PROFILE, PROFILE.lr, 1), lambda values: None)
+    with pytest.raises(TrainingError, match=r"became nan in epoch 1, step 1, .* Try a lower learning rate"):
+        fitting.fit(model, train, dev, Recipe(SETTINGS, PROFILE, PROFILE.lr, 1), lambda values: None)
 
 
 def test_a_model_folder_that_does_not_fit_is_refused(splits: tuple[Split, Split], tmp_path: Path) -> None:
@@ -155,12 +158,10 @@ def test_a_model_folder_that_does_not_fit_is_refused(splits: tuple[Split, Split]
 
 @pytest.mark.parametrize(("sentences", "batch", "processes"), [(64, 32, 8), (31, 32, 8), (33, 32, 32), (40, 32, 8)])
 def test_batches_that_all_processes_can_share(sentences: int, batch: int, processes: int) -> None:
-    fitting.check_shares(sentences, batch, processes)
+    fitting.check_process_count(sentences, batch, processes)
 
 
 @pytest.mark.parametrize(("sentences", "batch", "processes", "left"), [(39, 32, 8, 7), (6, 32, 8, 6), (64, 4, 8, 4)])
 def test_a_batch_smaller_than_the_processes_is_refused(sentences: int, batch: int, processes: int, left: int) -> None:
-    with pytest.raises(
-        fitting.TrainingError, match=f"leave a batch of {left} to 8 processes; .* at most {left} processes"
-    ):
-        fitting.check_shares(sentences, batch, processes)
+    with pytest.raises(TrainingError, match=f"leave a batch of {left} for 8 processes; .* at most {left} processes"):
+        fitting.check_process_count(sentences, batch, processes)

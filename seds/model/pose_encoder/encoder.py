@@ -10,7 +10,7 @@ from seds.model.pose_encoder.graph_network import GraphNetwork
 from seds.model.pose_encoder.graphs import body_graph, hand_graph
 from seds.model.pose_encoder.temporal import Packing, TemporalBlock
 from seds.model.pose_encoder.window_stage import window_means
-from seds.model.recompute import recomputed
+from seds.model.recompute import checkpointed
 
 
 class PoseEncoder(nn.Module):
@@ -63,7 +63,9 @@ class PoseEncoder(nn.Module):
             weight[-1] = (~used).sum()
             features = torch.cat([features, features.new_zeros(self.window, features.shape[1])])
         inputs = (self.window_block, features, flat_starts, self.window, weight)
-        means = recomputed(window_means, *inputs, norms=self.window_block) if self.recompute else window_means(*inputs)
+        means = (
+            checkpointed(window_means, *inputs, norms=self.window_block) if self.recompute else window_means(*inputs)
+        )
         if not padded:
             means = torch.cat([means, means.new_zeros(1, means.shape[1])])
         return means[row]

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seds.model.pose_encoder.batchnorm import BatchNorm
 from seds.model.pose_encoder.graph_convolution import GraphConvolution
 from seds.model.pose_encoder.graphs import Graph
+from seds.model.pose_encoder.norm_relu_dropout import NormReluDropout
 from seds.model.pose_encoder.temporal import Packing, TemporalBlock
-from seds.model.recompute import recomputed
+from seds.model.recompute import checkpointed
 
 POOLED_UNITS = 2
 
@@ -30,14 +30,14 @@ class GraphUnit(nn.Module):
     ) -> None:
         super().__init__()
         self.graph = GraphConvolution(inputs, outputs, adjacency)
-        self.norm1 = BatchNorm(outputs, relu=True, dropout=dropout)
+        self.norm1 = NormReluDropout(outputs, relu=True, dropout=dropout)
         self.linear = nn.Linear(outputs, outputs)
-        self.norm2 = BatchNorm(outputs, dropout=dropout)
+        self.norm2 = NormReluDropout(outputs, dropout=dropout)
         self.residual = residual
         self.shortcut = self.shortcut_norm = None
         if residual and inputs != outputs:
             self.shortcut = nn.Linear(inputs, outputs)
-            self.shortcut_norm = BatchNorm(outputs)
+            self.shortcut_norm = NormReluDropout(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm2(self.linear(self.norm1(self.graph(x).flatten(0, 1))))
@@ -63,7 +63,7 @@ class GraphNetwork(nn.Module):
         first, second, third = channels
         self.parts = graph.parts
         # eps 0.1: the release passes the momentum in its place, and its weights were trained so.
-        self.data_norm = BatchNorm(2 * graph.joints, eps=0.1)
+        self.data_norm = NormReluDropout(2 * graph.joints, eps=0.1)
         self.units = nn.ModuleList(
             [
                 GraphUnit(2, first, graph.adjacency, dropout, residual=False),
@@ -75,7 +75,7 @@ class GraphNetwork(nn.Module):
             [GraphUnit(third if i == 0 else outputs, outputs, graph.pooled, dropout) for i in range(POOLED_UNITS)]
         )
         self.out = nn.Linear(outputs, outputs)
-        self.out_norm = BatchNorm(outputs, relu=True, dropout=out_dropout)
+        self.out_norm = NormReluDropout(outputs, relu=True, dropout=out_dropout)
         self.temporal = nn.ModuleList([TemporalBlock(outputs), TemporalBlock(outputs)])
 
     def frame_features(self, joints: Tensor) -> Tensor:
@@ -97,4 +97,4 @@ class GraphNetwork(nn.Module):
         return x
 
     def _step(self, module: nn.Module, *inputs: Any) -> Tensor:
-        return recomputed(module, *inputs, norms=module) if self.recompute else module(*inputs)
+        return checkpointed(module, *inputs, norms=module) if self.recompute else module(*inputs)

@@ -1,9 +1,9 @@
 """The joint graphs of the pose encoder: which joints exchange features, and with what weight (SPEC 6, "Adjacency").
 
 A graph has four edge sets, as in spatial-temporal graph convolution (Yan et al., AAAI 2018) with one more for symmetry:
-a joint to itself, a joint to its neighbour nearer to the centre, the reverse, and between matching joints of
-neighbouring fingers or of the two arms. A[k, v, w] is the weight with which joint w hears joint v over edge set k;
-every column of their sum is divided by the number of w's neighbours, itself included.
+self (a joint to itself), inward (to its neighbour nearer the centre), outward (the reverse) and symmetric (between
+matching joints of neighbouring fingers or of the two arms). A[k, v, w] is the weight of joint v in joint w over edge
+set k; every column of their sum is divided by the number of w's neighbours, itself included.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 from seds.data.joints import HAND_BONES
 
 Edge = tuple[int, int]
-EDGE_SETS = ("self", "inward", "outward", "symmetric")
 
 
 @dataclass(frozen=True)

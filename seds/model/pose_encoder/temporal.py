@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seds.model.pose_encoder.batchnorm import BatchNorm
+from seds.model.pose_encoder.norm_relu_dropout import NormReluDropout
 
 GAP = 2  # zero frames between packed videos: the reach of the widest convolution
 
@@ -20,7 +20,7 @@ class TemporalBlock(nn.Module):
         self.conv3_1 = nn.Conv1d(channels, channels, 3, padding=1)
         self.conv3_2 = nn.Conv1d(channels, channels, 3, padding=1)
         self.mix = nn.Conv1d(2 * channels, channels, 1)
-        self.norm = BatchNorm(channels, relu=True)
+        self.norm = NormReluDropout(channels, relu=True)
 
     def convolve(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """All but normalisation and the last ReLU. x: [B, C, T], keep: [T] 1 where a frame is real -> [B, C, T]."""
@@ -35,16 +35,6 @@ class TemporalBlock(nn.Module):
         packed = packing.spread(x).T[None]  # [1, C, P]
         y = self.convolve(packed, packing.keep.to(x.dtype))[0].T  # [P, C]
         return self.norm(y[packing.slots])
-
-    def windows(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The mean over each window's frames, the obvious way. x: [V, C, T], weight: [V] of batch statistics -> [V, C].
-
-        seds.model.pose_encoder.window_stage computes the same without repeating the work that overlapping windows
-        share.
-        """
-        y = self.convolve(x).transpose(1, 2)  # [V, T, C]
-        repeated = None if weight is None else weight.repeat_interleave(y.shape[1])
-        return self.norm(y.flatten(0, 1), repeated).view(y.shape).mean(1)
 
 
 class Packing:

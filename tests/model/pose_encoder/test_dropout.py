@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from seds.model.pose_encoder.batchnorm import dropped
+from seds.model.pose_encoder.norm_relu_dropout import dropout_positions
 
 
 def mask(elements: int, p: float) -> torch.Tensor:
     gone = torch.zeros(elements, dtype=torch.bool)
-    gone[dropped(elements, p)] = True
+    gone[dropout_positions(elements, p)] = True
     return gone
 
 
@@ -29,5 +29,5 @@ def test_the_seed_decides():
     results = []
     for _ in range(2):
         torch.manual_seed(3)
-        results.append(dropped(200, 0.3))
+        results.append(dropout_positions(200, 0.3))
     assert torch.equal(*results)

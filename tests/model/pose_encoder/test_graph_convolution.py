@@ -4,20 +4,21 @@ import pytest
 import torch
 
 from seds.model.pose_encoder.graph_convolution import GraphConvolution
-from seds.model.pose_encoder.graphs import EDGE_SETS, body_graph, hand_graph
+from seds.model.pose_encoder.graphs import body_graph, hand_graph
 
 GRAPHS = {
     "hand": hand_graph().adjacency,
     "pooled hand": hand_graph().pooled,
     "body": body_graph().adjacency,
-    "pooled body": body_graph().pooled,  # in two of its edge sets nobody hears anybody
+    "pooled body": body_graph().pooled,  # in two of its edge sets no joint has a neighbour
 }
 
 
 def obvious(layer: GraphConvolution, x: torch.Tensor) -> torch.Tensor:
     """y[w] = sum over k and v of A[k, v, w] (W_k x[v] + b_k)."""
-    weight = layer.weight.view(len(EDGE_SETS), -1, x.shape[2])
-    sent = torch.einsum("koi,vni->kvno", weight, x) + layer.bias.view(len(EDGE_SETS), 1, 1, -1)
+    sets = len(layer.adjacency)
+    weight = layer.weight.view(sets, -1, x.shape[2])
+    sent = torch.einsum("koi,vni->kvno", weight, x) + layer.bias.view(sets, 1, 1, -1)
     return torch.einsum("kvw,kvno->wno", layer.adjacency, sent)
 
 

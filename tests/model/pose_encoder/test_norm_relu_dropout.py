@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from seds.model.pose_encoder.batchnorm import BatchNorm, dropped
+from seds.model.pose_encoder.norm_relu_dropout import NormReluDropout, dropout_positions
 
 
-def _norm(channels: int) -> BatchNorm:
-    norm = BatchNorm(channels).double()
+def _norm(channels: int) -> NormReluDropout:
+    norm = NormReluDropout(channels).double()
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         norm.weight.uniform_(0.5, 1.5, generator=generator)
@@ -35,7 +35,7 @@ def test_weights_equal_repetition():
 
 def test_a_row_of_weight_zero_is_normalised_but_not_counted():
     x = torch.tensor([[1.0], [3.0], [100.0]])
-    norm = BatchNorm(1)
+    norm = NormReluDropout(1)
     y = norm(x, torch.tensor([1.0, 1.0, 0.0]))
     torch.testing.assert_close(y[:2, 0], torch.tensor([-1.0, 1.0]), atol=1e-4, rtol=0)
     torch.testing.assert_close(norm.running_mean, torch.tensor([0.2]))
@@ -63,7 +63,7 @@ def test_gradients_are_those_of_the_written_out_formula(relu, weighted):
     y = norm(x, times if weighted else None)
     torch.manual_seed(5)
     kept = torch.ones(x.numel(), dtype=torch.float64)
-    kept[dropped(x.numel(), 0.4)] = 0
+    kept[dropout_positions(x.numel(), 0.4)] = 0
 
     mean = (times @ x) / times.sum()
     variance = (times @ (x - mean).square()) / times.sum()
