@@ -1,5 +1,6 @@
 # make repro   set up once, then run the whole pipeline on the demo corpus
 # make test    set up once, then lint, type-check and test
+# make check   set up once, then lint, type-check and run the quick half of the tests
 # make setup   only the environment, in .venv: the versions that constraints.txt lists
 # make lock    renew constraints.txt: the newest versions that pyproject.toml allows; run make test after it
 # make clean   remove the environment, caches and build leftovers; keeps data, models, and interrupted runs in work/
@@ -13,7 +14,7 @@ pip_option = $$($(BIN)/python -m pip config list | sed -n "s/.*[.]$(1)='\(.*\)'/
 UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(call pip_option,index-url)}" \
 	UV_INDEX="$${UV_INDEX:-$(call pip_option,extra-index-url)}" UV_INDEX_STRATEGY=unsafe-best-match $(BIN)/uv pip
 
-.PHONY: setup repro test lock clean
+.PHONY: setup repro test check lint lock clean
 
 setup: .venv/.installed
 
@@ -36,11 +37,16 @@ lock: $(BIN)/uv
 repro: setup
 	$(BIN)/dvc repro
 
-test: setup
+test: lint
+	$(BIN)/python -m pytest
+
+check: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
 
 clean:
 	rm -rf .venv build *.egg-info third_party/*/build third_party/*/*.egg-info

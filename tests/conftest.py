@@ -23,3 +23,11 @@ def shared() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip(f"SEDS_SHARED names no folder with real corpora: {folder!r}")
     return Path(folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs the whole pipeline or a browser is slow, too."""
+    for item in items:
+        if item.get_closest_marker("pipeline") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.slow)

@@ -145,3 +145,44 @@ def test_figure_that_dvc_leaves_out_can_be_drawn(clone: Path, figure: str, templ
     (plot,) = json.loads(run(clone, *command, "--json"))["data"][path]
     assert set(plot["revisions"]) == {"HEAD", "workspace"}
     assert facet_field(plot) == field
+
+
+def outputs_of_demo(clone: Path) -> dict[str, int]:
+    """Every output of the demo corpus, with its time of modification."""
+    outputs = json.loads(run(clone, "dvc", "ls", ".", "--recursive", "--dvc-only", "--json"))
+    paths = [Path(entry["path"]) for entry in outputs if "demo" in entry["path"]]
+    assert {path.parts[0] for path in paths} >= {"data", "models", "index", "results"}
+    return {str(path): (clone / path).stat().st_mtime_ns for path in paths if (clone / path).exists()}
+
+
+def test_another_corpus_leaves_the_outputs_of_the_first(clone: Path) -> None:
+    """Naming it took them out of the workspace once, and after `dvc gc -w` out of the cache."""
+    before = outputs_of_demo(clone)
+    folder = clone / "data/raw/two"
+    folder.mkdir()
+    clips = sorted((clone / "data/raw/demo/videos").glob("*.mp4"))[:6]
+    for clip in clips:
+        shutil.copy(clip, folder / clip.name)
+    rows = [f"{clip.name},sentence {i}" for i, clip in enumerate(clips)]
+    (folder / "videos.csv").write_text("\n".join(["path,text", *rows]))
+    params = (clone / "params.yaml").read_text(encoding="utf-8")
+    entry = "datasets:\n  two:\n    corpus: folder\n    profile: small\n"
+    assert "datasets:\n" in params
+    (clone / "params.yaml").write_text(params.replace("datasets:\n", entry, 1), encoding="utf-8")
+
+    run(clone, "dvc", "exp", "run", "prepare@two")
+    assert (clone / "data/videos/two.parquet").exists()
+    assert outputs_of_demo(clone) == before
+
+    project = [(clone / name).read_text(encoding="utf-8") for name in ("params.yaml", "dvc.yaml", "dvc.lock")]
+    for command in (
+        ("dvc", "repro", "evaluate@tow"),
+        ("dvc", "exp", "run", "evaluate@tow"),
+        ("dvc", "exp", "run", "-S", "active=[two]"),  # the way to choose a corpus that this was
+    ):
+        with pytest.raises(AssertionError, match=r"tow|active"):
+            run(clone, *command)
+        assert outputs_of_demo(clone) == before
+        assert project == [
+            (clone / name).read_text(encoding="utf-8") for name in ("params.yaml", "dvc.yaml", "dvc.lock")
+        ]
