@@ -16,7 +16,14 @@ def main(dataset: str) -> None:
     folder = Path("models") / dataset
     model = checkpoint.load(folder).to(params.device())
     header = build.build(
-        dataset, model, model_digest(folder), params.dataset(dataset), params.manifest, params.index, FOLDER / dataset
+        dataset,
+        model,
+        model_digest(folder),
+        params.dataset(dataset),
+        params.manifest,
+        params.index,
+        FOLDER / dataset,
+        workers=params.machine.workers,
     )
     print(
         f"{FOLDER / dataset}: {header.videos:,} videos, {header.sentences:,} sentences, streams "

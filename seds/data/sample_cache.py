@@ -154,10 +154,10 @@ def open_videos(
 
 
 def _jobs(rows: pd.DataFrame, pose: ShardReader, rgb: ShardReader, folder: Path) -> list[_Job]:
-    """One a pose shard."""
+    """One for each split and pose shard: a split's files serve whoever reads it, alone or with others."""
     jobs = []
     columns = ["video_id", "width", "height", "rgb_shard"]
-    for name, at in rows.reset_index(drop=True).groupby("pose_shard", sort=False).indices.items():
+    for (_, name), at in rows.reset_index(drop=True).groupby(["split", "pose_shard"], sort=False).indices.items():
         part = rows.iloc[at][columns]
         shards = [(rgb.folder / shard, _state(rgb, shard)) for shard in sorted(set(part["rgb_shard"]))]
         made_of = [name, vars(_state(pose, name)), [(path.name, vars(state)) for path, state in shards]]

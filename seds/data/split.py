@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from seds import tables, text
 from seds.config import Dataset, ModelSizes, Windows
-from seds.data import samples
 from seds.data.batches import Batch, Numerics, collate, count_words
 from seds.data.mapped import MappedReader
-from seds.data.sample_cache import open_videos
+from seds.data.sample_cache import Videos, open_videos
 from seds.data.samples import Video
 from seds.errors import SedsError
-from seds.shards import ShardReader
 
 
 class DataError(SedsError, ValueError):
@@ -115,24 +113,53 @@ def load_split(
     root: Path = Path("data"),
     workers: int | None = None,
 ) -> Split:
-    """Read a split of a corpus: `root`/manifest, /pose and /rgb; what is prepared of it stays in `work` beside `root`.
+    """Read a split of a corpus, as usable_rows and load_videos do. Raises what they do."""
+    rows = usable_rows(name, [split], root)
+    return Split(load_videos(name, rows, dataset, rules, sizes, root, workers), sizes, numerics)
 
-    workers: threads that prepare; None = one a core. Raises DataError when no video of it is usable, or the model is
-    made for other windows or for RGB features of another width; ShardError, StorageError.
+
+def usable_rows(name: str, splits: Sequence[str], root: Path = Path("data")) -> pd.DataFrame:
+    """The rows of a corpus's manifest, `root`/manifest, that can be used, split by split.
+
+    Raises DataError when there is none, TableError.
     """
-    check_windows(name, rules, sizes)
     manifest = tables.read(root / "manifest" / f"{name}.parquet", tables.MANIFEST, f"dvc repro manifest@{name}")
-    rows = manifest[manifest["split"] == split]
+    rows = pd.concat([manifest[manifest["split"] == split] for split in splits])
     usable = rows[rows["usable"]]
     if usable.empty:
         why = rows["reason"].value_counts().to_dict() if len(rows) else "the manifest lists none"
-        raise DataError(f"{name}: no usable video in split {split!r} ({why}); see data/manifest/{name}.parquet")
+        raise DataError(
+            f"{name}: no usable video in split {', '.join(map(repr, splits))} ({why}); "
+            f"see {root}/manifest/{name}.parquet"
+        )
+    return usable
+
+
+def load_videos(
+    name: str,
+    rows: pd.DataFrame,
+    dataset: Dataset,
+    rules: Windows,
+    sizes: ModelSizes,
+    root: Path = Path("data"),
+    workers: int | None = None,
+) -> Videos:
+    """The videos of usable rows of a corpus, in their order, from `root`/pose and /rgb.
+
+    What is prepared of them stays in `work` beside `root`. workers: threads that prepare; None = one a core. Raises
+    DataError when the model is made for other windows or for RGB features of another width; ShardError, StorageError.
+    """
+    check_windows(name, rules, sizes)
     pose, rgb = MappedReader(root / "pose" / name, "pose"), MappedReader(root / "rgb" / name, "rgb")
-    scratch = root.parent / "work" / "prepared"
-    videos = open_videos(usable, pose, rgb, rules, dataset.wrist_margin, scratch, workers)
-    for i in np.flatnonzero(videos.widths != sizes.rgb_features)[:1]:
-        check_features(name, videos[i], sizes)
-    return Split(videos, sizes, numerics)
+    videos = open_videos(rows, pose, rgb, rules, dataset.wrist_margin, root.parent / "work" / "prepared", workers)
+    others = np.flatnonzero(videos.widths != sizes.rgb_features)
+    if sizes.streams != "pose" and len(others):
+        row = int(others[0])
+        raise DataError(
+            f"{name}: {rows['video_id'].iloc[row]!r} has {videos.widths[row]} RGB features a window, the model reads "
+            f"{sizes.rgb_features}; set model.rgb_features of the profile that {name} trains with (params.yaml)"
+        )
+    return videos
 
 
 def check_windows(name: str, rules: Windows, sizes: ModelSizes) -> None:
@@ -144,24 +171,6 @@ def check_windows(name: str, rules: Windows, sizes: ModelSizes) -> None:
                 f"manifest.{knob} is {ours}, but the model of {name} is made for {theirs}; set {knob} alike in "
                 "params.yaml under manifest: and under model: of the profile in train:"
             )
-
-
-def check_features(name: str, video: Video, sizes: ModelSizes) -> None:
-    """Raises DataError when the model reads RGB features, but of another width than the video's."""
-    if sizes.streams != "pose" and video.features.shape[1] != sizes.rgb_features:
-        raise DataError(
-            f"{name}: {video.video_id!r} has {video.features.shape[1]} RGB features a window, the model reads "
-            f"{sizes.rgb_features}; set model.rgb_features of the profile that {name} trains with (params.yaml)"
-        )
-
-
-def load_video(row: Any, pose: ShardReader, rgb: ShardReader, dataset: Dataset, rules: Windows) -> Video:
-    """One manifest row, computed here and now. Raises ShardError when a shard lacks the video."""
-    (keypoints,) = pose.read(row.video_id, ("keypoints",))
-    features, rgb_starts = rgb.read(row.video_id, ("features", "starts"))
-    window = int(rgb.metadata["window"])
-    prepared = samples.prepare(keypoints, row.width, row.height, rgb_starts, window, rules, dataset.wrist_margin)
-    return Video(**vars(prepared), features=features, video_id=row.video_id, sentence_id=row.sentence_id, text=row.text)
 
 
 def sentence_columns(sentence_ids: Sequence[str]) -> tuple[list[str], np.ndarray]:

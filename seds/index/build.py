@@ -1,7 +1,8 @@
-"""Making the index of a corpus: each usable video is read, encoded and written before the next ones are read."""
+"""Making the index of a corpus: each batch of usable videos is encoded and written before the next is encoded."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,17 @@ from tqdm import tqdm
 from seds import tables
 from seds.config import Dataset, Windows
 from seds.config import Index as Settings
-from seds.data.split import DataError, check_features, check_windows, load_video
-from seds.index.encoding import Encoded, encode_texts, encode_videos, window_times
+from seds.data.samples import Video
+from seds.data.split import load_videos, usable_rows
+from seds.index.encoding import Encoded, encoded_texts, encoded_videos, window_times
 from seds.index.row_writer import RowWriter
 from seds.index.store import HEADER, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, build_digest
 from seds.model.seds import SEDS
+from seds.model.similarity import DUAL_MIX
 from seds.shards import ShardReader, extraction
 from seds.system.files import atomic_folder, write_text
 from seds.tensorfile import metadata
 from seds.timing import FRAME_TIMES, duration_s, frame_edges
-
-VIDEO_BATCH = 32
-TEXT_BATCH = 256
-DUAL_MIX = 0.5  # of scores, as `evaluate` mixes them
 
 
 def build(
@@ -36,19 +35,16 @@ def build(
     settings: Settings,
     output: Path,
     data: Path = Path("data"),
+    workers: int | None = None,
 ) -> Header:
     """Write the index of a corpus's usable videos to the folder `output`, whole or not at all.
 
-    model_sha256: of its folder (index.model_digest). Memory does not grow with the corpus. Equal inputs make equal
-    bytes. Raises DataError when no video of the splits is usable or the model is made for other data.
+    model_sha256: of its folder (index.model_digest). workers: threads that prepare videos; None = one a core. Memory
+    does not grow with the corpus, but for a table of its videos. Equal inputs make equal bytes. Raises DataError when
+    no video of the splits is usable or the model is made for other data; StorageError.
     """
-    check_windows(name, rules, model.sizes)
-    manifest = tables.read(data / "manifest" / f"{name}.parquet", tables.MANIFEST, f"dvc repro manifest@{name}")
-    rows = pd.concat([manifest[(manifest["split"] == split) & manifest["usable"]] for split in settings.splits])
-    if rows.empty:
-        raise DataError(
-            f"{name}: no usable video in split {', '.join(settings.splits)}; see {data}/manifest/{name}.parquet"
-        )
+    rows = usable_rows(name, settings.splits, data)
+    videos = load_videos(name, rows, dataset, rules, model.sizes, data, workers)
     pose, rgb = ShardReader(data / "pose" / name, "pose"), ShardReader(data / "rgb" / name, "rgb")
     sentences = _sentences(rows)
     made_of = {
@@ -68,7 +64,7 @@ def build(
     build = build_digest(made_of, rows["video_id"].tolist(), sentences["sentence_id"].tolist())
 
     with atomic_folder(output) as folder:
-        video_rows = _write_videos(model, rows, pose, rgb, dataset, rules, folder, build)
+        video_rows = _write_videos(model, rows, videos, pose, rules.window, folder, build)
         sentence_rows = _write_sentences(model, sentences, folder, build)
         counts = {
             "videos": len(rows),
@@ -89,30 +85,24 @@ def _sentences(rows: pd.DataFrame) -> pd.DataFrame:
 def _write_videos(
     model: SEDS,
     rows: pd.DataFrame,
+    videos: Sequence[Video],
     pose: ShardReader,
-    rgb: ShardReader,
-    dataset: Dataset,
-    rules: Windows,
+    window: int,
     folder: Path,
     build: str,
 ) -> int:
     """videos.safetensors and videos.parquet; returns the number of tokens."""
     windows = []
-    with _writer(folder, VIDEOS, build) as file, tqdm(total=len(rows), desc="index", unit="video", disable=None) as bar:
+    with _writer(folder, VIDEOS, build) as file:
         offsets = _Offsets(file)
-        for at in range(0, len(rows), VIDEO_BATCH):
-            part = list(rows.iloc[at : at + VIDEO_BATCH].itertuples())
-            videos = [load_video(row, pose, rgb, dataset, rules) for row in part]
-            for video in videos:
-                check_features(pose.folder.name, video, model.sizes)
-            for row, video, encoded in zip(part, videos, encode_videos(model, videos), strict=True):
-                edges = frame_edges(pose.find(row.video_id, FRAME_TIMES), int(video.raw_frames[-1]) + 1, row.fps)
-                for stream, tokens in encoded.tokens.items():
-                    _append(file, f"/{stream}", tokens, encoded.valid)
-                file.append("times", _times(window_times(video, rules.window, edges), duration_s(row), encoded))
-                offsets.append(encoded)
-                windows.append(len(video.starts))
-            bar.update(len(part))
+        tokens_of_videos = tqdm(encoded_videos(model, videos), "index", len(rows), unit="video", disable=None)
+        for row, video, encoded in zip(rows.itertuples(), videos, tokens_of_videos, strict=True):
+            edges = frame_edges(pose.find(row.video_id, FRAME_TIMES), int(video.raw_frames[-1]) + 1, row.fps)
+            for stream, tokens in encoded.tokens.items():
+                _append(file, f"/{stream}", tokens, encoded.valid)
+            file.append("times", _times(window_times(video, window, edges), duration_s(row), encoded))
+            offsets.append(encoded)
+            windows.append(len(video.starts))
     table = rows.assign(duration_s=[duration_s(row) for row in rows.itertuples()], windows=windows)
     tables.write(table[list(tables.INDEX_VIDEOS.columns)], tables.INDEX_VIDEOS, folder / f"{VIDEOS}.parquet")
     return offsets.end
@@ -122,10 +112,9 @@ def _write_sentences(model: SEDS, sentences: pd.DataFrame, folder: Path, build: 
     with _writer(folder, SENTENCES, build) as file:
         offsets = _Offsets(file)
         texts = sentences["text"].tolist()
-        for at in range(0, len(texts), TEXT_BATCH):
-            for encoded in encode_texts(model, texts[at : at + TEXT_BATCH]):
-                _append(file, "", encoded.tokens[TEXT], encoded.valid)
-                offsets.append(encoded)
+        for encoded in encoded_texts(model, texts):
+            _append(file, "", encoded.tokens[TEXT], encoded.valid)
+            offsets.append(encoded)
     tables.write(sentences, tables.INDEX_SENTENCES, folder / f"{SENTENCES}.parquet")
     return offsets.end
 

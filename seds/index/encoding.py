@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from seds import text
-from seds.data.batches import collate
+from seds.data.batches import Batch, collate
 from seds.data.samples import Video
+from seds.index.store import TEXT
+from seds.model import encoding
 from seds.model.seds import SEDS
 
 
@@ -28,34 +30,16 @@ class Encoded:
     valid: int
 
 
-@torch.inference_mode()
-def encode_videos(model: SEDS, videos: Sequence[Video]) -> list[Encoded]:
-    """Each with the model's streams. One batch, unless padding takes part: then each video is a batch of its own."""
-    if not model.masked and len(videos) > 1:
-        return [encoded for video in videos for encoded in encode_videos(model, [video])]
-    ids = np.zeros((len(videos), 1), np.int64)  # a batch has texts; the towers of videos do not read them
-    least = 1 if model.masked else model.sizes.max_windows
-    found = model.encode_video(collate(videos, ids, ids, least).to(model.logit_scale.device))
-    counts = found.valid.sum(1).tolist()
-    tokens = {stream: F.normalize(values, dim=-1).cpu() for stream, values in found.streams.items()}
-    kept = counts if model.masked else [found.valid.shape[1]] * len(videos)
-    return [
-        Encoded({stream: values[i, : kept[i]] for stream, values in tokens.items()}, counts[i])
-        for i in range(len(videos))
-    ]
+def encoded_videos(model: SEDS, videos: Iterable[Video]) -> Iterator[Encoded]:
+    """Each video with the model's streams, in their order. model: in evaluation mode."""
+    for tokens in encoding.encode_videos(model, _batches(model, videos)):
+        yield from _normalised(model, tokens.streams, tokens.valid)
 
 
-@torch.inference_mode()
-def encode_texts(model: SEDS, texts: Sequence[str]) -> list[Encoded]:
-    """Each with the one stream "text"."""
-    ids = torch.from_numpy(text.tokenise(texts, model.sizes.max_words))
-    found = model.encode_text(ids.to(model.logit_scale.device))
-    counts = found.valid.sum(1).tolist()
-    tokens = F.normalize(found.tokens, dim=-1).cpu()
-    return [
-        Encoded({"text": row[:count] if model.masked else row}, count)
-        for row, count in zip(tokens, counts, strict=True)
-    ]
+def encoded_texts(model: SEDS, texts: Sequence[str]) -> Iterator[Encoded]:
+    """Each sentence with the one stream "text". model: in evaluation mode."""
+    for tokens in encoding.encode_texts(model, text.tokenise(texts, model.sizes.max_words)):
+        yield from _normalised(model, {TEXT: tokens.tokens}, tokens.valid)
 
 
 def window_times(video: Video, window: int, edges: np.ndarray) -> np.ndarray:
@@ -65,3 +49,19 @@ def window_times(video: Video, window: int, edges: np.ndarray) -> np.ndarray:
     """
     last = np.minimum(video.starts + window - 1, len(video.raw_frames) - 1)
     return np.stack([edges[video.raw_frames[video.starts]], edges[video.raw_frames[last] + 1]], axis=1)
+
+
+def _batches(model: SEDS, videos: Iterable[Video]) -> Iterator[Batch]:
+    """As Split.video_batches makes them, without texts, which the towers of videos do not read."""
+    left, least = iter(videos), 1 if model.masked else model.sizes.max_windows
+    while some := list(islice(left, encoding.videos_a_batch(model))):
+        ids = np.zeros((len(some), 1), np.int64)
+        yield collate(some, ids, ids, least)
+
+
+def _normalised(model: SEDS, streams: dict[str, Tensor], valid: Tensor) -> Iterator[Encoded]:
+    """The items of a batch. streams: [B,R,D] each; valid: bool [B,R]."""
+    units = {stream: F.normalize(values, dim=-1) for stream, values in streams.items()}
+    for row, count in enumerate(valid.sum(1).tolist()):
+        kept = count if model.masked else valid.shape[1]
+        yield Encoded({stream: values[row, :kept] for stream, values in units.items()}, count)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 TEMPERATURE = 0.07  # of the inner softmaxes
+DUAL_MIX = 0.5  # of a score, the share that is video to text
 
 
 @dataclass(frozen=True)

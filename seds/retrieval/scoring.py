@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seds.model.similarity import TEMPERATURE, Tokens
+from seds.model.similarity import DUAL_MIX, TEMPERATURE, Tokens
 
 # A block is the products of a group of videos with one of texts: 8 x 65 x 32 x 32 floats are 2 MB. A few such arrays
 # stay in a core's cache; on CUDA larger ones hide the start of each kernel.
@@ -100,7 +100,7 @@ class Sentences:
         self._groups = list(groups(tokens, CUDA_TEXTS if cuda else TEXTS, masked, device))
 
     @torch.no_grad()
-    def scores(self, video: Tokens, dual_mix: float = 0.5) -> Tensor:
+    def scores(self, video: Tokens, dual_mix: float = DUAL_MIX) -> Tensor:
         """dual_mix x I2T + the rest x T2I, unscaled, [V, S] on the device. video: [V, T, D], not yet normalised."""
         result = video.values.new_empty((len(video.valid), self.count), device=self.device)
         pairs = product(groups(video, self._videos, self.masked, self.device), self._groups)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from seds.config import ConfigError, Params, load_params
-from seds.index.encoding import Encoded, encode_texts, encode_videos, window_times
+from seds.index.encoding import Encoded, encoded_texts, encoded_videos, window_times
 from seds.index.store import TEXT, Header, Index, SearchError, model_digest, open_index
 from seds.messages import printable
 from seds.model import checkpoint
@@ -202,7 +202,7 @@ class Gallery:
             return self._extractors
 
     def _encode(self, clip: ClipSample) -> EncodedClip:
-        (encoded,) = encode_videos(self.model, [clip.video])
+        (encoded,) = encoded_videos(self.model, [clip.video])
         times = window_times(clip.video, self.header.windows.window, clip.edges)
         return EncodedClip(clip.video.video_id, encoded, times, float(clip.edges[-1]))
 
@@ -216,7 +216,7 @@ class Gallery:
         read = text[:QUERY_LENGTH].encode("utf-8", "replace").decode()  # a lone surrogate is no character
         if not read.strip():
             raise SearchError("the query is empty; type a sentence")
-        (encoded,) = encode_texts(self.model, [read])
+        (encoded,) = encoded_texts(self.model, [read])
         return self._query(encoded, TEXT)
 
     def _query(self, encoded: Encoded, stream: str) -> Query:

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.corpus import DATASET, RULES, write_corpus
+from helpers.corpus import DATASET, RULES, computed_video, write_corpus
 
 from seds import shards, tables
 from seds.config import Windows
 from seds.data import mapped, sample_cache, samples
 from seds.data.samples import Video
+
+FILES = 6
 
 
 def rows_of(root: Path) -> pd.DataFrame:
@@ -30,13 +32,11 @@ def opened(root: Path, rules: Windows = RULES, rows: pd.DataFrame | None = None)
 
 def assert_as_computed(videos: sample_cache.Videos, root: Path, rules: Windows = RULES) -> None:
     """Bit for bit what each row gives by itself."""
-    from seds.data.split import load_video  # and with it torch, which the processes of a test below need not load
-
     pose, rgb = (shards.ShardReader(root / kind / "toy", kind) for kind in ("pose", "rgb"))
     rows = list(rows_of(root).itertuples())
     assert len(videos) == len(rows)
     for video, row in zip(videos, rows, strict=True):
-        for field, expected in vars(load_video(row, pose, rgb, DATASET, rules)).items():
+        for field, expected in vars(computed_video(row, pose, rgb, DATASET, rules)).items():
             found = getattr(video, field)
             if isinstance(expected, np.ndarray):
                 assert found.dtype == expected.dtype, field
@@ -51,7 +51,7 @@ def files(root: Path) -> dict[Path, int]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Three splits of two shards each."""
+    """Three splits in two shards: FILES files to prepare."""
     write_corpus(tmp_path, {"train": 2, "dev": 1, "test": 1})
     resharded(tmp_path, lambda i: f"{i % 2}.safetensors")
     return tmp_path
@@ -79,7 +79,7 @@ def resharded(root: Path, shard_of) -> None:
 def test_prepared_videos_are_those_computed_one_by_one(root: Path) -> None:
     assert_as_computed(opened(root), root)
     made = files(root)
-    assert len(made) == 2
+    assert len(made) == FILES
     videos = opened(root)
     assert_as_computed(videos, root)
     assert files(root) == made
@@ -87,15 +87,23 @@ def test_prepared_videos_are_those_computed_one_by_one(root: Path) -> None:
     assert not videos[0].left.flags.writeable
 
 
+def test_file_of_a_split_serves_whoever_reads_it(root: Path) -> None:
+    opened(root)
+    made = files(root)
+    for _, rows in rows_of(root).groupby("split"):
+        assert len(opened(root, rows=rows)) == len(rows)
+    assert files(root) == made
+
+
 def test_other_rules_other_rows_and_other_shards_are_prepared_anew(root: Path) -> None:
     opened(root)
     rules = Windows(visible_joints=21, window=8)
     assert_as_computed(opened(root, rules), root, rules)
-    assert len(files(root)) == 4
+    assert len(files(root)) == 2 * FILES
 
     few = opened(root, rows=rows_of(root).iloc[[7, 2]])
     assert [video.video_id for video in few] == rows_of(root)["video_id"].iloc[[7, 2]].tolist()
-    assert len(files(root)) == 6
+    assert len(files(root)) == 2 * FILES + 2
 
     path = root / "pose" / "toy" / "1.safetensors"
     moved = {}
@@ -104,27 +112,27 @@ def test_other_rules_other_rows_and_other_shards_are_prepared_anew(root: Path) -
         moved[video_id] = {"keypoints": reader.read(video_id, ("keypoints",))[0] + np.float32([3, 5, 0])}
     shards.write_shard(path, "pose", moved, {})  # of the same size
     assert_as_computed(opened(root), root)
-    assert len(files(root)) == 7  # the other shard's is used again
+    assert len(files(root)) == 2 * FILES + 2 + FILES // 2  # the other shard's are used again
 
 
 def test_other_code_prepares_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened(root)
     monkeypatch.setattr(sample_cache, "code_version", lambda build: "edited")
     assert_as_computed(opened(root), root)
-    assert len(files(root)) == 4
+    assert len(files(root)) == 2 * FILES
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "header"])
 def test_a_damaged_file_is_made_again(root: Path, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     opened(root)
-    path, other = sorted(files(root))
+    path, other, *rest = sorted(files(root))
     content = path.read_bytes()
     bad = {"truncated": content[:-8], "empty": b"", "foreign": other.read_bytes(), "header": content[:8] + b"?"}
     path.write_bytes(bad[damage])
     assert_as_computed(opened(root), root)
     assert path.read_bytes() == content
     assert "prepared again" in capsys.readouterr().out
-    assert sorted(files(root)) == [path, other]
+    assert sorted(files(root)) == [path, other, *rest]
 
 
 def test_a_shard_that_changes_under_a_run_is_not_read_as_another(root: Path) -> None:
@@ -154,7 +162,7 @@ def test_two_processes_may_want_it_at_once(root: Path) -> None:
         (root / "go").touch()
         assert results[0].result() == results[1].result() == rows_of(root)["video_id"].tolist()
     assert_as_computed(opened(root), root)
-    assert len(files(root)) == 2
+    assert len(files(root)) == FILES
     assert not list((root / "scratch").rglob("*.safetensors.*"))
 
 

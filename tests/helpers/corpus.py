@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from seds import shards, tables
 from seds.config import Dataset, ModelSizes, Windows
+from seds.data import samples
 from seds.data.joints import UPPER_BODY
+from seds.data.samples import Video
 from seds.manifest import keypoint_accuracy
 from seds.skeleton import JOINTS, LEFT_HAND, RIGHT_HAND
 
@@ -90,3 +93,14 @@ def write_keypoint_quality(root: Path, name: str = "toy") -> None:
     path = root / "metrics" / name / "pose.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(quality), encoding="utf-8")
+
+
+def computed_video(
+    row: Any, pose: shards.ShardReader, rgb: shards.ShardReader, dataset: Dataset, rules: Windows
+) -> Video:
+    """What a row (of itertuples) of the manifest gives, computed from its shards by itself."""
+    (keypoints,) = pose.read(row.video_id, ("keypoints",))
+    features, rgb_starts = rgb.read(row.video_id, ("features", "starts"))
+    window = int(rgb.metadata["window"])
+    prepared = samples.prepare(keypoints, row.width, row.height, rgb_starts, window, rules, dataset.wrist_margin)
+    return Video(**vars(prepared), features=features, video_id=row.video_id, sentence_id=row.sentence_id, text=row.text)

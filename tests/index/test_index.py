@@ -91,7 +91,7 @@ def test_the_same_inputs_make_the_same_bytes(folder: Path) -> None:
 
 def test_one_reader_takes_a_video_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_file(folder / "videos.safetensors")
-    monkeypatch.setattr("seds.index.build.VIDEO_BATCH", 1)
+    monkeypatch.setattr("seds.model.encoding.VIDEO_BATCH", 1)
     write_index(folder.parents[1])
     after = load_file(folder / "videos.safetensors")
     for name, tensor in before.items():
@@ -161,7 +161,7 @@ def test_a_model_for_other_data_makes_no_index(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(DataError, match=r"manifest.max_windows is 8"):
         build("toy", model, "", params.dataset("toy"), rules, params.index, tmp_path / "index/toy")
     nothing = params.index.model_copy(update={"splits": ("test",)})
-    with pytest.raises(DataError, match="no usable video in split test"):
+    with pytest.raises(DataError, match="no usable video in split 'test'"):
         build("toy", model, "", params.dataset("toy"), params.manifest, nothing, tmp_path / "index/toy")
 
 

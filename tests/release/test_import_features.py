@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.corpus import computed_video
 from helpers.made_release import MadeRelease, complete, pickled
 from ruamel.yaml import YAML
 from test_pipeline import run
@@ -18,7 +19,7 @@ from seds import tables
 from seds.cli import app
 from seds.config import load_params
 from seds.corpora.captions import RELEASES, read_captions
-from seds.data.split import DataError, load_split, load_video
+from seds.data.split import DataError, load_split
 from seds.extraction import imported
 from seds.release.features import import_release
 from seds.shards import ShardReader
@@ -64,7 +65,7 @@ def test_from_the_release_to_a_trained_epoch(tmp_path, monkeypatch, corpus):
     assert table["usable"].all(), table[["video_id", "reason", "detail"]]
     readers = [ShardReader(f"data/{kind}/tiny", kind) for kind in ("pose", "rgb")]
     for row in table.itertuples():
-        video = load_video(row, *readers, dataset, settings.manifest)
+        video = computed_video(row, *readers, dataset, settings.manifest)
         np.testing.assert_array_equal(video.rgb, made.rows[row.video_id].astype(np.float16))
 
     with pytest.raises(DataError, match=r"tiny: .* has 1024 RGB features a window, the model reads 256; set"):

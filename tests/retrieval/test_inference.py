@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 from helpers.corpus import DATASET, RULES, SIZES, write_corpus
+from helpers.encoded import encode, similarities
 from torch.nn import functional as F
 
 from seds.data.split import Split, load_split
+from seds.model import encoding
 from seds.model.initialisation import initialise
 from seds.model.seds import SEDS
 from seds.model.similarity import Tokens, text_to_video, video_to_text
@@ -31,15 +33,16 @@ def model_and_split(root: Path, numerics: str, streams: str = "both") -> tuple[S
 
 @pytest.mark.parametrize("numerics", ["default", "published"])
 @torch.no_grad()
-def test_scores_equal_comparing_everything_at_once(
+def test_score_equals_comparing_everything_at_once(
     corpus: Path, numerics: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, split = model_and_split(corpus, numerics)
-    videos, texts = inference.encode(model, split)
+    videos, texts = encode(model, split)
     words = Tokens(F.normalize(texts.tokens, dim=-1), texts.valid)
-    monkeypatch.setattr(inference, "VIDEO_BATCH", 5)
-    found = inference.score(model, split, 0.3)
-    again = inference.similarities(model, videos, texts, 0.3)
+    monkeypatch.setattr(encoding, "VIDEO_BATCH", 5)
+    monkeypatch.setattr(inference, "DUAL_MIX", 0.3)
+    found = inference.score(model, split)
+    again = similarities(model, videos, texts, 0.3)
     assert tuple(found) == tuple(again) == model.streams
     for stream, values in videos.streams.items():
         frames = Tokens(F.normalize(values, dim=-1), videos.valid)
@@ -50,15 +53,9 @@ def test_scores_equal_comparing_everything_at_once(
         np.testing.assert_allclose(again[stream], expected, rtol=1e-5, atol=1e-4)
 
 
-@torch.no_grad()
-def test_one_stream_may_be_asked_for(corpus: Path) -> None:
-    model, split = model_and_split(corpus, "default")
-    whole = inference.score(model, split)
-    (stream,) = (found := inference.score(model, split, streams=["rgb"]))
-    assert stream == "rgb"
-    np.testing.assert_array_equal(found["rgb"], whole["rgb"])
-    alone, split = model_and_split(corpus, "default", "pose")
-    assert set(inference.score(alone, split)) == {"pose"}
+@pytest.mark.parametrize("streams", ["pose", "rgb"])
+def test_score_of_a_single_stream_has_it_alone(corpus: Path, streams: str) -> None:
+    assert set(inference.score(*model_and_split(corpus, "default", streams))) == {streams}
 
 
 def test_every_video_and_sentence_is_encoded_once(corpus: Path) -> None:

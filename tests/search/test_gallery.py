@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.corpus import SIZES, WORDS
+from helpers.encoded import encode
 from helpers.toy_search import write_index, write_model, write_project, write_searchable
 
 from seds.config import load_params
@@ -47,7 +48,7 @@ def test_a_search_gives_the_row_and_the_column_that_evaluate_computes(
 ) -> None:
     model, gallery = project(tmp_path, monkeypatch, numerics=numerics)
     split = test_split(model)
-    matrices = inference.similarities(model, *inference.encode(model, split))
+    matrices = inference.score(model, split)
     assert gallery.streams == ("fusion", "pose", "rgb")
     for stream, matrix in matrices.items():
         for column, text in enumerate(split.texts):
@@ -162,7 +163,7 @@ def test_a_missing_model_index_or_corpus_and_a_newer_model_are_told_apart(
 def test_a_clip_of_the_gallery_is_what_the_model_made_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, gallery = project(tmp_path, monkeypatch)
     split = test_split(model)
-    videos, _ = inference.encode(model, split)
+    videos, _ = encode(model, split)
     for row, video in enumerate(split.videos):
         clip = gallery.clip(video.video_id)
         assert clip.encoded.valid == int(videos.valid[row].sum()) == 1 + len(video.starts)
