@@ -13,22 +13,29 @@ def groups(scores: np.ndarray, sentence_of: np.ndarray) -> np.ndarray:
     scores: [videos, sentences]; sentence_of: int [videos].
     """
     known = np.where(np.isnan(scores), -np.inf, scores)
-    return np.stack([known[sentence_of == s].max(axis=0) for s in range(scores.shape[1])], axis=1)
+    return np.stack([known[sentence_of == s].max(axis=0, initial=-np.inf) for s in range(scores.shape[1])], axis=1)
 
 
 def t2v_ranks(grouped: np.ndarray) -> np.ndarray:
-    """0-based ranks as released: every position whose score equals the right one's, so a tie gives several a query."""
-    ordered = -np.sort(-grouped, axis=1)
-    return np.nonzero(ordered == np.diag(grouped)[:, None])[1]
+    """0-based ranks as released: every position whose score equals the right one's, so a tie gives several a query.
+
+    A query whose right score is infinite has none: equal is what differs by 0, and infinity minus infinity does not.
+    """
+    right = np.diag(grouped)
+    ordered = -np.sort(-grouped[np.isfinite(right)], axis=1)
+    return np.nonzero(ordered == right[np.isfinite(right), None])[1]
 
 
 def v2t_ranks(scores: np.ndarray, sentence_of: np.ndarray) -> np.ndarray:
     """0-based ranks as released, where nothing ties; NaN is ranked first.
 
-    The release's order among ties is that of an unstable sort; here the sentence that comes first in the set is first.
+    A query whose right score is NaN or infinite has none: the release cannot tell it from the minus infinities that
+    it pads each sentence's videos with. Its order among ties is that of an unstable sort; here the sentence that comes
+    first in the set is first.
     """
-    order = np.argsort(-np.where(np.isnan(scores), np.inf, scores), axis=1, kind="stable")
-    return np.nonzero(order == sentence_of[:, None])[1]
+    ranked = np.isfinite(np.take_along_axis(scores, sentence_of[:, None], axis=1))[:, 0]
+    order = np.argsort(-np.where(np.isnan(scores[ranked]), np.inf, scores[ranked]), axis=1, kind="stable")
+    return np.nonzero(order == sentence_of[ranked, None])[1]
 
 
 def metrics(scores: np.ndarray, sentence_of: np.ndarray) -> dict[str, dict[str, float]]:

@@ -12,11 +12,11 @@ def verify(
     path: Annotated[Path, typer.Argument(help="Folder of recorded tensors, such as tests/golden.")],
     only: Annotated[str, typer.Option(help="Pattern of the files to check, such as 'small_step*'.")] = "*",
 ) -> None:
-    """Compare this system with tensors recorded from the published one: a line an array, its largest relative error
-    and its limit. Exit code 1 when any is over.
+    """Compare this system with tensors recorded from the published one: one line per array, with its largest error and
+    the limit. A note says what is not compared, and why. Exit code 1 if an array is over its limit or a file cannot be
+    read.
     """
     from seds.verify.run import verify as compare
 
-    fine = compare(path, typer.echo, only)
-    if not fine:
+    if not compare(path, typer.echo, only):
         raise typer.Exit(1)

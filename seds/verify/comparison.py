@@ -1,4 +1,4 @@
-"""One comparison of ours with what was recorded, and how far apart they are."""
+"""One comparison of our array with a recorded one, and how far apart they are."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
+
+Values = np.ndarray | Tensor
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An array's largest error against its limit. error: inf where shapes or places of NaN differ."""
+    """An array's largest error against its limit. error: inf where shapes, or the places of NaN or infinity, differ."""
 
     name: str  # file/array
     error: float
@@ -32,40 +33,82 @@ class Note:
     text: str
 
 
-Result = Comparison | Note
+@dataclass(frozen=True)
+class Failure:
+    """What cannot be read or is not in the recordings' format; it counts as over its limit."""
+
+    name: str
+    text: str
 
 
-def relative(name: str, actual: Tensor, expected: Tensor, limit: float, scale: float | None = None) -> Comparison:
-    """Largest difference over the largest absolute expected value (or `scale`). Shapes agree but for 1s."""
-    shapes = [[size for size in t.shape if size != 1] for t in (actual, expected)]
-    if shapes[0] != shapes[1]:
-        return Comparison(name, math.inf, limit, f"shape {list(actual.shape)}, recorded {list(expected.shape)}")
-    actual, expected = actual.detach().reshape(expected.shape).double(), expected.double()
-    if not torch.equal(actual.isnan(), expected.isnan()):
-        return Comparison(name, math.inf, limit, "NaN in other places than recorded")
-    difference = (actual - expected).abs().nan_to_num().max().item()
-    largest = expected.abs().nan_to_num().max().item() if scale is None else scale
+Result = Comparison | Note | Failure
+
+
+def relative(name: str, actual: Values, expected: Values, limit: float, scale: float | None = None) -> Comparison:
+    """Largest difference over the largest absolute expected value (or `scale`). Dimensions of 1 do not count."""
+    ours, theirs = _array(actual), _array(expected)
+    if [size for size in ours.shape if size != 1] == [size for size in theirs.shape if size != 1]:
+        ours = ours.reshape(theirs.shape)
+    if problem := _unlike(ours, theirs):
+        return Comparison(name, math.inf, limit, problem)
+    largest = float(np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0)) if scale is None else scale
+    difference = float(_differences(ours, theirs).max(initial=0.0))
     return Comparison(name, difference / largest if largest else difference, limit)
 
 
-def elementwise(name: str, actual: Tensor, expected: Tensor, limit: float) -> Comparison:
+def elementwise(name: str, actual: Values, expected: Values, limit: float) -> Comparison:
     """Largest difference of an element over its own expected value; an expected 0 must be met within 1e-9."""
-    actual, expected = actual.detach().double(), expected.double()
-    error = (actual - expected).abs() / torch.where(expected == 0, 1e-9 / limit, expected.abs())
-    return Comparison(name, error.max().item(), limit)
+    ours, theirs = _array(actual), _array(expected)
+    if problem := _unlike(ours, theirs):
+        return Comparison(name, math.inf, limit, problem)
+    finite = np.isfinite(theirs)
+    scale = np.where(theirs == 0, 1e-9 / limit, np.abs(theirs))[finite]
+    return Comparison(name, float((_differences(ours, theirs)[finite] / scale).max(initial=0.0)), limit)
 
 
-def absolute(name: str, actual: np.ndarray, expected: np.ndarray, limit: float) -> Comparison:
+def absolute(name: str, actual: Values, expected: Values, limit: float) -> Comparison:
     """Largest difference in the arrays' own unit."""
-    if actual.shape != expected.shape:
-        return Comparison(name, math.inf, limit, f"shape {list(actual.shape)}, recorded {list(expected.shape)}")
-    difference = np.abs(actual.astype(np.float64) - expected)
-    return Comparison(name, float(difference.max(initial=0.0)), limit)
+    ours, theirs = _array(actual), _array(expected)
+    if problem := _unlike(ours, theirs):
+        return Comparison(name, math.inf, limit, problem)
+    return Comparison(name, float(_differences(ours, theirs).max(initial=0.0)), limit)
 
 
 def same(name: str, actual: object, expected: object) -> Comparison:
-    """Exact equality; the error is the share of elements that differ."""
+    """Exact equality, of numbers or strings; NaN equals NaN. The error is the share of elements that differ."""
     ours, theirs = np.asarray(actual), np.asarray(expected)
     if ours.shape != theirs.shape:
-        return Comparison(name, math.inf, 0.0, f"shape {list(ours.shape)}, recorded {list(theirs.shape)}")
-    return Comparison(name, float((ours != theirs).mean()) if ours.size else 0.0, 0.0)
+        return Comparison(name, math.inf, 0.0, _shapes(ours, theirs))
+    if (ours.dtype.kind == "U") != (theirs.dtype.kind == "U"):
+        return Comparison(name, math.inf if ours.size else 0.0, 0.0, f"{ours.dtype}, recorded {theirs.dtype}")
+    differs = ours != theirs
+    if ours.dtype.kind == theirs.dtype.kind == "f":
+        differs &= ~(np.isnan(ours) & np.isnan(theirs))
+    return Comparison(name, float(differs.mean()) if ours.size else 0.0, 0.0)
+
+
+def _array(values: Values) -> np.ndarray:
+    array = values.detach().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    return array.astype(np.float64)
+
+
+def _shapes(ours: np.ndarray, theirs: np.ndarray) -> str:
+    return f"shape {list(ours.shape)}, recorded {list(theirs.shape)}"
+
+
+def _unlike(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Why the arrays cannot be subtracted; empty if they can."""
+    if ours.shape != theirs.shape:
+        return _shapes(ours, theirs)
+    if not np.array_equal(np.isnan(ours), np.isnan(theirs)):
+        return "NaN in other places than recorded"
+    infinite = np.isinf(ours) | np.isinf(theirs)
+    if not np.array_equal(ours[infinite], theirs[infinite]):
+        return "infinite in other places than recorded"
+    return ""
+
+
+def _differences(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Absolute differences; 0 where both are NaN or infinite."""
+    finite = np.isfinite(theirs)
+    return np.abs(np.subtract(ours, theirs, out=np.zeros_like(theirs), where=finite))

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import math
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from seds.config import ModelSizes
-from seds.errors import SedsError
 from seds.model.fusion import GlossFusion
-from seds.model.published import load_published, sizes_of
+from seds.model.published import PublishedTensorsError, load_published, sizes_of
+from seds.model.published_names import OURS_ALONE, TABLES, published_name
 from seds.model.seds import SEDS
+from seds.verify.arrays import ArrayFiles, Arrays, NotCompared, RecordingError, load_arrays, load_json
 
 # Field of ModelSizes -> its name in a recording's config.
 CONFIG_NAMES = {
@@ -49,15 +50,18 @@ CONFIG_NAMES = {
 }
 
 
-class RecordingError(SedsError, ValueError):
-    """A folder or a file that is not in the recordings' format; the message names it and says what was expected."""
+# Of the recorded config, what sizes follow from or need not be known.
+DERIVED = ("name", "hidden_dim", "pose_dim", "in_channels", "windows_stride")
 
 
 class Recording:
-    """One configuration of a folder in one precision."""
+    """One configuration of a folder in one precision. files: the folder's, where others read them too."""
 
-    def __init__(self, folder: Path, prefix: str, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, folder: Path, prefix: str, dtype: torch.dtype = torch.float32, files: ArrayFiles | None = None
+    ) -> None:
         self.folder, self.prefix, self.dtype = folder, prefix, dtype
+        self.files = files or ArrayFiles(folder)
 
     def __repr__(self) -> str:
         return f"{self.prefix}{self._suffix}"
@@ -71,8 +75,9 @@ class Recording:
         """Of outputs, relative to the largest value. The recorded system's own float32 error is up to 1.4e-6."""
         return 1e-9 if self.exact else 1e-5
 
-    @cached_property
+    @property
     def sizes(self) -> ModelSizes:
+        """Raises RecordingError, and NotCompared where the model was recorded with an option that is not offered."""
         return _sizes(self.folder, self.prefix)
 
     def label(self, part: str) -> str:
@@ -82,20 +87,28 @@ class Recording:
     def path(self, part: str) -> Path:
         return self.folder / f"{self.label(part)}.npz"
 
-    def read(self, part: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Inputs and outputs in this precision. Inputs are recorded once, in float32."""
-        inputs = self._tensors(self.folder / f"{self.prefix}_{part}.npz")
-        return inputs, self._tensors(self.path(part)) if self.exact else inputs
+    def read(self, part: str) -> tuple[Arrays, Arrays]:
+        """Inputs and outputs in this precision. Of float64, inputs may be recorded in the float32 file alone."""
+        if not self.exact:
+            arrays = self.files[f"{self.prefix}_{part}.npz"].view(self.dtype)
+            return arrays, arrays
+        single = f"{self.prefix}_{part}.npz"
+        inputs = self.files[single].view(self.dtype) if single in self.files else None
+        outputs = self.files[f"{self.prefix}_{part}_f64.npz"]
+        return outputs.view(self.dtype, inputs), outputs.view(self.dtype)
 
-    def strings(self, part: str) -> dict[str, list[str]]:
-        """The arrays of strings, flat; they are recorded once."""
-        with np.load(self.folder / f"{self.prefix}_{part}.npz") as file:
-            arrays = {key: file[key] for key in file.files}
-        return {key: [str(v) for v in value.flat] for key, value in arrays.items() if value.dtype.kind == "U"}
+    def model(self, *parts: str) -> SEDS:
+        """In evaluation mode, published numerics; a fresh copy.
 
-    def model(self) -> SEDS:
-        """In evaluation mode, published numerics; a fresh copy."""
-        model = copy.deepcopy(_model(self.folder, self.prefix)).to(self.dtype)
+        parts: those of the model that must have recorded weights; none = all. Raises RecordingError, NotCompared.
+        """
+        loaded = _loaded(self.folder, self.prefix)
+        if isinstance(loaded, Exception):
+            raise loaded
+        original, missing = loaded
+        if lacking := [name for name in missing if not parts or name.startswith(parts)]:
+            raise NotCompared(f"{self.prefix}_weights lacks {published_name(lacking[0])} ({len(lacking)} tensors)")
+        model = copy.deepcopy(original).to(self.dtype)
         if self.exact and isinstance(model.fusion, GlossFusion):
             model.fusion.position = float64_position(model.fusion)
         return model
@@ -104,51 +117,55 @@ class Recording:
     def _suffix(self) -> str:
         return "_f64" if self.exact else ""
 
-    def _tensors(self, path: Path) -> dict[str, Tensor]:
-        with np.load(path) as file:
-            arrays = {key: file[key] for key in file.files}
-        tensors = {key: torch.from_numpy(value) for key, value in arrays.items() if value.dtype.kind in "fiub"}
-        return {key: t.to(self.dtype) if t.is_floating_point() else t for key, t in tensors.items()}
-
 
 def prefixes(folder: Path) -> list[str]:
     """The configurations of a folder, in order of their names."""
-    found = {path.stem.removesuffix("_weights") for end in ("json", "npz") for path in folder.glob(f"*_weights.{end}")}
-    return sorted(found)
+    names = {path.stem.removesuffix("_weights") for end in ("json", "npz") for path in folder.glob(f"*_weights.{end}")}
+    return sorted(names)
 
 
 def weights(folder: Path, prefix: str) -> dict[str, Tensor]:
     """Every tensor of a recorded model under its released name: by the recipe where there is one, else as stored.
 
-    Raises RecordingError when a tensor made by the recipe has not the recorded sha256.
+    Raises RecordingError when a tensor made by the recipe does not have the recorded sha256.
     """
-    recipe = _recipe(folder, prefix)
+    recipe = read_recipe(folder, prefix)
     if "keys" not in recipe:
         return stored_weights(folder, prefix)
-    made = {}
+    tensors = {}
     for key, rule in recipe["keys"].items():
-        if rule["kind"] == "buffer":
-            continue  # the module's own table
-        array = _made(key, rule, recipe["seed"])
+        try:
+            if rule["kind"] == "buffer":
+                continue  # the module's own table
+            array = _generated(key, rule, recipe["seed"])
+        except (NotCompared, TypeError, ValueError) as error:
+            raise RecordingError(f"{prefix}_weights.json: the rule of {key} cannot be followed: {error}") from None
         digest = hashlib.sha256(array.tobytes()).hexdigest()
         if digest != rule.get("sha256", digest):
-            raise RecordingError(f"{prefix}_weights.json: {key} should have sha256 {rule['sha256']}, made {digest}")
-        made[key] = torch.from_numpy(array)
-    return made
+            raise RecordingError(f"{prefix}_weights.json: {key} should have sha256 {rule['sha256']}, got {digest}")
+        tensors[key] = torch.from_numpy(array)
+    return tensors
 
 
 def stored_weights(folder: Path, prefix: str) -> dict[str, Tensor]:
-    """PREFIX_weights.npz as float32, which half precision there is exact in."""
+    """PREFIX_weights.npz as float32, which half precision there is exact in. Raises RecordingError."""
     path = folder / f"{prefix}_weights.npz"
-    try:
-        with np.load(path) as file:
-            arrays = {key: np.asarray(file[key]) for key in file.files}
-    except FileNotFoundError:
-        raise RecordingError(f"{path} not found, and {prefix}_weights.json holds no recipe (`keys`)") from None
-    return {
-        key: torch.from_numpy(array.astype(np.float32) if array.dtype.kind == "f" else array)
-        for key, array in arrays.items()
-    }
+    if not path.is_file():
+        raise RecordingError(f"{path} not found, and {prefix}_weights.json holds no recipe (`keys`)")
+    arrays = load_arrays(path)
+    tensors = {name: arrays.tensor(name) for name in arrays}
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+
+
+def unknown_options(folder: Path, prefix: str) -> list[str]:
+    """Entries of the recorded config that a model of ours cannot have, as `name: value`."""
+    config = read_recipe(folder, prefix).get("config") or {}
+    known = {*CONFIG_NAMES.values(), *DERIVED}
+    return [
+        f"{name}: {value}"
+        for name, value in config.items()
+        if name not in known or (name == "windows_stride" and value != 1)
+    ]
 
 
 def shake(key: str, count: int) -> np.ndarray:
@@ -172,7 +189,7 @@ def without_dropout(model: nn.Module) -> nn.Module:
     return model
 
 
-def _made(key: str, rule: Mapping[str, Any], seed: str) -> np.ndarray:
+def _generated(key: str, rule: Mapping[str, Any], seed: str) -> np.ndarray:
     shape, count = rule["shape"], int(np.prod(rule["shape"], dtype=int))
     if rule["kind"] == "q":
         value = np.float32(rule["offset"]) + shake(f"{seed}:{key}", count) * np.float32(2.0 ** rule["exp"])
@@ -181,24 +198,52 @@ def _made(key: str, rule: Mapping[str, Any], seed: str) -> np.ndarray:
 
 
 @cache
-def _recipe(folder: Path, prefix: str) -> dict[str, Any]:
+def read_recipe(folder: Path, prefix: str) -> dict[str, Any]:
+    """PREFIX_weights.json; empty where there is none. Raises RecordingError."""
     path = folder / f"{prefix}_weights.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    recipe = load_json(path) if path.is_file() else {}
+    if not isinstance(recipe, dict):
+        raise RecordingError(
+            f"{path.name} holds a {type(recipe).__name__}, expected an object with `config` and `keys`"
+        )
+    return recipe
 
 
 @cache
 def _sizes(folder: Path, prefix: str) -> ModelSizes:
-    config = _recipe(folder, prefix).get("config")
-    if config is None:
-        return sizes_of({name: tensor.shape for name, tensor in weights(folder, prefix).items()})
-    missing = sorted(set(CONFIG_NAMES.values()) - set(config))
-    if missing:
-        raise RecordingError(f"{prefix}_weights.json: config lacks {', '.join(missing)}")
-    return ModelSizes(**{field: config[name] for field, name in CONFIG_NAMES.items()})
+    config = read_recipe(folder, prefix).get("config", {})
+    known = {field: config[name] for field, name in CONFIG_NAMES.items() if name in config}
+    if missing := sorted(set(CONFIG_NAMES.values()) - set(config)):
+        shapes = {name: tensor.shape for name, tensor in weights(folder, prefix).items()}
+        try:
+            known = sizes_of(shapes).model_dump() | known
+        except PublishedTensorsError as error:
+            raise RecordingError(f"{prefix}_weights.json: config lacks {', '.join(missing)}; {error}") from None
+    try:
+        sizes = ModelSizes(**known)
+        with torch.device("meta"):
+            SEDS(sizes, "published")
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors())
+        raise NotCompared(f"{prefix}_weights.json: config is not offered: {reasons}") from None
+    except ValueError as error:
+        raise NotCompared(f"{prefix}_weights.json: config is not offered: {error}") from None
+    offered = {"in_channels": 2, "hidden_dim": sizes.embed, "pose_dim": 3 * sizes.gcn_out}
+    for name, value in offered.items():
+        if config.get(name, value) != value:
+            raise NotCompared(f"{prefix}_weights.json: {name} {config[name]} is not offered, only {value}")
+    return sizes
 
 
 @cache
-def _model(folder: Path, prefix: str) -> SEDS:
-    model = SEDS(_sizes(folder, prefix), "published")
-    load_published(model, weights(folder, prefix))
-    return model.eval()
+def _loaded(folder: Path, prefix: str) -> tuple[SEDS, list[str]] | Exception:
+    """The model, and the names in it of what has no recorded weights; or why there is none."""
+    try:
+        model, recorded = SEDS(_sizes(folder, prefix), "published"), weights(folder, prefix)
+        names = {published_name(name): name for name in model.state_dict() if name not in OURS_ALONE}
+        load_published(model, recorded, {*TABLES, *(names.keys() ^ recorded.keys())})
+    except PublishedTensorsError as error:
+        return RecordingError(f"{prefix}_weights: {error}")
+    except (RecordingError, NotCompared) as error:
+        return error
+    return model.eval(), [name for theirs, name in names.items() if theirs not in recorded]

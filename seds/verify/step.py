@@ -3,192 +3,202 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seds.config import Losses, ModelSizes
 from seds.data.batches import Batch
 from seds.model.published_names import OURS_ALONE, UNUSED, published_name
 from seds.model.seds import SEDS, VideoTokens
-from seds.verify.comparison import Comparison, Note, Result, elementwise, relative, same
+from seds.verify.activations import watching
+from seds.verify.arrays import Arrays, NotCompared, RecordingError, as_recorded
+from seds.verify.comparison import Comparison, Note, Result, relative, same
+from seds.verify.components import JOINTS, check_positions, frames_and_starts, without_windows
 from seds.verify.recordings import Recording, shake, without_dropout
-from seds.verify.scores import loss_limit, loss_parts, matrices, normal, similarity
+from seds.verify.scores import compare_loss_parts, compare_matrix, loss_parts, matrices, normal
 
 PUBLISHED = Losses(duplicates="negative")
-MODES = {
-    "evalbn": PUBLISHED,
-    "evalbn_kl": Losses(duplicates="negative", distill_pose=0.5, distill_rgb=0.5),
-    "trainbn": PUBLISHED,
-}
+DISTILLED = Losses(duplicates="negative", distill_pose=0.5, distill_rgb=0.5)
+MODES = {"evalbn": PUBLISHED, "evalbn_kl": DISTILLED, "trainbn": PUBLISHED, "trainbn_kl": DISTILLED}
+TRAINING = "trainbn"  # modes that begin so are with batch statistics and without dropout
 # A bias in front of batch statistics has no gradient; what is recorded of it is rounding, up to 2e-5.
 BEFORE_STATISTICS = ("tcn.3.bias", "residual.0.bias", "conv4.0.bias", "conv1x1.bias")
 HIDDEN = {"pose": "pose_hidden", "rgb": "rgb_hidden", "fusion": "fused"}  # stream -> its tokens' recorded name
+TOWERS = ("pose_tower", "rgb_tower", "fusion", "text_tower")
 ROUNDING = 1e-4
+AFTER = 1e-5  # limit of running statistics, relative
 
 
-def batch_of(inputs: dict[str, Tensor]) -> Batch:
-    return Batch(
-        left=inputs["in_left"],
-        right=inputs["in_right"],
-        body=inputs["in_body"],
-        frames=inputs["in_num_frames"],
-        window_starts=inputs["in_clips_start"],
-        rgb=inputs["in_rgb"][..., 0].transpose(1, 2),
-        ids=inputs["in_ids"][:, 0],
-        ids_swapped=inputs["in_ids_aug"][:, 0],
-    )
-
-
-def step(recording: Recording, mode: str) -> Iterator[Result]:
-    """One forward and backward pass. mode: a key of MODES; `trainbn` is with batch statistics and without dropout."""
+def steps(recording: Recording) -> Iterator[Result]:
+    """One forward and backward pass of each recorded mode."""
     inputs, outputs = recording.read("step")
-    label = f"{recording.label('step')}/{mode}"
-    if f"{mode}/loss_parts" not in outputs:
-        yield Note(label, "not recorded in this precision" if recording.exact else "not recorded")
-        return
-    training, batch = mode == "trainbn", batch_of(inputs)
+    if "in_mask" in outputs and "in_clips_start" in outputs:
+        mask = outputs.numbers("in_mask", "B", "P")
+        yield same(f"{outputs.label}/in_mask", outputs.numbers("in_clips_start", "B", "V") >= 0, mask[:, 1:] == 0)
+    for mode in sorted({name.split("/")[0] for name in outputs if "/" in name}):
+        label = f"{outputs.label}/{mode}"
+        if mode in MODES:
+            yield from as_recorded(label, _step(recording, inputs, outputs, mode))
+        else:
+            yield Note(label, f"unknown mode; known: {', '.join(MODES)}")
+
+
+def _step(recording: Recording, inputs: Arrays, outputs: Arrays, mode: str) -> Iterator[Result]:
+    label, training, batch = f"{outputs.label}/{mode}", mode.startswith(TRAINING), _batch(recording, inputs)
     model = recording.model()
     if training:
         without_dropout(model.train())
-    seen = _watch(model)
-    parts = model(batch, MODES[mode])
-    expected = {key.removeprefix(f"{mode}/"): value for key, value in outputs.items() if key.startswith(f"{mode}/")}
-    found = _tokens_and_matrices(model, batch, seen)
-    for name, tensor in found.items():
-        if name in expected:
-            if tensor.dtype == torch.bool:
-                yield same(f"{label}/{name}", tensor, expected[name] > 0)
-            else:
-                yield relative(f"{label}/{name}", tensor, expected[name], recording.limit)
-    yield elementwise(f"{label}/loss_parts", loss_parts(parts), expected["loss_parts"], loss_limit(recording))
-
-    parts["total"].backward()
-    gradients = {published_name(name): p.grad for name, p in model.named_parameters() if p.grad is not None}
-    names = recording.strings("step")[f"{mode}/grad_names"]
-    yield same(f"{label}/grad_none", set(gradients) == set(names), True)
-    yield same(f"{label}/grad_none (unused)", set(recording.strings("step")[f"{mode}/grad_none"]) <= set(UNUSED), True)
-    yield from _gradients(label, recording, names, gradients, expected, training)
+    with_windows = (batch.window_starts >= 0).any(1)
+    if not with_windows.all():
+        yield without_windows(label, with_windows)
+    with watching({name: (getattr(model, name), lambda y: y) for name in TOWERS}) as activations:
+        parts = model(batch, MODES[mode])
+    yield from _tokens_and_matrices(model, batch, activations, outputs, mode, recording.limit)
+    if f"{mode}/loss_parts" in outputs:
+        values = loss_parts(parts)
+        yield from compare_loss_parts(recording, inputs, outputs, f"{mode}/loss_parts", values, with_windows)
+    else:
+        yield Note(f"{label}/loss_parts", "not recorded")
     if training:
-        state = {published_name(name): t for name, t in model.state_dict().items() if name not in OURS_ALONE}
-        for key in (key for key in expected if key.startswith("after/")):
-            yield relative(f"{label}/{key}", state[key.removeprefix("after/")], expected[key], 1e-5)
+        yield from _running_statistics(model, outputs, mode)
+    if any(name.startswith(f"{mode}/grad") for name in outputs):
+        if not with_windows.all():
+            raise NotCompared("the release's gradients are NaN, since a video has no window")
+        parts["total"].backward()
+        yield from _gradients(recording, model, inputs, outputs, mode)
 
 
-@torch.no_grad()
-def end_to_end(recording: Recording, path: Path) -> Iterator[Result]:
-    """A batch that the published loader made (collate_CORPUS.npz), through the network to its similarity matrices."""
-    corpus = path.stem.removeprefix("e2e_").removesuffix(f"_{recording.prefix}")
-    source = path.parent / f"collate_{corpus}.npz"
-    if not source.is_file():
-        yield Note(path.stem, f"{source.name} is not in the folder")
-        return
-    with np.load(source) as file:
-        made = {key: torch.from_numpy(file[key]) for key in file.files if key.startswith("batch/")}
-    with np.load(path) as file:
-        expected = {key: torch.from_numpy(file[key]) for key in file.files}
-    left, ids = made["batch/left_pose"], made["batch/pairs_text"][:, 0]
-    batch = Batch(
-        left=left,
-        right=made["batch/right_pose"],
-        body=made["batch/body_pose"],
-        frames=torch.full((len(left),), left.shape[1]),  # the loader has repeated short videos' last frames already
-        window_starts=made["batch/body_clips_start"],
-        rgb=made["batch/RGB_feature"][..., 0].transpose(1, 2),
-        ids=ids,
-        ids_swapped=ids,
-    )
-    model = recording.model()
-    video, text = model.encode_video(batch), model.encode_text(ids)
-    yield same(f"{path.stem}/video_mask", ~video.valid, expected["video_mask"] > 0)
-    yield same(f"{path.stem}/text_mask", text.valid, expected["text_mask"] > 0)
-    hidden = {name: video.streams[stream] for stream, name in HIDDEN.items()} | {"text_hidden": text.tokens}
-    for name, tokens in hidden.items():
-        yield relative(f"{path.stem}/{name}_first4", tokens[:, :4], expected[f"{name}_first4"], recording.limit)
-        yield relative(f"{path.stem}/{name}_norms", tokens.norm(dim=-1), expected[f"{name}_norms"], recording.limit)
-    words = normal(text.tokens, text.valid)
-    for name, matrix in matrices(video, words, words, model.logit_scale.exp()).items():
-        if name in expected:
-            yield relative(f"{path.stem}/{name}", matrix, expected[name], recording.limit)
-    for stream, matrix in similarity(model, video, text).items():
-        mean = 0.5 * (expected[f"I2T_{stream}"] + expected[f"T2I_{stream}"])
-        yield relative(f"{path.stem}/similarity of {stream}", matrix, mean, recording.limit)
-
-
-def _watch(model: SEDS) -> dict[str, Tensor]:
-    seen: dict[str, Tensor] = {}
-    for name in ("pose_tower", "rgb_tower", "fusion", "text_tower"):
-
-        def keep(_module: nn.Module, _inputs: Any, output: Tensor, name: str = name) -> None:
-            seen[name] = output
-
-        getattr(model, name).register_forward_hook(keep)
-    return seen
-
-
-@torch.no_grad()
-def _tokens_and_matrices(model: SEDS, batch: Batch, seen: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Under their recorded names."""
-    used = batch.window_starts >= 0
-    valid = torch.cat([used.new_ones(len(used), 1), used], 1)
-    streams = {"fusion": seen["fusion"], "pose": seen["pose_tower"], "rgb": seen["rgb_tower"]}
-    plain, swapped = seen["text_tower"].chunk(2)
-    text_valid = [torch.arange(ids.shape[1]) <= ids.argmax(1, True) for ids in (batch.ids, batch.ids_swapped)]
-    return {
-        **{name: streams[stream] for stream, name in HIDDEN.items()},
-        "text_hidden": plain,
-        "text_hidden_aug": swapped,
-        "video_mask": ~valid,
-        "text_mask": text_valid[0],
-        "text_mask_aug": text_valid[1],
-        **matrices(
-            VideoTokens(streams, valid),
-            normal(plain, text_valid[0]),
-            normal(swapped, text_valid[1]),
-            model.logit_scale.exp(),
-        ),
+def _batch(recording: Recording, inputs: Arrays) -> Batch:
+    sizes: dict[str, int] = {}
+    model = recording.sizes
+    joints = {
+        part: inputs.tensor(f"in_{part}", "B", "T", JOINTS[kind], 2, sizes=sizes)
+        for part, kind in (("left", "hand"), ("right", "hand"), ("body", "body"))
     }
+    frames, starts = frames_and_starts(inputs, model.window, sizes)
+    check_positions(recording, sizes["V"] + 1)
+    ids, ids_swapped = (
+        inputs.indices(name, 0, model.vocabulary - 1, "B", 1, "L", sizes=sizes)[:, 0]
+        for name in ("in_ids", "in_ids_aug")
+    )
+    rgb = inputs.tensor("in_rgb", "B", model.rgb_features, "V", 1, sizes=sizes)
+    return Batch(
+        **joints,
+        frames=frames,
+        window_starts=starts,
+        rgb=rgb[..., 0].transpose(1, 2),
+        ids=ids,
+        ids_swapped=ids_swapped,
+    )
 
 
-def _gradients(
-    label: str,
-    recording: Recording,
-    names: list[str],
-    gradients: dict[str, Tensor],
-    expected: dict[str, Tensor],
-    training: bool,
+@torch.no_grad()
+def _tokens_and_matrices(
+    model: SEDS, batch: Batch, activations: dict[str, Tensor], outputs: Arrays, mode: str, limit: float
 ) -> Iterator[Result]:
-    """Norm and projection of every gradient, the largest error named; some gradients in full."""
+    used = batch.window_starts >= 0
+    valid, with_windows = torch.cat([used.new_ones(len(used), 1), used], 1), used.any(1)
+    streams = {"fusion": activations["fusion"], "pose": activations["pose_tower"], "rgb": activations["rgb_tower"]}
+    plain, swapped = activations["text_tower"].chunk(2)
+    text_valid, swapped_valid = (
+        torch.arange(ids.shape[1]) <= ids.argmax(1, True) for ids in (batch.ids, batch.ids_swapped)
+    )
+    masks = {"video_mask": ~valid, "text_mask": text_valid, "text_mask_aug": swapped_valid}
+    for name, mask in masks.items():
+        if f"{mode}/{name}" in outputs:
+            yield same(f"{outputs.label}/{mode}/{name}", mask, outputs.numbers(f"{mode}/{name}") > 0)
+    tokens = {name: streams[stream] for stream, name in HIDDEN.items()}
+    tokens |= {"text_hidden": plain, "text_hidden_aug": swapped}
+    for name, ours in tokens.items():
+        if f"{mode}/{name}" in outputs:
+            expected = outputs.tensor(f"{mode}/{name}")
+            if name == HIDDEN["fusion"] and expected.shape == ours.shape:
+                ours, expected = ours[with_windows], expected[with_windows]
+            yield relative(f"{outputs.label}/{mode}/{name}", ours, expected, limit)
+    words, swapped_words = normal(plain, text_valid), normal(swapped, swapped_valid)
+    scale = model.logit_scale.exp()
+    for name, matrix in matrices(VideoTokens(streams, valid), words, swapped_words, scale).items():
+        recorded = f"{mode}/{name}"
+        yield from compare_matrix(f"{outputs.label}/{recorded}", matrix, outputs, recorded, limit, with_windows)
+
+
+def _running_statistics(model: SEDS, outputs: Arrays, mode: str) -> Iterator[Result]:
+    """Those of batch normalisation after the forward pass."""
+    state = {published_name(name): t for name, t in model.state_dict().items() if name not in OURS_ALONE}
+    prefix = f"{mode}/after/"
+    for name in (name for name in outputs if name.startswith(prefix)):
+        if name.removeprefix(prefix) in state:
+            yield relative(f"{outputs.label}/{name}", state[name.removeprefix(prefix)], outputs.tensor(name), AFTER)
+        else:
+            yield Note(f"{outputs.label}/{name}", "ours has no such tensor")
+
+
+def _gradients(recording: Recording, model: SEDS, inputs: Arrays, outputs: Arrays, mode: str) -> Iterator[Result]:
+    """Which parameters have a gradient; norm and projection of each, the largest error named; some in full."""
+    label, training = f"{outputs.label}/{mode}", mode.startswith(TRAINING)
     norm_limit, projection_limit, element_limit = _limits(recording, training)
+    gradients = {published_name(name): p.grad for name, p in model.named_parameters() if p.grad is not None}
     constant = [
-        name for name in names if training and name.startswith("signbert.") and name.endswith(BEFORE_STATISTICS)
+        name for name in gradients if training and name.startswith("signbert.") and name.endswith(BEFORE_STATISTICS)
     ]
-    norm_errors: dict[str, float] = {}
-    projection_errors: dict[str, float] = {}
-    for i, name in enumerate(names):
-        gradient, norm = gradients[name].double().flatten(), float(expected["grad_norms"][i])
-        if name in constant:
-            continue
-        norm_errors[name] = abs(gradient.norm().item() - norm) / norm
-        if "grad_projs" in expected:
-            along = torch.from_numpy(shake(f"gradproj:{name}", gradient.numel()).astype(np.float64) / 128)
-            projection_errors[name] = abs((gradient @ along).item() - float(expected["grad_projs"][i])) / norm
-    for key, errors, limit in (
-        ("grad_norms", norm_errors, norm_limit),
-        ("grad_projs", projection_errors, projection_limit),
-    ):
-        if errors:
-            worst = max(errors, key=lambda name: errors[name])
-            yield Comparison(f"{label}/{key}", errors[worst], limit, f"{len(errors)} tensors, worst {worst}")
+    if f"{mode}/grad_none" in inputs:
+        yield same(f"{label}/grad_none (unused)", set(inputs.strings(f"{mode}/grad_none")) <= set(UNUSED), True)
+    if f"{mode}/grad_names" in inputs:
+        names = inputs.strings(f"{mode}/grad_names")
+        yield same(f"{label}/grad_none", set(gradients) == set(names), True)
+        compared = [name for name in names if name in gradients and name not in constant]
+        norms = _of_names(outputs, names, f"{mode}/grad_norms")
+        errors = {
+            name: _ratio(abs(gradients[name].double().norm().item() - norms[name]), norms[name]) for name in compared
+        }
+        yield _worst(f"{label}/grad_norms", errors, norm_limit)
+        if f"{mode}/grad_projs" in outputs:
+            projections = _of_names(outputs, names, f"{mode}/grad_projs")
+            errors = {
+                name: _ratio(abs(_projection(name, gradients[name]) - projections[name]), norms[name])
+                for name in compared
+            }
+            yield _worst(f"{label}/grad_projs", errors, projection_limit)
+    elif f"{mode}/grad_norms" in outputs:
+        yield Note(f"{label}/grad_norms", f"not compared: no {mode}/grad_names says whose they are")
     if constant:
         largest = max(gradients[name].norm().item() for name in constant)
         detail = f"{len(constant)} biases before batch statistics, without gradient but for rounding (absolute)"
         yield Comparison(f"{label}/grad_norms of 0", largest, ROUNDING, detail)
-    for key in (key for key in expected if key.startswith("grad/")):
-        yield relative(f"{label}/{key}", gradients[key.removeprefix("grad/")], expected[key], element_limit)
+    for name in (name for name in outputs if name.startswith(f"{mode}/grad/")):
+        key = name.removeprefix(f"{mode}/grad/")
+        if key in gradients:
+            yield relative(f"{outputs.label}/{name}", gradients[key], outputs.tensor(name), element_limit)
+        else:
+            yield Note(f"{outputs.label}/{name}", "ours has no such gradient")
+
+
+def _of_names(outputs: Arrays, names: list[str], recorded: str) -> dict[str, float]:
+    """An array of one number a tensor, by the tensors' names."""
+    values = outputs.numbers(recorded, "N").tolist()
+    if len(values) != len(names):
+        raise RecordingError(f"{outputs.path.name}: {recorded} has {len(values)} numbers for {len(names)} grad_names")
+    return dict(zip(names, values, strict=True))
+
+
+def _projection(name: str, gradient: Tensor) -> float:
+    """The gradient along the recorded direction of its name."""
+    direction = torch.from_numpy(shake(f"gradproj:{name}", gradient.numel()).astype(np.float64) / 128)
+    return (gradient.double().flatten() @ direction).item()
+
+
+def _ratio(difference: float, norm: float) -> float:
+    return difference / norm if norm else difference
+
+
+def _worst(name: str, errors: dict[str, float], limit: float) -> Comparison:
+    """NaN is worse than any number."""
+    if not errors:
+        return Comparison(name, 0.0, limit, "0 tensors")
+    tensor = max(errors, key=lambda key: (np.isnan(errors[key]), errors[key]))
+    return Comparison(name, errors[tensor], limit, f"{len(errors)} tensors, worst {tensor}")
 
 
 def _limits(recording: Recording, training: bool) -> tuple[float, float, float]:
