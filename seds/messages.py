@@ -8,6 +8,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
+from seds.errors import first_few
+
 # Marks that turn the direction of what follows, and could make one id look like another.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line and paragraph separators
@@ -46,7 +48,5 @@ def summarise_skipped(rows: Iterable[tuple[str, str, str]], total: int, names: i
     lines = [f"{sum(map(len, by_reason.values()))} of {total} left out"]
     for reason, cases in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         lines.append(f"  {reason}: {len(cases)}")
-        lines += [f"    {case}" for case in cases[:names]]
-        if len(cases) > names:
-            lines.append(f"    and {len(cases) - names} more")
+        lines += [f"    {line}" for line in first_few(cases, names)]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaError, SchemaErrors
 
-from seds.errors import SedsError
+from seds.errors import SedsError, first_few
 from seds.system.files import atomic_write
 
 SPLITS = ("train", "dev", "test")
@@ -144,9 +144,8 @@ def check(table: pd.DataFrame, schema: pa.DataFrameSchema, name: str | Path) -> 
     except (SchemaError, SchemaErrors) as error:
         cases = getattr(error, "failure_cases", None)
         if isinstance(cases, pd.DataFrame):
-            lines = [f"  column {c.column}: {c.check}, got {c.failure_case!r}" for c in cases.head(5).itertuples()]
-            more = f"\n  and {len(cases) - 5} more" if len(cases) > 5 else ""
-            raise TableError(f"{name} breaks its contract:\n" + "\n".join(lines) + more) from None
+            rows = [f"column {c.column}: {c.check}, got {c.failure_case!r}" for c in cases.itertuples()]
+            raise TableError("\n  ".join([f"{name} breaks its contract:", *first_few(rows, 5)])) from None
         raise TableError(f"{name} breaks its contract: {error}") from None
     return checked[list(schema.columns)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seds.errors import SedsError
+from seds.errors import SedsError, first_few
 from seds.model.seds import SEDS
 from seds.weightfiles import WeightFileError, read_state
 
@@ -38,10 +38,9 @@ def load_clip(model: SEDS, clip: str) -> list[str]:
         if name in source and source[name].shape != targets[ours].shape
     ]
     if problems:
-        more = f"\n  and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise ClipError(
             f"CLIP weights {clip!r} do not fit the model's towers (they need sizes of {ARCHITECTURE}, see "
-            f"train.*.model in params.yaml):\n  " + "\n  ".join(problems[:5]) + more
+            f"train.*.model in params.yaml):\n  " + "\n  ".join(first_few(problems, 5))
         )
     for ours, name in pairs.items():
         targets[ours].copy_(source[name])  # which also converts half precision

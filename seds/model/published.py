@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seds.config import ModelSizes
-from seds.errors import SedsError
+from seds.errors import SedsError, first_few
 from seds.model.fusion import sinusoid
 from seds.model.pose_encoder.graphs import body_graph, hand_graph
 from seds.model.published_names import OURS_ALONE, POINTWISE, TABLES, UNUSED, is_half, published_name
@@ -199,8 +199,7 @@ def _check_released(model: SEDS) -> None:
 
 def listed(lines: Sequence[str]) -> str:
     """The first lines, indented, and how many more there are."""
-    more = [f"and {len(lines) - MOST_LISTED} more"] if len(lines) > MOST_LISTED else []
-    return "\n".join(f"  {line}" for line in [*lines[:MOST_LISTED], *more])
+    return "\n".join(f"  {line}" for line in first_few(lines, MOST_LISTED))
 
 
 def _equal_tables(given: Tensor, ours: Tensor) -> bool:
