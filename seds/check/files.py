@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from seds import tables, video
 from seds.check.findings import ERROR, WARNING, Finding
+from seds.video.cuts import cut_bounds
 
 _MEDIA = frozenset(
     (".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv")
@@ -36,8 +36,8 @@ def cuts(videos: pd.DataFrame) -> Iterator[Finding]:
     """Cuts beyond the end of their file, and videos shorter than a window."""
     for row in videos[videos["status"] == "ok"].itertuples():
         length = row.frames / row.fps
-        start = 0.0 if math.isnan(row.start_s) else row.start_s
-        end = length if math.isnan(row.end_s) else row.end_s
+        start, end = cut_bounds(row.start_s, row.end_s)
+        start, end = start or 0.0, length if end is None else end
         subject = (row.video_id, row.path)
         if start >= length:
             detail = f"begins at {start:g} s, but its file ends at {length:.2f} s"
@@ -124,7 +124,7 @@ def undecodable(videos: pd.DataFrame, workers: int | None = None) -> list[Findin
     """Videos of which not every frame can be decoded."""
 
     def reason(row: dict[str, object]) -> str:
-        start, end = (None if math.isnan(s) else s for s in (row["start_s"], row["end_s"]))  # type: ignore[arg-type]
+        start, end = cut_bounds(row["start_s"], row["end_s"])  # type: ignore[arg-type]
         try:
             deque(video.frames(str(row["path"]), start, end, row["fps"]), maxlen=0)  # type: ignore[arg-type]
         except (video.VideoError, OSError) as error:

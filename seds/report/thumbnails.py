@@ -6,11 +6,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pandas as pd
 
 from seds.timing import duration_s
 from seds.video import VideoError, frames
 from seds.video.boxes import clip_box, parse_box, pixels
+from seds.video.cuts import cut_bounds
 
 
 def thumbnails(video: Any, count: int, width: int) -> list[np.ndarray]:
@@ -21,7 +21,7 @@ def thumbnails(video: Any, count: int, width: int) -> list[np.ndarray]:
     """
     if not video.path:
         raise VideoError("no video was released, only its features")
-    start, end = (None if pd.isna(second) else float(second) for second in (video.start_s, video.end_s))
+    start, end = cut_bounds(video.start_s, video.end_s)
     cut = start is not None or end is not None
     total = max(1, int(duration_s(video) * video.fps + 1e-6)) if cut else video.frames
     numbers = np.unique(((np.arange(count) + 0.5) * total / count).astype(int))

@@ -8,7 +8,6 @@ candidates.
 from __future__ import annotations
 
 import difflib
-import math
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from seds.search.clips import ClipSample, Extracted, Extractors, extractors, loa
 from seds.search.first_pass import Ranker
 from seds.search.ranking import Query
 from seds.search.words import split_words
+from seds.video.cuts import cut_bounds
 
 # Characters of a query that are read: far more than a sentence has, and few enough that none takes long to split.
 QUERY_LENGTH = 10_000
@@ -135,8 +135,7 @@ class Gallery:
                 video["sentence_id"],
                 video["text"],
                 video["path"],
-                None if math.isnan(video["start_s"]) else float(video["start_s"]),
-                None if math.isnan(video["end_s"]) else float(video["end_s"]),
+                *cut_bounds(video["start_s"], video["end_s"]),
                 float(video["duration_s"]),
                 video["split"],
                 video["signer"],

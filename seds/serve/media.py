@@ -6,7 +6,6 @@ turned into a file that browsers play, once, and kept in the cache.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from seds.serve import video_tasks
 from seds.serve.cache import Cache
 from seds.serve.problem import Problem
 from seds.serve.sandbox import InvalidInputError, Sandbox, SandboxError
+from seds.video.cuts import cut_bounds
 
 _POSTER_S, _FILM_S = 30.0, 300.0  # longest that making one may take
 Find = Callable[[str], dict[str, Any] | None]
@@ -101,6 +101,4 @@ class Media:
 
 
 def _cut(row: Mapping[str, Any]) -> dict[str, float | None]:
-    return {
-        name: None if row[name] is None or math.isnan(row[name]) else float(row[name]) for name in ("start_s", "end_s")
-    }
+    return dict(zip(("start_s", "end_s"), cut_bounds(row["start_s"], row["end_s"]), strict=True))

@@ -25,6 +25,7 @@ from seds.system.files import write_bytes
 from seds.timing import FRAME_TIMES, frame_edges
 from seds.video import VideoError, frames
 from seds.video.boxes import Box, parse_box
+from seds.video.cuts import cut_bounds
 
 FOLDER = Path("show")  # of sheets and pages, below it one folder a corpus; nothing of the pipeline's
 WIDTH = 1600  # px of a sheet
@@ -79,8 +80,7 @@ class Corpus:
             video.split,
             video.signer,
             video.path,
-            None if pd.isna(video.start_s) else video.start_s,
-            None if pd.isna(video.end_s) else video.end_s,
+            *cut_bounds(video.start_s, video.end_s),
             video.fps,
             video.width,
             video.height,
