@@ -26,7 +26,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,19 +86,21 @@ def random_rtmw(folder: Path) -> Path:
 
 
 def builder(name: str, weights: Path, fps: int) -> Callable[[], Extractor]:
+    from seds.config import load_params
+
     if name.startswith("i3d"):
-        from seds.config import load_params
-        from seds.rgb.extractor import build_extractor
+        from seds.rgb.extractor import extractor_spec as rgb_spec
 
         rgb = load_params().rgb
         profile = rgb.small if name == "i3d-small" else rgb.published
-        profile = profile.model_copy(update={"weights": None, "stride": WINDOW_EVERY_S * fps}).on("cpu")
-        return partial(build_extractor, profile, rgb.window, "cpu")
-    from seds.pose.estimators import estimator
+        profile = profile.model_copy(update={"weights": None, "stride": WINDOW_EVERY_S * fps})
+        return rgb_spec(profile, rgb.window, "cpu").make
+    from seds.pose.estimators import extractor_spec as pose_spec
 
     if name == "mediapipe":
-        return estimator("mediapipe").build
-    return estimator("mmpose", config=RTMW, weights=str(weights)).build
+        return pose_spec(load_params().pose.small, "cpu").make
+    profile = load_params().pose.published.model_copy(update={"config": RTMW, "weights": str(weights)})
+    return pose_spec(profile, "cpu").make
 
 
 def measure(name: str, seconds: float, fps: int, path: Path, weights: Path) -> None:

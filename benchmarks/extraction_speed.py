@@ -38,16 +38,16 @@ import numpy as np
 import torch
 
 from seds import tables
-from seds.config import RgbProfile, load_params
+from seds.config import MmposeProfile, RgbProfile, load_params
 from seds.corpora.prepare import prepare
 from seds.demo import corpus
 from seds.engine.executors import LocalExecutor
 from seds.engine.run import extract
 from seds.extraction.extractor import Video
 from seds.extraction.openmmlab import fill_import_gaps
-from seds.pose.estimators import estimator
+from seds.pose import estimators
 from seds.precision import autocast, to_float32
-from seds.rgb.extractor import RgbExtractor, build_extractor, middle, square
+from seds.rgb.extractor import RgbExtractor, crop_middle, make_extractor, resize_to_square
 from seds.rgb.i3d import average_pool
 from seds.video import frames
 
@@ -84,9 +84,15 @@ def mmpose(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callabl
         weight.data.normal_(0, (2 / weight[0].numel()) ** 0.5, generator=generator)
     torch.save(model.state_dict(), folder / "weights.pth")
     model.to(options.device)
-    ours = estimator(
-        "mmpose", config=CONFIGS[options.profile], weights=str(folder / "weights.pth"), device=options.device
-    ).build()
+    profile = MmposeProfile(
+        estimator="mmpose",
+        config=CONFIGS[options.profile],
+        weights=str(folder / "weights.pth"),
+        weights_sha256=None,
+        precision="float32",
+        compile=False,
+    )
+    ours = estimators.extractor_spec(profile, options.device).make()
     video = render(folder, options.frames)
 
     def frame_by_frame() -> np.ndarray:
@@ -112,13 +118,13 @@ class Unrounded(RgbExtractor):
 
 def i3d(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:
     profile, window, video = rgb_profile(options), load_params().rgb.window, render(folder, options.frames)
-    ours = Unrounded(build_extractor(profile, window, options.device).recognizer, profile, window, options.device)
+    ours = Unrounded(make_extractor(profile, window, None, options.device).recognizer, profile, window, options.device)
     starts = ours(video).tensors["starts"].tolist()
 
     def alone(start: int) -> torch.Tensor:
         cut = frames(video.path, start / FPS, (start + window) / FPS)
-        clip = [middle(torch.from_numpy(square(f, profile.size)).to(options.device), profile.crop) for f in cut]
-        return ours.features([clip]).cpu()
+        squares = (torch.from_numpy(resize_to_square(frame, profile.size)).to(options.device) for frame in cut)
+        return ours.features([[crop_middle(square, profile.crop) for square in squares]]).cpu()
 
     return {
         "each window by itself": lambda: torch.cat([alone(start) for start in starts]).numpy(),
@@ -128,8 +134,8 @@ def i3d(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[
 
 def compiled(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:
     profile, window, video = rgb_profile(options), load_params().rgb.window, render(folder, options.frames)
-    plain = build_extractor(profile, window, options.device)
-    faster = build_extractor(profile.model_copy(update={"compile": True}), window, options.device)
+    plain = make_extractor(profile, window, None, options.device)
+    faster = make_extractor(profile.model_copy(update={"compile": True}), window, None, options.device)
     count = len(plain(video).tensors["starts"])
     start = time.perf_counter()
     faster(video)
@@ -152,7 +158,7 @@ def workers(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callab
     corpus.write_corpus(render, root)
     videos = prepare("demo", load_params().dataset("demo"), root, workers=1)
     videos = videos[videos["frames"].cumsum() - videos["frames"] < options.frames]
-    chosen = estimator("mediapipe")
+    spec = estimators.extractor_spec(load_params().pose.small, "cpu")
     scratches = itertools.count()
 
     def by(count: int, cores: int) -> np.ndarray:
@@ -161,10 +167,8 @@ def workers(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callab
         os.sched_setaffinity(0, sorted(allowed)[:cores])  # the worker processes inherit it
         try:
             extract(
-                kind="pose",
-                videos=tables.check(videos, tables.VIDEOS, "benchmark"),
-                build=lambda device: chosen.build,
-                settings=chosen.settings,
+                spec,
+                tables.check(videos, tables.VIDEOS, "benchmark"),
                 output=output,
                 scratch=output / "scratch",
                 shard_videos=1000,

@@ -1,4 +1,4 @@
-"""Tensors by name from weight files of others, without running anything that the files hold."""
+"""Weight files made elsewhere: found, checked against their sha256, and read without running anything they hold."""
 
 from __future__ import annotations
 
@@ -7,56 +7,111 @@ import pickle
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seds.errors import SedsError
+from seds.system.files import file_sha256
 
 NESTED = ("state_dict", "model")  # keys under which checkpoints keep their tensors
 
+# What checkpoints hold beside tensors: NumPy's scalars and arrays, such as the best accuracy of a training. These build
+# an array from its bytes and run nothing else.
+NUMPY_DATA = [
+    np.dtype,
+    np.ndarray,
+    *(getattr(np.dtypes, name) for name in np.dtypes.__all__),
+    np.float32(0).__reduce__()[0],  # the function that makes a scalar; its module depends on NumPy's version
+    np.zeros(0).__reduce__()[0],  # and the one that makes an array
+]
+
 
 class WeightFileError(SedsError, ValueError):
-    """A weight file that is missing, damaged or holds more than tensors; the message names it."""
+    """A weight file that is missing, damaged, not the expected one, or holds more than data; the message names it."""
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class Checkpoint:
+    """A weight file and the sha256 (hex) of its content."""
+
+    path: Path
+    sha256: str
+
+
+def find_checkpoint(path: Path, sha256: str | None, if_missing: str) -> Checkpoint:
+    """The file, checked against a sha256 (hex) unless that is None. `if_missing` says in the error what to do then.
+
+    Raises WeightFileError if there is no such file, or if its sha256 differs.
+    """
+    if not path.is_file():
+        raise WeightFileError(f"{path} not found; {if_missing}")
+    checkpoint = Checkpoint(path, file_sha256(path))
+    if sha256 is not None and checkpoint.sha256 != sha256.lower():
+        raise WeightFileError(
+            f"{path}: expected sha256 {sha256}, found {checkpoint.sha256}: a different file, or a damaged download"
+        )
+    return checkpoint
+
+
+def read_state(path: Path, allowed: Sequence[Any] = ()) -> dict[str, Tensor]:
     """The state dict in a safetensors file, a PyTorch checkpoint or a TorchScript archive.
 
     A checkpoint may nest it under `state_dict` or `model`, and its names may begin with DataParallel's `module.`.
-    Raises WeightFileError.
+    allowed: classes and functions that the checkpoint may use beside tensors, plain containers and NUMPY_DATA. Anything
+    else that its pickle names is refused. Raises WeightFileError.
     """
     if not path.is_file():
         raise WeightFileError(f"{path} not found")
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise WeightFileError(f"{path} is not a readable safetensors file: {error}") from None
-    try:
-        state = _archive(path) if _is_torchscript(path) else torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        # Only the name is kept of PyTorch's message, which recommends to load the file unsafely.
-        named = re.search(r"GLOBAL (\S+)|it asks for (\S+),", str(error))
-        reason = f"it asks for {named[1] or named[2]}, which is refused" if named else "it is damaged or no weight file"
-        raise WeightFileError(f"{path} cannot be read as tensors alone: {reason}; nothing of it was run") from None
+    state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path, allowed)
     for key in NESTED:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
-    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightFileError(f"{path} holds no state dict of tensors")
+    if not isinstance(state, dict) or not state:
+        what = "an empty dict" if isinstance(state, dict) else f"a {type(state).__name__}"
+        raise WeightFileError(f"{path} holds no state dict of tensors, but {what}")
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise WeightFileError(f"{path} holds no state dict of tensors: {name!r} is a {type(value).__name__}")
     return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
 
 
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise WeightFileError(f"{path} is not a readable safetensors file: {error}") from None
+
+
+def _read_pickle(path: Path, allowed: Sequence[Any]) -> Any:
+    try:
+        if _is_torchscript(path):
+            return _read_torchscript(path)
+        with torch.serialization.safe_globals([*NUMPY_DATA, *allowed]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # damaged files raise many kinds
+        # Only the name is taken from PyTorch's message, which recommends loading the file unsafely.
+        refused = re.search(r"GLOBAL (\S+)|asks for (\S+),", str(error))
+        reason = f"its pickle asks for {refused[1] or refused[2]}, which is refused" if refused else _DAMAGED
+        raise WeightFileError(f"{path} cannot be read as weights: {reason}; nothing in it was run") from None
+
+
+_DAMAGED = "it is damaged, or holds more than tensors and plain data"
+
+
 # ---- TorchScript -----------------------------------------------------------------------------------------------------
-# Such an archive is a program with its tensors. Loading it with torch.jit would make the program callable and run parts
-# of it, so only the tensors are taken: its modules are read as inert records of their attributes.
+# Such an archive, OpenAI's ViT-B-32.pt among them, is a program with its tensors. Loading it with torch.jit would make
+# the program callable and run parts of it, so only the tensors are read: its modules become records of attributes.
 
 
 class _Record:
@@ -73,7 +128,7 @@ def _is_torchscript(path: Path) -> bool:
         return any(name.split("/")[1:] == ["constants.pkl"] for name in archive.namelist())
 
 
-def _archive(path: Path) -> dict[str, Tensor]:
+def _read_torchscript(path: Path) -> dict[str, Tensor]:
     with zipfile.ZipFile(path) as archive:
         root = archive.namelist()[0].split("/")[0]
         module = _Reader(archive, root).load()
@@ -89,7 +144,7 @@ def _tensors(record: _Record, prefix: str) -> Iterator[tuple[str, Tensor]]:
 
 
 class _Reader(pickle.Unpickler):
-    """Reads data.pkl: tensors, plain containers and records; any other class or function is refused."""
+    """Reads data.pkl: tensors, plain containers and records. Any other class or function is refused."""
 
     KNOWN: Mapping[tuple[str, str], Callable[..., Any]] = {
         ("collections", "OrderedDict"): OrderedDict,
@@ -122,7 +177,7 @@ class _Reader(pickle.Unpickler):
             return self.STORAGES[name]
         if (module, name) in self.KNOWN:
             return self.KNOWN[module, name]
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is refused")
+        raise pickle.UnpicklingError(f"asks for {module}.{name}, which is not a tensor")
 
     def persistent_load(self, identity: Any) -> Tensor:
         _, dtype, key, _, _ = identity  # "storage", type, name, device, elements

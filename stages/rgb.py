@@ -1,8 +1,7 @@
-"""Videos -> I3D features a window: data/rgb/<dataset>/."""
+"""Videos -> I3D features per window: data/rgb/<dataset>/."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from seds import tables
@@ -11,24 +10,25 @@ from seds.engine.command import Corpus, OnlyJob, run_extraction_stage
 from seds.engine.executors import make_executor
 from seds.engine.run import extract
 from seds.extraction import imported
-from seds.rgb.extractor import build_extractor, describe
+from seds.rgb import extractor
 
 
 def main(dataset: Corpus, job: OnlyJob = None) -> None:
     params = load_params()
+    output = Path("data/rgb") / dataset
     if params.dataset(dataset).corpus == imported.CORPUS:
-        imported.hand_over("rgb", Path("data/raw") / dataset, Path("data/rgb") / dataset)
+        imported.hand_over("rgb", Path("data/raw") / dataset, output)
         return
-    profile, window = params.rgb.of(params.profile(dataset)).on(params.device()), params.rgb.window
+    videos = tables.read(f"data/videos/{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}")
+    spec = extractor.corpus_extractor(params, dataset)
+    executor = make_executor(params, spec.device, workers_per_gpu=1)  # more would only wait for each other
     extract(
-        kind="rgb",
-        videos=tables.read(f"data/videos/{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}"),
-        build=lambda device: partial(build_extractor, profile, window, device),
-        settings=describe(profile, window),
-        output=Path("data/rgb") / dataset,
+        spec,
+        videos,
+        output=output,
         scratch=Path("work"),
         shard_videos=params.rgb.shard_videos,
-        executor=make_executor(params, params.device(), workers_per_gpu=1),  # more would only wait for each other
+        executor=executor,
         job=job,
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seds.extraction.extractor import Build, Extractor, Failure, Outcome, Video
+from seds.extraction.extractor import Extractor, Failure, Outcome, Video
 from seds.video import VideoError, content_hash
 
 
@@ -58,8 +59,9 @@ class Attempt:
         return None
 
 
-def build_attempt(build: Build) -> Attempt:
-    return Attempt(build())
+def make_attempt(make_extractor: Callable[[str], Extractor], device: str) -> Attempt:
+    """In the worker: the extractor on its device."""
+    return Attempt(make_extractor(device))
 
 
 def _file_state(path: Path) -> object:

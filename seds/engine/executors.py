@@ -8,8 +8,8 @@ from functools import partial
 from typing import Protocol
 
 from seds.config import Params
-from seds.engine.attempt import build_attempt
-from seds.extraction.extractor import Build, Outcome, Video
+from seds.engine.attempt import make_attempt
+from seds.extraction.extractor import Extractor, Outcome, Video
 from seds.system.workers import Death, cores, run_tasks
 
 
@@ -18,18 +18,17 @@ class Executor(Protocol):
 
     def run(
         self,
-        build: Callable[[str], Build],
+        make_extractor: Callable[[str], Extractor],
         videos: Sequence[Video],
         one_at_a_time: bool,
         on_start: Callable[[int], None],
     ) -> Iterator[tuple[int, Outcome | Death]]:
         """Yields (index of the video, its outcome or its worker's death), in the order of completion.
 
-        build: device ("cpu", "cuda" or "cuda:1") -> maker of the extractor on it. one_at_a_time: a single worker, so
-        that a death can only be the fault of the video it was working on. on_start: called with the index of each video
-        before a worker gets it.
+        make_extractor: see ExtractorSpec. one_at_a_time: a single worker, so that only the video it works on can be the
+        cause of a death. on_start: called with the index of each video before a worker gets it.
 
-        Raises workers.WorkerError if the extractor cannot be built, EngineError if no worker can be had.
+        Raises workers.WorkerError if the extractor cannot be made, EngineError if no worker can be had.
         """
         ...
 
@@ -42,14 +41,13 @@ class LocalExecutor:
 
     def run(
         self,
-        build: Callable[[str], Build],
+        make_extractor: Callable[[str], Extractor],
         videos: Sequence[Video],
         one_at_a_time: bool,
         on_start: Callable[[int], None],
     ) -> Iterator[tuple[int, Outcome | Death]]:
         devices = self.devices[:1] if one_at_a_time else self.devices
-        on = {device: build(device) for device in dict.fromkeys(devices)}
-        return run_tasks([partial(build_attempt, on[device]) for device in devices], videos, on_start)
+        return run_tasks([partial(make_attempt, make_extractor, device) for device in devices], videos, on_start)
 
 
 def make_executor(params: Params, device: str, workers_per_gpu: int) -> Executor:

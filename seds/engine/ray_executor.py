@@ -18,8 +18,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from seds.engine.attempt import build_attempt
-from seds.extraction.extractor import Build, Outcome, Video
+from seds.engine.attempt import make_attempt
+from seds.extraction.extractor import Extractor, Outcome, Video
 from seds.system.code_version import code_version
 from seds.system.files import EngineError
 from seds.system.workers import Death, WorkerError, cores
@@ -32,7 +32,7 @@ _FAILED_STARTS = 10  # in a row before the run gives up; when a node is lost, se
 class Actor:
     """A worker process somewhere in the cluster."""
 
-    def start(self, folder: str, build: Build, code: str) -> tuple[str, str]:
+    def start(self, folder: str, make_extractor: Callable[[str], Extractor], device: str, code: str) -> tuple[str, str]:
         """("ready", id of its node), or ("broken", why it cannot work there)."""
         import ray
 
@@ -42,10 +42,10 @@ class Actor:
         except OSError as error:
             shared = "the project and its videos must be on a file system that all nodes share"
             return "broken", f"node {host} has no {folder} ({error.strerror}); {shared}"
-        if code_version(build) != code:
+        if code_version(make_extractor) != code:
             return "broken", f"node {host} has a different version of seds than the driver; install the same one"
         try:
-            self._attempt = build_attempt(build)
+            self._attempt = make_attempt(make_extractor, device)
         except Exception as error:
             return "broken", f"node {host}: {type(error).__name__}: {error}"
         return "ready", ray.get_runtime_context().get_node_id()
@@ -79,16 +79,16 @@ class RayExecutor:
 
     def run(
         self,
-        build: Callable[[str], Build],
+        make_extractor: Callable[[str], Extractor],
         videos: Sequence[Video],
         one_at_a_time: bool,
         on_start: Callable[[int], None],
     ) -> Iterator[tuple[int, Outcome | Death]]:
         ray = self._connect()
         options = {"num_gpus": 1 / self.workers_per_gpu} if self.device == "cuda" else {}
+        remote = ray.remote(num_cpus=1, **options)(Actor)
         # On a GPU node Ray shows an actor only its own GPU, so that it is "cuda" to each.
-        make, remote = build(self.device), ray.remote(num_cpus=1, **options)(Actor)
-        start = (str(Path.cwd()), ray.put(make), code_version(make))
+        start = (str(Path.cwd()), ray.put(make_extractor), self.device, code_version(make_extractor))
         workers = 1 if one_at_a_time else self.workers or self._room(ray)
         waiting = deque(range(len(videos)))
         pending: dict[Any, _Worker] = {}  # workers by the answer that each will give next

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from seds.engine.executors import Executor
 from seds.engine.parts import Parts
 from seds.engine.progress import Progress
 from seds.extraction.assemble import DamagedError, assemble
-from seds.extraction.extractor import Build, Failure, Outcome, Video, read_video
+from seds.extraction.extractor import ExtractorSpec, Failure, Outcome, Video, read_video
 from seds.messages import printable, summarise_skipped
 from seds.system.code_version import code_version
 from seds.system.files import EngineError, digest
@@ -35,11 +35,9 @@ _FAILURES_IN_A_ROW = 20
 
 
 def extract(
-    *,
-    kind: str,
+    spec: ExtractorSpec,
     videos: pd.DataFrame,
-    build: Callable[[str], Build],
-    settings: Mapping[str, str],
+    *,
     output: Path,
     scratch: Path,
     shard_videos: int,
@@ -48,17 +46,16 @@ def extract(
 ) -> pd.DataFrame | None:
     """Extract the `ok` videos of a VIDEOS table into `output`: shards and index. Returns the SHARD_INDEX table.
 
-    kind: "pose" or "rgb", as in the shards' headers. build: device -> picklable maker of the extractor on it. settings:
-    what determines the result (estimator, sha256 of weights, ...); goes into the shards' headers. scratch: parts are
-    kept in `scratch/<kind>/<digest of settings and code>/`. shard_videos: videos per shard, consecutive in the table.
-    executor: where the videos are computed. job: compute only the parts of this job's videos, leave `output` as it is,
-    and return None.
+    scratch: parts are kept in `scratch/<kind>/<digest of settings and code>/`. shard_videos: videos per shard,
+    consecutive in the table. executor: where the videos are computed. job: compute only the parts of this job's videos,
+    leave `output` as it is, and return None.
 
     A video that cannot be extracted becomes a row of status "failed". Raises EngineError if the machine is at fault,
-    workers.WorkerError if the extractor cannot be built. Ctrl-C, SIGTERM and any crash cost only the videos in flight.
+    workers.WorkerError if the extractor cannot be made. Ctrl-C, SIGTERM and any crash cost only the videos in flight.
     """
     wanted = [read_video(row) for row in videos[videos["status"] == "ok"].to_dict("records")]
-    folder = scratch / kind / digest([dict(settings), code_version(build("cpu"))])[:16]
+    kind = spec.kind
+    folder = scratch / kind / digest([dict(spec.settings), code_version(spec.make_extractor)])[:16]
     name = f"{kind} of {output.name}"
     with ExitStack() as stack:
         stack.enter_context(lock(scratch / kind / f"{output.name}.lock", name, shared=job is not None))
@@ -66,7 +63,7 @@ def extract(
             job_lock = scratch / kind / f"{output.name}.{job.index}-of-{job.count}.lock"
             stack.enter_context(lock(job_lock, f"job {job} of {name}"))
         stack.enter_context(_sigterm_as_ctrl_c())
-        run = _Run(kind, Parts(folder), CrashLog(folder), executor, build)
+        run = _Run(spec, Parts(folder), CrashLog(folder), executor)
         try:
             if job is not None:
                 videos_of_job = [video for video in wanted if job.includes(video)]
@@ -77,7 +74,7 @@ def extract(
             while True:
                 run.complete(wanted)
                 try:
-                    index = assemble(kind, wanted, run.outcome, settings, output, shard_videos)
+                    index = assemble(kind, wanted, run.outcome, spec.settings, output, shard_videos)
                     break
                 except DamagedError as error:
                     run.discard(error)
@@ -92,11 +89,10 @@ def extract(
 class _Run:
     """Outcomes of videos, read from the disk or computed."""
 
-    kind: str
+    spec: ExtractorSpec
     parts: Parts
     crashes: CrashLog
     executor: Executor
-    build: Callable[[str], Build]
     failures: dict[str, Failure] = field(default_factory=dict)  # that hold for this run only, by identity
     _failures_in_a_row: int = 0
 
@@ -111,7 +107,7 @@ class _Run:
         todo = [video for video in distinct if video.identity not in present]
         if not todo:
             return
-        with Progress(self.kind, distinct, todo) as progress, self.crashes.journal() as journal:
+        with Progress(self.spec.kind, distinct, todo) as progress, self.crashes.journal() as journal:
             while todo:
                 weights = {video.identity: self.crashes.weight(video) for video in todo}
                 for video in todo:
@@ -130,7 +126,7 @@ class _Run:
     def discard(self, damage: DamagedError) -> None:
         """Remove parts that cannot be read."""
         for video, error in damage.parts:
-            tqdm.write(f"{self.kind}: {error}; it will be computed again")
+            tqdm.write(f"{self.spec.kind}: {error}; it will be computed again")
             self.parts.discard(video.identity)
 
     def _compute(
@@ -138,7 +134,8 @@ class _Run:
     ) -> list[Video]:
         """Compute the videos of a queue. Returns those whose worker died."""
         died = []
-        for i, result in self.executor.run(self.build, queue, one_at_a_time, lambda i: journal.begin(queue[i])):
+        make_extractor = self.spec.make_extractor
+        for i, result in self.executor.run(make_extractor, queue, one_at_a_time, lambda i: journal.begin(queue[i])):
             video = queue[i]
             if isinstance(result, Death):
                 self.crashes.record(video, result.how, certain=result.certain or one_at_a_time)
@@ -172,26 +169,26 @@ class _Run:
         self._print_failure(video, failure)
 
     def _print_failure(self, video: Video, failure: Failure) -> None:
-        tqdm.write(printable(f"{self.kind}: {video.video_id} failed: {failure}", limit=500))
+        tqdm.write(printable(f"{self.spec.kind}: {video.video_id} failed: {failure}", limit=500))
 
 
 def _report(run: _Run, videos: Sequence[Video], corpus: str, done: str) -> None:
     """Print what became of the videos, how to retry those that failed, and what the parts take on the disk."""
     lasting = run.parts.failed()
     failed = [video for video in videos if video.identity in run.failures or video.identity in lasting]
-    tqdm.write(f"{run.kind}: {len(videos) - len(failed)} of {len(videos)} videos, {done}")
+    tqdm.write(f"{run.spec.kind}: {len(videos) - len(failed)} of {len(videos)} videos, {done}")
     if failed:
         outcomes = [(video, run.outcome(video)) for video in failed]
         rows = [(f.reason, video.video_id, f.detail) for video, f in outcomes if isinstance(f, Failure)]
         tqdm.write(summarise_skipped(rows, len(videos)))
-        tqdm.write(f"To retry what vanished, changed or ran out of memory: dvc repro --force {run.kind}@{corpus}")
+        tqdm.write(f"To retry what vanished, changed or ran out of memory: dvc repro --force {run.spec.kind}@{corpus}")
         if any(video.identity in lasting for video in failed):
             tqdm.write(f"  to retry undecodable videos, too, first: rm -r {run.parts.failures}")
         if any(reason == "quarantined" for reason, _, _ in rows):
             tqdm.write(f"  to retry quarantined videos, too, first: rm -r {run.crashes.crashes}")
     tqdm.write(
-        f"{run.kind}: {run.parts.bytes() / 1e9:.1f} GB of finished videos are kept in {run.parts.folder}, so that none "
-        "is computed again; remove the folder to free the space"
+        f"{run.spec.kind}: {run.parts.bytes() / 1e9:.1f} GB of results are kept in {run.parts.folder}, so that "
+        "no video is computed again; remove the folder to free the space"
     )
 
 

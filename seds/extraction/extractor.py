@@ -1,24 +1,24 @@
-"""What an extractor is: a video in, tensors out. seds.engine runs it over a corpus.
+"""What an extractor is: it turns a video into tensors. seds.engine runs it over a corpus.
 
-Kept apart from the engine, so that an edit of the scheduling never looks like an edit of what is computed.
+Separate from the engine, so that an edit of the scheduling never looks like an edit of what is computed.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from seds.system.files import digest
 from seds.video.boxes import Box, parse_box
+from seds.video.cuts import cut_bounds
 
 
 @dataclass(frozen=True)
 class Video:
-    """A readable row of the videos table; `start_s` and `end_s` are None where the video's own bounds are meant."""
+    """A readable row of the videos table. start_s, end_s: None where the video's own start or end is meant."""
 
     video_id: str
     path: str  # a file, or a folder of frames
@@ -33,9 +33,9 @@ class Video:
 
     @property
     def identity(self) -> str:
-        """What of the video determines its result, as 32 hex digits: content, cut, frame rate and box.
+        """32 hex digits for what determines the video's result: content, cut, frame rate and box.
 
-        Not its name or path, so that a corpus may be moved or renamed; the sizes follow from the content.
+        Name and path do not, so that a corpus may be moved or renamed. The sizes follow from the content.
         """
         return digest([self.sha256, self.start_s, self.end_s, self.fps, self.bbox])[:32]
 
@@ -50,22 +50,38 @@ class Extraction:
 
 
 class Extractor(Protocol):
-    """The work on one video, whose result depends on what `Video.identity` covers alone.
+    """Computes one video. The result depends only on what `Video.identity` covers.
 
-    What it raises is that video's failure. A ValueError (VideoError is one) is a verdict on the content, which holds
-    until content, settings or code change; any other exception is taken for circumstances, which the next run may find
-    better.
+    An exception is that video's failure. A ValueError, such as VideoError, is a verdict on the content, which holds
+    until content, settings or code change. Any other exception is blamed on the circumstances, and the next run tries
+    the video again.
     """
 
     def __call__(self, video: Video) -> Extraction: ...
 
 
-Build = Callable[[], Extractor]  # picklable, a partial of a module's function or class; called in the worker
+@dataclass(frozen=True)
+class ExtractorSpec:
+    """An extractor before it is made: what identifies its results, and how a worker process makes it.
+
+    settings: everything that determines a result; they go into the shards' headers. make_extractor: picklable, called
+    in the worker with a device, "cpu", "cuda" or "cuda:1"; the file of the function and what it imports are the code
+    that decides the results (seds.system.code_version). device: "cpu" or "cuda", where this machine would run it.
+    """
+
+    kind: Literal["pose", "rgb"]
+    settings: Mapping[str, str]
+    make_extractor: Callable[[str], Extractor]
+    device: str
+
+    def make(self) -> Extractor:
+        """The extractor, in this process."""
+        return self.make_extractor(self.device)
 
 
 def read_video(row: Mapping[str, Any]) -> Video:
-    """The Video of an `ok` row of the videos table. Raises ValueError for a box that is none."""
-    start_s, end_s = (None if row[cut] is None or math.isnan(row[cut]) else row[cut] for cut in ("start_s", "end_s"))
+    """The Video of an `ok` row of the videos table. Raises ValueError for a malformed bbox."""
+    start_s, end_s = cut_bounds(row["start_s"], row["end_s"])
     return Video(
         row["video_id"], row["path"], start_s, end_s, row["frames"], row["fps"], row["width"], row["height"],
         row["sha256"], parse_box(row["bbox"]),
@@ -76,9 +92,8 @@ def read_video(row: Mapping[str, Any]) -> Video:
 class Failure:
     """A video without a result.
 
-    reason   the kind, for counting: "cannot be decoded"
-    detail   this case, for a person; the video's path is said elsewhere
-    lasting  holds for this content, settings and code; else the next run tries again
+    reason: the kind of failure, for counting, such as "cannot be decoded". detail: this case, for a person, without the
+    video's path. lasting: holds for this content, these settings and this code; otherwise the next run tries again.
     """
 
     reason: str

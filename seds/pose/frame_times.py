@@ -1,6 +1,7 @@
 """When each frame of a video is shown.
 
-Where a file's rate varies, as a phone's does, frame number over mean rate is wrong by whatever the camera slowed down.
+In a file whose frame rate varies, as a phone's does, frame number divided by mean rate is off by as much as the camera
+slowed down.
 """
 
 from __future__ import annotations
@@ -9,31 +10,33 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-_SLACK_FRAMES = 0.5  # the mean rate is near enough: containers round to a ms or so
+_TOLERANCE_FRAMES = 0.5  # the mean rate is good enough: containers round times to a millisecond or so
 
 
 class FrameTimes:
-    """The times of a video's frames, noted as they pass."""
+    """Records the times of a video's frames as they pass through `record`."""
 
     def __init__(self) -> None:
-        self._shown: list[tuple[float, float]] = []
+        self._times: list[tuple[float, float]] = []  # when each frame begins and ends
 
-    def watched(self, frames: Iterable[tuple[np.ndarray, float, float]]) -> Iterator[np.ndarray]:
-        """The images of frames of seds.video.timed_frames."""
+    def record(self, frames: Iterable[tuple[np.ndarray, float, float]]) -> Iterator[np.ndarray]:
+        """The images of the frames, which come from seds.video.timed_frames."""
         for image, begin, end in frames:
-            self._shown.append((begin, end))
+            self._times.append((begin, end))
             yield image
 
-    def uneven(self, fps: float, start_s: float | None) -> np.ndarray | None:
-        """float64 [T+1] s since start_s (None = the first frame): when each frame begins, and the last one ends.
+    def irregular(self, fps: float, start_s: float | None) -> np.ndarray | None:
+        """Times of the recorded frames, float64 [T+1], in s since start_s (None = since the first frame): when each
+        frame begins, and when the last one ends.
 
-        None where the mean rate `fps` tells each to half a frame, and where the file does not tell them all.
+        None if the mean rate `fps` gives every time to within half a frame, or if the file does not tell them all.
         """
-        begins = [begin for begin, _ in self._shown]
-        last, end = self._shown[-1]
-        edges = np.array([*begins, end if end > last else last + 1 / fps])  # some formats have no durations
-        told = np.isfinite(edges).all() and (np.diff(edges) >= 0).all()
-        off = edges[:-1] - edges[0] - np.arange(len(begins)) / fps  # of a cut, the first may begin after its start
-        if not told or np.abs(off).max() * fps <= _SLACK_FRAMES:
+        begins = [begin for begin, _ in self._times]
+        last, end = self._times[-1]
+        edges = np.array([*begins, end if end > last else last + 1 / fps])  # some formats do not say how long it lasts
+        if not np.isfinite(edges).all() or (np.diff(edges) < 0).any():
+            return None
+        deviations_s = edges[:-1] - edges[0] - np.arange(len(begins)) / fps  # a cut's first frame may begin after it
+        if np.abs(deviations_s).max() * fps <= _TOLERANCE_FRAMES:
             return None
         return edges - (start_s or 0.0)

@@ -1,21 +1,21 @@
-"""MediaPipe Holistic as estimator of the 133 COCO-WholeBody joints, on a CPU, with weights from its wheel.
+"""MediaPipe Holistic as an estimator of the 133 COCO-WholeBody joints, on a CPU, with weights from its wheel.
 
-Holistic finds one person a frame, the most prominent one of what it is shown, which is the part of the frame that
-seds.pose.signer says, cut out. Tracking starts anew with each video, so that a video's keypoints depend on no other.
+Holistic finds one person per frame, the most prominent one in the image, which is the part of the frame that
+seds.pose.signer chooses. Tracking restarts with each video, so that a video's keypoints depend on no other.
 
-Nothing is smoothed over time: the filter lags behind quick hands. Where a hand is found with confidence above 0.5, the
-body's wrist is moved onto the hand's, which is the more exact. Against the true joints of rendered signers these two
-choices raise the wrists within 0.1 of the shoulders' width from 86 % to 92 % and then to 95 %.
+Keypoints are not smoothed over time, because the filter lags behind quick hands. Where a hand is found with confidence
+above 0.5, the body's wrist is moved onto the hand's, which is more accurate. Against the true joints of rendered
+signers these two choices raise the share of wrists within 0.1 of the shoulder width from 86 % to 92 % and then to 95 %.
 
-What Holistic lacks stays at zero with confidence 0: the small toes. The confidences are these:
+The small toes, which Holistic lacks, stay at zero with confidence 0. The other confidences are:
 
 - body and feet: MediaPipe's visibility;
 - face: 1 where a face was found;
-- hands, of which Holistic only says whether one was found: exp(-(d/s)^2 / 2), d the distance between the hand's own
-  wrist and the body's, s half the longer side of the hand's box or a quarter of the shoulders' distance, whichever is
-  larger (a fist, or a hand that points at the camera, looks small). Its typical mistake, a hand found on the other hand
-  or on the face, lies far from the wrist it should hang on: a hand's length away the confidence is 0.14;
-- any joint outside the part that is looked at: 0.
+- hands, where Holistic only says whether one was found: exp(-(d/s)^2 / 2), with d the distance between the hand's own
+  wrist and the body's, and s half the longer side of the hand's box or a quarter of the shoulder width, whichever is
+  larger (a fist, or a hand pointing at the camera, looks small). Its typical mistake, a hand found on the other hand or
+  on the face, is far from the wrist it belongs to: a hand's length away the confidence is 0.14;
+- any joint outside the part of the frame that is looked at: 0.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from seds.config import MediapipeProfile
 from seds.pose.signer import SignerExtractor
 from seds.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 from seds.system.prefetch import prefetch
@@ -64,19 +65,29 @@ _TRUSTED_HAND = 0.5  # confidence above which the hand's wrist is the body's
 _SHOULDERS = [JOINT["left_shoulder"], JOINT["right_shoulder"]]
 
 
-def build(complexity: int) -> SignerExtractor:
-    """The extractor, in the process that uses it. Raises FileNotFoundError as Holistic does."""
-    return SignerExtractor(Holistic(complexity))
+def settings(profile: MediapipeProfile) -> dict[str, str]:
+    """What determines the result: versions, and the sha256 over the graph and those of its networks that are there."""
+    return {
+        "estimator": "mediapipe-holistic",
+        "estimator_version": version("mediapipe"),
+        "complexity": str(profile.complexity),
+        "weights_sha256": _weights_sha256(profile.complexity),
+    }
+
+
+def make_extractor(profile: MediapipeProfile, device: str) -> SignerExtractor:
+    """The extractor, in the process that uses it; always on the CPU. Raises FileNotFoundError as Holistic does."""
+    return SignerExtractor(Holistic(profile.complexity))
 
 
 class Holistic:
     """Images and where to look -> float32 [T,133,3]: x px, y px, confidence (seds.pose.signer.Estimate).
 
-    `complexity` sizes the body network: 0 | 1 | 2; the weights of 1 are in the wheel, MediaPipe downloads the others.
-    Raises FileNotFoundError where weights are neither there nor to be downloaded.
+    complexity: size of the body network, 0 | 1 | 2. The weights of 1 are in the wheel, MediaPipe downloads the others.
+    Raises FileNotFoundError if weights are missing and cannot be downloaded.
     """
 
-    margin = 1.25  # hands reach beyond a box drawn around a person at rest; mmpose widens boxes by as much
+    margin = 1.25  # hands reach beyond a box drawn around a person at rest; mmpose widens boxes by the same factor
 
     def __init__(self, complexity: int) -> None:
         import cv2
@@ -100,39 +111,29 @@ class Holistic:
         with suppress_native_stderr():  # to the end: the hands' networks load when the first hand is seen
             self._graph.reset()
             for image in prefetch(images, _FRAMES_AHEAD):
-                found = self._graph.process(np.ascontiguousarray(image[rows, columns]))
-                keypoints.append(to_wholebody(found, rows, columns))
+                landmarks = self._graph.process(np.ascontiguousarray(image[rows, columns]))
+                keypoints.append(to_wholebody(landmarks, rows, columns))
         return np.stack(keypoints)
 
 
-def settings(complexity: int) -> dict[str, str]:
-    """What determines the result: versions and the sha256 over the graph and its networks, as far as they are there."""
-    return {
-        "estimator": "mediapipe-holistic",
-        "estimator_version": version("mediapipe"),
-        "complexity": str(complexity),
-        "weights_sha256": _weights_sha256(complexity),
-    }
+def to_wholebody(landmarks: Any, rows: slice, columns: slice) -> np.ndarray:
+    """Holistic's result for a crop as float32 [133,3]: x, y in px of the frame, confidence; all zeros if it saw nobody.
 
-
-def to_wholebody(found: Any, rows: slice, columns: slice) -> np.ndarray:
-    """Holistic's result of a crop as float32 [133,3]: x, y in px of the frame, confidence. Nobody found: all zeros.
-
-    rows, columns  of the frame, that the crop was made of
+    rows, columns: the part of the frame that was cropped.
     """
     keypoints = np.zeros((JOINTS, 3), np.float32)
-    if found.pose_landmarks is not None:
-        body = found.pose_landmarks.landmark
+    if landmarks.pose_landmarks is not None:
+        body = landmarks.pose_landmarks.landmark
         keypoints[_BODY_TO, :2] = _pixels(body, rows, columns)[_BODY_FROM]
         keypoints[_BODY_TO, 2] = [body[i].visibility for i in _BODY_FROM]
-    if found.face_landmarks is not None:
-        keypoints[FACE, :2] = _pixels(found.face_landmarks.landmark, rows, columns)[list(FACE_LANDMARKS)]
+    if landmarks.face_landmarks is not None:
+        keypoints[FACE, :2] = _pixels(landmarks.face_landmarks.landmark, rows, columns)[list(FACE_LANDMARKS)]
         keypoints[FACE, 2] = 1
     left_shoulder, right_shoulder = keypoints[_SHOULDERS, :2]
     shoulders = float(np.linalg.norm(left_shoulder - right_shoulder))
     for joints, wrist, hand in (
-        (LEFT_HAND, JOINT["left_wrist"], found.left_hand_landmarks),
-        (RIGHT_HAND, JOINT["right_wrist"], found.right_hand_landmarks),
+        (LEFT_HAND, JOINT["left_wrist"], landmarks.left_hand_landmarks),
+        (RIGHT_HAND, JOINT["right_wrist"], landmarks.right_hand_landmarks),
     ):
         if hand is not None:
             # MediaPipe's 21 are in COCO-WholeBody's order.
@@ -148,7 +149,7 @@ def to_wholebody(found: Any, rows: slice, columns: slice) -> np.ndarray:
 
 
 def hand_confidence(hand: np.ndarray, wrist: np.ndarray, shoulders: float) -> float:
-    """Agreement of a hand [21,2] with the body's wrist [2], in (0,1]; `shoulders` is their distance; all px."""
+    """Agreement of a hand [21,2] with the body's wrist [2], in (0,1]. `shoulders` is the shoulder width. All in px."""
     side = float(np.ptp(hand, axis=0).max())
     scale = max(side, shoulders / 2) / 2
     distance = float(np.linalg.norm(hand[0] - wrist))
@@ -156,7 +157,7 @@ def hand_confidence(hand: np.ndarray, wrist: np.ndarray, shoulders: float) -> fl
 
 
 def _pixels(landmarks: Any, rows: slice, columns: slice) -> np.ndarray:
-    """Landmarks, in shares of the crop, as px of the frame, float32 [N,2]."""
+    """Landmarks, given as fractions of the crop, in px of the frame: float32 [N,2]."""
     width, height = columns.stop - columns.start, rows.stop - rows.start
     return np.array(
         [(columns.start + point.x * width, rows.start + point.y * height) for point in landmarks], np.float32
@@ -173,10 +174,10 @@ def _weights_sha256(complexity: int) -> str:
         "face_detection/face_detection_short_range.tflite",
         "face_landmark/face_landmark.tflite",
     )
-    digest = hashlib.sha256()
+    digest = hashlib.sha256()  # over all of them, one after another
     for name in names:
         path = _modules() / name
-        if path.is_file():  # networks of other complexities appear when MediaPipe has downloaded them
+        if path.is_file():  # MediaPipe downloads the networks of other complexities when it first needs them
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -186,7 +187,7 @@ def _body_model(complexity: int) -> str:
 
 
 def _modules() -> Path:
-    """The folder of MediaPipe's graphs and networks, found without its dear import."""
+    """The folder of MediaPipe's graphs and networks, found without importing it, which takes seconds."""
     spec = find_spec("mediapipe")
     if spec is None or spec.origin is None:
         raise ImportError("mediapipe is not installed; run: make setup")

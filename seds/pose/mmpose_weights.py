@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from seds.errors import SedsError
+from seds.config import ConfigError, MmposeProfile
+from seds.weightfiles import Checkpoint, WeightFileError, find_checkpoint, read_state
 
 _CONFIGS = ("rtmpose", "topdown_heatmap")  # folders of wholebody_2d_keypoint; its others hold distillation recipes
 
 
-class WeightsError(SedsError, ValueError):
-    """An unknown config, or a checkpoint that is missing, damaged, another than named, or of another network."""
-
-
 def config_path(name: str) -> Path:
-    """The file of one of mmpose's whole-body configs. Raises WeightsError listing the known names."""
+    """The file of one of mmpose's whole-body configs. Raises ConfigError with the known names."""
     folder = _configs() / "wholebody_2d_keypoint"
     known = {path.stem: path for kind in _CONFIGS for path in sorted((folder / kind).rglob("*.py"))}
     if name not in known:
-        raise WeightsError(f"unknown whole-body config {name!r}; mmpose has:\n  " + "\n  ".join(known))
+        raise ConfigError(f"unknown whole-body config {name!r}; mmpose has:\n  " + "\n  ".join(known))
     return known[name]
 
 
-def resolve_weights(config: str, weights: str | None, sha256: str | None) -> tuple[str, str]:
-    """Path and sha256 of the checkpoint: the file named, or the config's own, downloaded once into torch's cache.
+def find_weights(profile: MmposeProfile) -> Checkpoint:
+    """The profile's checkpoint: the file that it names, or mmpose's own, downloaded once into torch's cache.
 
-    Raises WeightsError: unknown config, no such file, failed download, another sha256 than the one given.
+    Raises ConfigError for an unknown config; WeightFileError: no such file, failed download, another sha256.
     """
-    file = config_path(config)
-    path = Path(weights) if weights is not None else _download(file)
-    if not path.is_file():
-        raise WeightsError(f"{path} not found; with weights: null, mmpose downloads those of {config}")
-    with path.open("rb") as checkpoint:
-        found = hashlib.file_digest(checkpoint, "sha256").hexdigest()
-    if sha256 is not None and found != sha256.lower():
-        raise WeightsError(f"{path}: sha256 is {found}, expected {sha256}")
-    return str(path), found
+    config = config_path(profile.config)
+    path = Path(profile.weights) if profile.weights is not None else _download(config)
+    if_missing = f"with weights: null, mmpose's own for {profile.config} are downloaded"
+    return find_checkpoint(path, profile.weights_sha256, if_missing)
 
 
 def _configs() -> Path:
@@ -56,35 +46,27 @@ def _download(config: Path) -> Path:
 
     url = get_config(f"mmpose::{config.relative_to(_configs())}", pretrained=True).get("model_path")
     if url is None:
-        raise WeightsError(f"mmpose publishes no weights for {config.stem}; name a checkpoint of it as weights")
+        raise WeightFileError(f"mmpose publishes no weights for {config.stem}; name a checkpoint of it as weights")
     path = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(url, str(path))
         except OSError as error:
-            raise WeightsError(f"{url} could not be downloaded ({error}); put it at {path}") from None
+            raise WeightFileError(f"{url} could not be downloaded ({error}); put the file at {path}") from None
     return path
 
 
 def load_weights(model: torch.nn.Module, path: Path, config: str) -> None:
-    """Fill the network from a checkpoint, without running code from it. Raises WeightsError."""
-    from mmengine.logging import HistoryBuffer
+    """Fill the network from a checkpoint, without running code from it. Raises WeightFileError."""
+    from mmengine.logging import HistoryBuffer  # mmengine saves the history of the losses with the weights
 
-    # What mmengine writes beside tensors: numpy arrays of the data set's description, histories of the losses.
-    harmless = [HistoryBuffer, np.ndarray, np.dtype, *(getattr(np.dtypes, name) for name in np.dtypes.__all__)]
-    harmless += [np.float32(0).__reduce__()[0], np.zeros(0).__reduce__()[0]]  # numpy's own makers of a scalar, an array
+    state = read_state(path, [HistoryBuffer])
     try:
-        with torch.serialization.safe_globals(harmless):
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # its reader raises many kinds for a damaged file
-        reason = (str(error).partition("WeightsUnpickler error:")[2] or str(error)).strip().splitlines()  # less advice
-        raise WeightsError(f"{path} is damaged or holds more than tensors and plain data: {reason[0]}") from None
-    try:
-        missing = model.load_state_dict(checkpoint.get("state_dict", checkpoint), strict=False).missing_keys
-    except (RuntimeError, AttributeError, TypeError) as error:
-        raise WeightsError(f"{path} is not a checkpoint of {config}: {error}") from None
+        missing = model.load_state_dict(state, strict=False).missing_keys
+    except RuntimeError as error:
+        raise WeightFileError(f"{path} is not a checkpoint of {config}: {error}") from None
     if missing:
-        raise WeightsError(
-            f"{path} is not a checkpoint of {config}: lacks {len(missing)} tensors, such as {missing[0]}"
+        raise WeightFileError(
+            f"{path} is not a checkpoint of {config}: {len(missing)} tensors are missing, such as {missing[0]}"
         )

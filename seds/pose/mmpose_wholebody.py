@@ -1,9 +1,9 @@
 """Whole-body estimators of mmpose, RTMPose and RTMW (Jiang et al., 2023 and 2024), run on batches of frames.
 
-The person's box is where seds.pose.signer says to look, by default the whole frame, as mmpose's own `inference_topdown`
-assumes without a detector. The result is the same, frame by frame, but many frames go through the network at once, and
-what the frames of a video share is done once: mmpose's transforms run for one frame, and its warp serves all.
-Confidences are mmpose's, the heights of the SimCC peaks or heat maps, and may exceed 1.
+The person's box is the part of the frame that seds.pose.signer chooses, by default the whole frame, as mmpose's own
+`inference_topdown` assumes without a detector. The result is the same, frame by frame, but many frames go through the
+network at once, and what the frames of a video have in common is done once: mmpose's transforms run for one frame, and
+its warp serves for all. Confidences are mmpose's, the heights of the SimCC peaks or heat maps, and may exceed 1.
 
 T frames, N frames of a batch, h and w the network's input in px.
 """
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seds.config import Precision
+from seds.config import MmposeProfile
 from seds.extraction.batching import BatchRunner, find_batch_size, upload
 from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose.mmpose_weights import config_path, load_weights
@@ -30,44 +30,40 @@ from seds.precision import autocast, to_float32
 from seds.system.memory import return_large_blocks
 from seds.system.prefetch import prefetch
 from seds.video.boxes import Box
+from seds.weightfiles import Checkpoint
 
 _CPU_BATCH = 4  # frames; a CPU gains nothing from more, and each costs 30 MB
 _BATCHES_AHEAD = 2
 
 
-def build(config: str, weights: str, device: str, precision: Precision, compile: bool) -> SignerExtractor:
-    """The extractor, in the process that uses it. Raises WeightsError."""
-    return SignerExtractor(Wholebody(config, weights, device, precision, compile))
-
-
-def settings(config: str, weights_sha256: str, precision: Precision, compile: bool) -> dict[str, str]:
+def settings(profile: MmposeProfile, checkpoint: Checkpoint) -> dict[str, str]:
     """What determines the result."""
     return {
         "estimator": "mmpose",
         "estimator_version": version("mmpose"),
-        "config": config,
-        "weights_sha256": weights_sha256,
-        "precision": precision,
-        "compiled": str(compile).lower(),
+        "config": profile.config,
+        "weights_sha256": checkpoint.sha256,
+        "precision": profile.precision,
+        "compiled": str(profile.compile).lower(),
         "person_detector": f"mediapipe {version('mediapipe')}",
     }
+
+
+def make_extractor(profile: MmposeProfile, checkpoint: Checkpoint, device: str) -> SignerExtractor:
+    """The extractor on "cpu", "cuda" or "cuda:1", in the process that uses it. Raises WeightFileError."""
+    return SignerExtractor(Wholebody(profile, checkpoint.path, device))
 
 
 class Wholebody:
     """Images and where to look -> float32 [T,133,3]: x px, y px, confidence (seds.pose.signer.Estimate).
 
-    config     name of one of mmpose's whole-body configs
-    weights    path of a checkpoint of it
-    device     "cpu", "cuda" or "cuda:1"; on a GPU the batch is found by trial
-    precision  of the convolutions and matrix products
-    compile    the network by torch.compile
-
-    Raises WeightsError; torch.OutOfMemoryError where not even one frame fits.
+    weights: a checkpoint of the profile's config. device: "cpu", "cuda" or "cuda:1"; on a GPU the batch size is found
+    by trial. Raises WeightFileError, and torch.OutOfMemoryError if not even one frame fits.
     """
 
     margin = 1.0  # GetBBoxCenterScale, mmpose's own transform, widens boxes by 1.25
 
-    def __init__(self, config: str, weights: str, device: str, precision: Precision, compile: bool) -> None:
+    def __init__(self, profile: MmposeProfile, weights: Path, device: str) -> None:
         fill_import_gaps()
         from mmcv.cnn import fuse_conv_bn
         from mmengine import Config
@@ -75,22 +71,22 @@ class Wholebody:
         from mmengine.registry import init_default_scope
         from mmpose.apis import init_model
 
-        self._device, self._precision = torch.device(device), precision
+        self._device, self._precision = torch.device(device), profile.precision
         cv2.setNumThreads(1)
         if self._device.type == "cpu":
-            torch.set_num_threads(1)  # one thread a worker
+            torch.set_num_threads(1)  # each worker has one core
             torch.set_flush_denormal(True)  # activations near zero cost a CPU up to ten times the others
             return_large_blocks()
-        settings = Config.fromfile(config_path(config))
-        settings.model.backbone.init_cfg = None  # names weights to download, which the checkpoint replaces
+        settings = Config.fromfile(config_path(profile.config))
+        settings.model.backbone.init_cfg = None  # it names weights to download, which the checkpoint replaces
         if "_scope_" in settings.model.backbone:
-            settings.model.backbone._scope_ = "mmpose"  # has mmdet's CSPNeXt as well
+            settings.model.backbone._scope_ = "mmpose"  # mmpose has the CSPNeXt of mmdet as well
         self._model = init_model(settings, device="cpu")
-        load_weights(self._model, Path(weights), config)
-        fuse_conv_bn(self._model)  # the normalisation is part of the convolution before it: one pass less over each map
+        load_weights(self._model, weights, profile.config)
+        fuse_conv_bn(self._model)  # normalisation joins the convolution before it: one pass less over each map
         self._model.to(self._device, memory_format=torch.channels_last)
-        self._model.head.forward = _widening(self._model.head.forward)
-        if compile:
+        self._model.head.forward = _in_float32(self._model.head.forward)
+        if profile.compile:
             self._model.backbone.compile()
         init_default_scope("mmpose")
         self._transforms = Compose(settings.test_dataloader.dataset.pipeline)
@@ -113,7 +109,7 @@ class Wholebody:
         return np.concatenate(keypoints)
 
     def _plan(self, shape: tuple[int, ...], view: Box) -> tuple[Callable[[np.ndarray], np.ndarray], Any]:
-        """What the frames [H,W] of a video share: the warp to the network's input [h,w], and mmpose's description."""
+        """What all frames [H,W] of a video share: the warp to the network's input [h,w], and mmpose's data sample."""
         from mmpose.structures.bbox import get_udp_warp_matrix, get_warp_matrix
 
         packed = self._transforms(
@@ -136,25 +132,25 @@ class Wholebody:
         """uint8 RGB [N,h,w,3] -> float32 [N,133,3] in px of the frame."""
         inputs = upload(crops, self._device).permute(0, 3, 1, 2).flip(1)  # mmpose takes BGR, and normalises
         with autocast(self._device, self._precision):
-            found = self._model.test_step({"inputs": inputs, "data_samples": [sample.clone() for _ in crops]})
-        people = [frame.pred_instances for frame in found]  # one a frame
+            samples = self._model.test_step({"inputs": inputs, "data_samples": [sample.clone() for _ in crops]})
+        people = [sample.pred_instances for sample in samples]  # one per frame
         return np.concatenate(
             [np.concatenate([p.keypoints, p.keypoint_scores[..., None]], axis=2) for p in people]
         ).astype(np.float32)
 
 
 def _stacks(crops: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """[h,w,3], one after the other -> [N,h,w,3], N = `size` or, last, what remains."""
+    """Images [h,w,3] -> stacks [N,h,w,3] with N = `size`; the last one has what remains."""
     crops = iter(crops)
     while batch := list(islice(crops, size)):
         yield np.stack(batch)
 
 
-def _widening(forward: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The head's forward, whose output mmpose decodes with NumPy, which has no bfloat16, in float32."""
+def _in_float32(forward: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The head's forward with its output in float32: mmpose decodes it with NumPy, which has no bfloat16."""
 
-    def widening(features: Any) -> Any:
+    def forward_in_float32(features: Any) -> Any:
         output = forward(features)
         return to_float32(output) if isinstance(output, Tensor) else tuple(map(to_float32, output))
 
-    return widening
+    return forward_in_float32

@@ -1,18 +1,19 @@
-"""RGB features of a video: every frame decoded and prepared once, windows of them through the I3D in batches.
+"""RGB features of a video: each frame is decoded and preprocessed once, its windows go through the I3D in batches.
 
 T frames of the window, V windows, S = `size` and C = `crop` in px, D features. SPEC 11 has the published values.
 
-A thread decodes and shrinks frames while the network runs. A frame goes to the device once, as 8-bit SxS, however many
-windows it is in, and is prepared there. Windows one frame apart also share some of what the first layers compute, those
-of their inner frames: computed once, it makes the published network 1.1 times as fast and the small one slower.
+A thread decodes and resizes frames while the network runs. Each frame goes to the device once, as 8-bit SxS, however
+many windows it is in, and is preprocessed there. Windows one frame apart also have some results of the first layers in
+common, those for their inner frames. Computing these once would make the published network 1.1 times as fast, but the
+small one slower.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import cast
 
 import cv2
@@ -21,31 +22,48 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seds.config import RgbProfile
+from seds.config import Params, RgbProfile
 from seds.extraction.batching import BatchRunner, find_batch_size, lag_by_one, upload
-from seds.extraction.extractor import Extraction, Video
+from seds.extraction.extractor import Extraction, ExtractorSpec, Video
 from seds.precision import autocast, to_float32
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
-from seds.rgb.weights import file_sha256, initialise, load_checkpoint
+from seds.rgb.weights import find_weights, initialise, load_checkpoint
 from seds.rgb.windows import rgb_windows
 from seds.system.prefetch import prefetch
 from seds.video import frames
 from seds.video.boxes import clip_box, pixels
+from seds.weightfiles import Checkpoint
 
-# Windows a forward pass. On a core at 112 px, 1 takes 50 ms, of 4 and of 8 each takes 17: PyTorch leaves small
-# convolutions to a slower library. At 224 px, 830 and 660 ms, and 4 need 0.35 GB. On a GPU it is found by trial.
+# Windows per forward pass. On one core at 112 px, a window takes 50 ms alone and 17 ms in a batch of 4 or 8, because
+# PyTorch leaves small convolutions to a slower library. At 224 px it takes 830 and 660 ms, and a batch of 4 needs
+# 0.35 GB. On a GPU the size is found by trial.
 CPU_BATCH = 4
 FRAMES_AHEAD = 32
-MIDDLE = 7 / 8  # share of the resized frame that the crop's grid spans
-MEAN = 0.5  # of the colours; they are not scaled
+MIDDLE = 7 / 8  # fraction of the resized frame that the crop's grid spans
+MEAN = 0.5  # subtracted from colours in [0,1], which are not scaled otherwise
 
 
-def describe(profile: RgbProfile, window: int) -> dict[str, str]:
-    """What determines the features, for the shards' header. Raises WeightsError for a missing or another checkpoint."""
-    if profile.weights is None:
+def corpus_extractor(params: Params, dataset: str) -> ExtractorSpec:
+    """How the RGB features of a corpus are extracted on this machine. Raises as `extractor_spec` does."""
+    return extractor_spec(params.rgb.of(params.profile(dataset)), params.rgb.window, params.device())
+
+
+def extractor_spec(profile: RgbProfile, window: int, device: str) -> ExtractorSpec:
+    """The extractor of a profile of params.yaml's section `rgb`, for windows of so many frames, on "cpu" or "cuda".
+
+    The weights are looked up and hashed here, once. Raises WeightFileError.
+    """
+    profile, checkpoint = profile.on(device), find_weights(profile)
+    make = partial(make_extractor, profile, window, checkpoint)
+    return ExtractorSpec("rgb", settings(profile, window, checkpoint), make, device)
+
+
+def settings(profile: RgbProfile, window: int, checkpoint: Checkpoint | None) -> dict[str, str]:
+    """What determines the features. checkpoint: None = random weights."""
+    if checkpoint is None:
         weights = f"random, seed {profile.seed}"
     else:
-        weights = f"{Path(profile.weights).name} sha256 {file_sha256(profile.weights, profile.weights_sha256)}"
+        weights = f"{checkpoint.path.name} sha256 {checkpoint.sha256}"
     return {
         "network": "InceptionI3D",
         "width": str(profile.width),
@@ -59,122 +77,126 @@ def describe(profile: RgbProfile, window: int) -> dict[str, str]:
     }
 
 
-def build_extractor(profile: RgbProfile, window: int, device: str) -> RgbExtractor:
-    """The extractor of a profile on "cpu", "cuda" or "cuda:1"; called in the process that uses it, whose CPU work it
-    limits to one thread, for there is a process a core. Raises WeightsError.
+def make_extractor(profile: RgbProfile, window: int, checkpoint: Checkpoint | None, device: str) -> RgbExtractor:
+    """The extractor on "cpu", "cuda" or "cuda:1", in the process that uses it. Raises WeightFileError.
+
+    Limits the CPU work of that process to one thread, since there is one process per core.
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    torch.set_flush_denormal(True)  # activations that fade towards zero would take the slow path of the processor
+    torch.set_flush_denormal(True)  # activations that fade towards zero would take the processor's slow path
     recognizer = build_recognizer(profile.width)
     network = cast(InceptionI3D, recognizer.backbone)
-    if profile.weights is None:
+    if checkpoint is None:
         initialise(network, profile.seed)
     else:
-        file_sha256(profile.weights, profile.weights_sha256)
-        load_checkpoint(network, profile.weights)
+        load_checkpoint(network, checkpoint.path)
     if profile.compile:
         network.compile()
     return RgbExtractor(recognizer, profile, window, device)
 
 
 class RgbExtractor:
-    """Video -> Extraction with "features" float16 [V,D] and "starts" int32 [V], the raw frame each window begins at.
+    """Video -> Extraction with "features" float16 [V,D] and "starts" int32 [V], the first raw frame of each window.
 
-    recognizer: of `build_recognizer`, with its weights. Raises torch.OutOfMemoryError where not even one window fits.
+    recognizer: from `build_recognizer`, with its weights. Raises torch.OutOfMemoryError if not even one window fits.
     """
 
     def __init__(self, recognizer: nn.Module, profile: RgbProfile, window: int, device: str) -> None:
         self.device = torch.device(device)
-        # Channels last is faster on the CPU, and what tensor cores take on a GPU.
+        # Channels last is faster on a CPU, and what the tensor cores of a GPU take.
         self.recognizer = recognizer.eval().to(self.device).to(memory_format=torch.channels_last_3d)
         self.size, self.crop, self.stride, self.window = profile.size, profile.crop, profile.stride, window
         self.precision = profile.precision
         self.batches = BatchRunner(CPU_BATCH)
         if self.device.type == "cuda":
-            clip = [torch.zeros(3, self.crop, self.crop, device=self.device)] * window
-            self.batches.size = find_batch_size(lambda count: self.features([clip] * count).cpu())
+            blank = [torch.zeros(3, self.crop, self.crop, device=self.device)] * window
+            self.batches.size = find_batch_size(lambda count: self.features([blank] * count).cpu())
 
     def __call__(self, video: Video) -> Extraction:
-        """Raises VideoError, ValueError: a box outside the frame, features that are no finite float16."""
-        places: list[tuple[int, int]] = []
-        table = torch.cat([batch.cpu() for batch in lag_by_one(self._batches(self._clips(video, places)))]).numpy()
+        """Raises VideoError; ValueError for a box outside the frame or features that are not finite in float16."""
+        starts: list[int] = []
+        features: list[Tensor] = []
+        frame_count = 0
+        for windows, batch in lag_by_one(self._batches(video)):
+            starts += [window.start for window in windows]
+            frame_count = windows[-1].stop
+            features.append(batch.cpu())
+        table = torch.cat(features).numpy()
         if not np.isfinite(table).all():
-            raise ValueError(f"{video.path}: features beyond float16 or not a number; are the weights sound?")
-        starts, stops = zip(*places, strict=True)
-        return Extraction({"features": table, "starts": np.array(starts, np.int32)}, frames=stops[-1], rows=len(starts))
+            raise ValueError(f"{video.path}: some features are NaN or too large for float16; are the weights sound?")
+        tensors = {"features": table, "starts": np.array(starts, np.int32)}
+        return Extraction(tensors, frames=frame_count, rows=len(starts))
 
-    def _clips(self, video: Video, places: list[tuple[int, int]]) -> Iterator[list[Tensor]]:
-        """The windows' frames, on the device; `places` receives their start and stop."""
+    def _batches(self, video: Video) -> Iterator[tuple[list[range], Tensor]]:
+        """The frame numbers of each window of a batch, and their features [B,D] on the device."""
         squares = prefetch(_squares(video, self.size), FRAMES_AHEAD)
-        prepared = (middle(upload(square, self.device), self.crop) for square in squares)
-        for start, stop, clip in clips(prepared, self.window, self.stride):
-            places.append((start, stop))
-            yield clip
-
-    def _batches(self, windows: Iterator[list[Tensor]]) -> Iterator[Tensor]:
+        crops = (crop_middle(upload(square, self.device), self.crop) for square in squares)
+        windows = sliding_windows(crops, self.window, self.stride)
         while batch := list(islice(windows, self.batches.size)):
-            yield from self.batches.map(self.features, batch)
+            yield from self.batches.map(self._with_numbers, batch)
+
+    def _with_numbers(self, batch: Sequence[tuple[range, list[Tensor]]]) -> tuple[list[range], Tensor]:
+        return [numbers for numbers, _ in batch], self.features([crops for _, crops in batch])
 
     @torch.inference_mode()
     def features(self, batch: Sequence[Sequence[Tensor]]) -> Tensor:
         """B windows of T frames float32 [3,C,C] -> float16 [B,D], on the device; computed in `precision`."""
-        stacked = torch.stack([torch.stack(list(clip), dim=1) for clip in batch])  # [B,3,T,C,C]
+        stacked = torch.stack([torch.stack(list(crops), dim=1) for crops in batch])  # [B,3,T,C,C]
         stacked = stacked.contiguous(memory_format=torch.channels_last_3d)
         with autocast(self.device, self.precision):
-            last_map = self.recognizer(stacked[:, None], mode="tensor")  # mmaction2's axis 1: one view a window
+            last_map = self.recognizer(stacked[:, None], mode="tensor")  # mmaction2's axis 1: one view per window
         return average_pool(to_float32(last_map)).half()
 
 
 def _squares(video: Video, size: int) -> Iterator[np.ndarray]:
-    """The frames of a video, or its box's part of them, shrunk to uint8 [S,S,3]."""
+    """The frames of a video, or the part of them in its box, resized to uint8 [S,S,3]."""
     part = None
     for image in frames(video.path, video.start_s, video.end_s, video.fps):
         if part is None:
             height, width = image.shape[:2]
             part = pixels(clip_box(video.bbox, width, height))
-        yield square(image[part], size)
+        yield resize_to_square(image[part], size)
 
 
-def square(image: np.ndarray, size: int) -> np.ndarray:
-    """uint8 [H,W,3] -> [S,S,3], 8-bit as the published system reads its resized frames from files.
+def resize_to_square(image: np.ndarray, size: int) -> np.ndarray:
+    """uint8 [H,W,3] -> [S,S,3], in 8 bits, as the published system reads its resized frames from files.
 
-    Where both sides shrink, a pixel is the mean of the area it covers: OpenCV's bilinear mode looks at 4 pixels however
-    many there are, and fingers would flicker (at a half, the two modes are one). Else bilinear, which area averaging is
-    not when enlarging.
+    Where both sides shrink, a pixel is the mean of the area that it covers. OpenCV's bilinear mode looks at 4 pixels
+    however many there are, so that fingers would flicker (at half the size the two modes are the same). Otherwise
+    bilinear, since OpenCV's area mode does not interpolate when it enlarges.
     """
     mode = cv2.INTER_AREA if size <= min(image.shape[:2]) else cv2.INTER_LINEAR
     return cv2.resize(image, (size, size), interpolation=mode)
 
 
-def middle(square: Tensor, crop: int) -> Tensor:
-    """uint8 RGB [S,S,3] -> float32 [3,C,C] in [-0.5,0.5]: its middle 7/8 resampled (SPEC 11)."""
-    # grid_sample counts from -1 to 1 over the pixels' outer edges: the middle 7/8 spans -7/8 to 7/8, in pixels
+def crop_middle(square: Tensor, crop: int) -> Tensor:
+    """uint8 RGB [S,S,3] -> float32 [3,C,C] in [-0.5,0.5]: its middle 7/8, resampled (SPEC 11)."""
+    # grid_sample counts from -1 to 1 between the pixels' outer edges: the middle 7/8 spans -7/8 to 7/8, in pixels
     # S/16 - 0.5 to S - S/16 - 0.5 (15.5 to 239.5 of 256).
-    places = torch.linspace(-MIDDLE, MIDDLE, crop, device=square.device)
-    grid = torch.stack(torch.meshgrid(places, places, indexing="xy"), dim=-1)  # [C,C,2] of (x, y)
+    positions = torch.linspace(-MIDDLE, MIDDLE, crop, device=square.device)
+    grid = torch.stack(torch.meshgrid(positions, positions, indexing="xy"), dim=-1)  # [C,C,2] of (x, y)
     colours = square.permute(2, 0, 1)[None].float() / 255  # [1,3,S,S]
     return F.grid_sample(colours, grid[None], mode="bilinear", align_corners=False)[0] - MEAN
 
 
-def clips(prepared: Iterable[Tensor], window: int, stride: int) -> Iterator[tuple[int, int, list[Tensor]]]:
-    """The windows of `seds.rgb.windows.rgb_windows` over a stream of frames [3,C,C]; one window of them is kept in
-    memory.
+def sliding_windows(frames: Iterable[Tensor], window: int, stride: int) -> Iterator[tuple[range, list[Tensor]]]:
+    """The windows of `seds.rgb.windows.rgb_windows` over a stream of frames [3,C,C]. One window is in memory at a time.
 
-    Yields (start, stop, T frames), stop = one past the window's last real frame; the last one's is the number of
-    frames. A stream shorter than a window is one clip that repeats the last frame.
+    Yields (the numbers of the window's real frames, T frames). The numbers of the last window end at the number of
+    frames. A stream shorter than a window is one window that repeats the last frame.
     """
-    kept: deque[Tensor] = deque(maxlen=window)
+    latest: deque[Tensor] = deque(maxlen=window)
     count = 0
-    latest = None
-    for count, frame in enumerate(prepared, start=1):
-        kept.append(frame)
+    last_start = None
+    for count, frame in enumerate(frames, start=1):
+        latest.append(frame)
         start = count - window
         if start >= 0 and start % stride == 0:
-            latest = start
-            yield start, count, list(kept)
-    # Whether another window follows depends on the number of frames, known only now; it ends at the last of them.
-    last = int(rgb_windows(count, window, stride)[-1])
-    if count and last != latest:
-        repeats = [kept[-1]] * (window - len(kept))
-        yield last, count, [*kept, *repeats]
+            last_start = start
+            yield range(start, count), list(latest)
+    # Whether another window follows depends on the number of frames, which is known only now. It ends at the last one.
+    start = int(rgb_windows(count, window, stride)[-1])
+    if count and start != last_start:
+        repeats = [latest[-1]] * (window - len(latest))
+        yield range(start, count), [*latest, *repeats]

@@ -8,8 +8,8 @@ import numpy as np
 def rgb_windows(frames: int, window: int, stride: int) -> np.ndarray:
     """Starts of the windows over `frames` raw frames, int64 [n], n >= 1, ascending.
 
-    0, stride, 2 stride, ... as long as a window fits; where that grid stops short of the end, one more window ends at
-    the last frame. A video shorter than a window has one that starts at 0: who reads it repeats the last frame.
+    0, stride, 2 stride, ... as long as a window fits. If that grid stops short of the end, one more window ends at the
+    last frame. A video shorter than a window has one window, which starts at 0; its reader repeats the last frame.
     Raises ValueError for a negative count and for sizes below 1.
     """
     if frames < 0:

@@ -1,52 +1,52 @@
-"""Keypoints and features of a clip, extracted in a confined process as the corpus's were."""
+"""Keypoints and features of a user's clip, extracted in a confined process as the corpus's were."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from safetensors import numpy as tensors
+from safetensors import numpy as safetensors
 
 from seds.extraction.extractor import Extraction
-from seds.search.clips import Extracted, Extractors, build_both, whole
+from seds.search.clips import Extracted, Extractors, whole_file
 from seds.serve.sandbox import Handler, OnProgress
 from seds.video import VideoInfo, probe
 
-# Where the bar stands after opening and after the keypoints: they take longer than the features.
+# Where the progress bar stands after opening and after the keypoints, which take longer than the features.
 _OPENED, _POSED = 0.05, 0.7
 
 
 def build(how: Extractors) -> Handler:
-    """{"path": of a video that has been vetted} -> what `read` takes."""
-    pose, rgb = build_both(how)
+    """{"path": of a video that has been checked} -> bytes for `read`."""
+    extract_pose, extract_rgb = how.make()
 
-    def run(asked: dict[str, str], report: OnProgress) -> bytes:
-        path = Path(asked["path"])
+    def run(request: dict[str, str], report: OnProgress) -> bytes:
+        path = Path(request["path"])
         info = probe(path)
-        video = whole(path, info)
+        video = whole_file(path, info)
         report(_OPENED)
-        of_pose = pose(video)
+        pose = extract_pose(video)
         report(_POSED)
-        of_rgb = rgb(video)
-        facts = {
+        rgb = extract_rgb(video)
+        header = {
             "info": [info.frames, info.fps, info.width, info.height],
-            "pose": [of_pose.frames, of_pose.rows],
-            "rgb": [of_rgb.frames, of_rgb.rows],
+            "pose": [pose.frames, pose.rows],
+            "rgb": [rgb.frames, rgb.rows],
         }
-        both = {f"pose/{name}": t for name, t in of_pose.tensors.items()}
-        both |= {f"rgb/{name}": t for name, t in of_rgb.tensors.items()}
-        return json.dumps(facts).encode() + b"\n" + tensors.save(both)
+        tensors = {f"pose/{name}": tensor for name, tensor in pose.tensors.items()}
+        tensors |= {f"rgb/{name}": tensor for name, tensor in rgb.tensors.items()}
+        return json.dumps(header).encode() + b"\n" + safetensors.save(tensors)
 
     return run
 
 
 def read(answer: bytes) -> Extracted:
-    """What a task found."""
-    facts, _, body = answer.partition(b"\n")
-    known, found = json.loads(facts), tensors.load(body)
+    """What a task extracted."""
+    first_line, _, body = answer.partition(b"\n")
+    header, tensors = json.loads(first_line), safetensors.load(body)
 
-    def part(kind: str) -> Extraction:
-        own = {name.removeprefix(f"{kind}/"): t for name, t in found.items() if name.startswith(f"{kind}/")}
-        return Extraction(own, *known[kind])
+    def extraction(kind: str) -> Extraction:
+        of_kind = {name.removeprefix(f"{kind}/"): t for name, t in tensors.items() if name.startswith(f"{kind}/")}
+        return Extraction(of_kind, *header[kind])
 
-    return Extracted(VideoInfo(*known["info"]), part("pose"), part("rgb"))
+    return Extracted(VideoInfo(*header["info"]), extraction("pose"), extraction("rgb"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.toy_extractor import begun, build_broken
+from helpers.toy_extractor import begun, make_broken
 from helpers.toy_runs import files, parts, run_toy
 
 from seds.engine.executors import LocalExecutor
@@ -83,18 +83,18 @@ def test_ray_gives_the_work_of_a_lost_node_to_others(cluster: Cluster, tmp_path:
 
 
 def test_ray_names_a_node_unlike_the_driver(tmp_path: Path) -> None:
-    outcome, why = Actor().start(str(tmp_path / "nowhere"), build_broken, "")
+    outcome, why = Actor().start(str(tmp_path / "nowhere"), make_broken, "cpu", "")
     assert outcome == "broken"
     assert f"has no {tmp_path}/nowhere" in why
     assert "on a file system that all nodes share" in why
-    outcome, why = Actor().start(str(Path.cwd()), build_broken, "the driver's version")
+    outcome, why = Actor().start(str(Path.cwd()), make_broken, "cpu", "the driver's version")
     assert outcome == "broken"
     assert "a different version of seds" in why
 
 
 def test_ray_run_ends_if_the_extractor_cannot_be_made(cluster: Cluster, tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match=r"node .*: FileNotFoundError: weights.pth not found"):
-        run_toy(tmp_path, "0", build=build_broken, executor=executor(cluster))
+        run_toy(tmp_path, "0", make_extractor=make_broken, executor=executor(cluster))
 
 
 def test_ray_names_a_cluster_that_does_not_answer(cluster: Cluster, tmp_path: Path) -> None:

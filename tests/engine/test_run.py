@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from helpers.toy_extractor import begun, build_broken, build_dying
+from helpers.toy_extractor import begun, make_broken, make_dying
 from helpers.toy_runs import files, parts, run_toy
 
 from seds import shards
@@ -135,12 +135,12 @@ def test_index_without_readable_videos_has_no_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "reason"),
-    [(build_broken, "FileNotFoundError: weights.pth not found"), (build_dying, "ended with code 3")],
+    ("make_extractor", "reason"),
+    [(make_broken, "FileNotFoundError: weights.pth not found"), (make_dying, "ended with code 3")],
 )
-def test_extractor_that_cannot_be_made_ends_the_run(tmp_path: Path, build: Callable, reason: str) -> None:
+def test_extractor_that_cannot_be_made_ends_the_run(tmp_path: Path, make_extractor: Callable, reason: str) -> None:
     with pytest.raises(workers.WorkerError, match=reason):
-        run_toy(tmp_path, "0", "1", build=build)
+        run_toy(tmp_path, "0", "1", make_extractor=make_extractor)
 
 
 def test_workers_are_spread_over_the_devices(tmp_path: Path) -> None:

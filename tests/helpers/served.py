@@ -27,8 +27,8 @@ from helpers.toy_search import write_model, write_project
 from seds import shards, tables
 from seds.config import load_params
 from seds.demo.corpus import plan, render_take, write_video
-from seds.pose.estimators import estimator
-from seds.rgb.extractor import describe
+from seds.pose import estimators
+from seds.rgb import extractor
 from stages import index
 
 HOSTILE = (
@@ -101,8 +101,8 @@ def write_extracted(root: Path, rows: list[dict[str, object]]) -> None:
     table = pd.read_parquet(path).assign(**extra, usable=True, reason="", fps=float(FPS), width=64, height=48)
     tables.write(table, tables.MANIFEST, path)
     headers = {
-        "pose": estimator("mediapipe", complexity=params.pose.small.complexity).settings,
-        "rgb": describe(params.rgb.small.on("cpu"), params.rgb.window),
+        "pose": estimators.extractor_spec(params.pose.small, "cpu").settings,
+        "rgb": extractor.extractor_spec(params.rgb.small, params.rgb.window, "cpu").settings,
     }
     for kind, extracted in (("pose", pose), ("rgb", rgb)):
         folder = root / "data" / kind / "toy"

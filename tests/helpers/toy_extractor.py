@@ -39,7 +39,7 @@ class Toy:
         if "group" in words:
             os.killpg(os.getpgid(0), signal.SIGKILL)
         if "interrupt" in words and self.seen(video) < 2:
-            time.sleep(0.3)  # what came before lands meanwhile
+            time.sleep(0.3)  # what came before is stored meanwhile
             os.kill(os.getppid(), signal.SIGINT)
             time.sleep(30)
         seed = int(hashlib.sha256(" ".join(words).encode()).hexdigest(), 16)
@@ -50,11 +50,11 @@ class Toy:
         return begun(self.log).count(video.video_id)
 
 
-def build_broken() -> Toy:
+def make_broken(device: str) -> Toy:
     raise FileNotFoundError("weights.pth not found")
 
 
-def build_dying() -> Toy:
+def make_dying(device: str) -> Toy:
     os._exit(3)
 
 

@@ -1,7 +1,7 @@
 """Runs of the engine over files that say what is to happen (toy_extractor)."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from seds import tables
 from seds.engine.command import JobShare
 from seds.engine.executors import Executor, LocalExecutor
 from seds.engine.run import extract
+from seds.extraction.extractor import Extractor, ExtractorSpec
 
 
 def write_videos(folder: Path, names: Iterable[str]) -> pd.DataFrame:
@@ -38,18 +39,16 @@ def run_toy(
     folder: Path,
     *names: str,
     output: str = "out",
-    build=Toy,
+    make_extractor: Callable[[str], Extractor] | None = None,
     executor: Executor | None = None,
     job: JobShare | None = None,
     settings: dict[str, str] | None = None,
 ) -> pd.DataFrame:
     """Extract toy videos: `folder`/videos -> `folder`/<output>, parts in `folder`/work, what was begun in /log."""
-    arguments = partial(build, folder / "log") if build is Toy else build
+    make_extractor = make_extractor or partial(Toy, folder / "log")
     return extract(
-        kind="pose",
-        videos=write_videos(folder / "videos", names),
-        build=lambda device: partial(arguments, device) if build is Toy else arguments,
-        settings=settings or {"estimator": "toy"},
+        ExtractorSpec("pose", settings or {"estimator": "toy"}, make_extractor, "cpu"),
+        write_videos(folder / "videos", names),
         output=folder / output,
         scratch=folder / "work",
         shard_videos=2,

@@ -1,4 +1,4 @@
-"""Times of frames against those that the files were written with, and what is kept of them."""
+"""Times of frames against those that the files were written with, and which of them are kept."""
 
 from math import nan
 from pathlib import Path
@@ -19,51 +19,53 @@ from seds.video import TimedFrame
 TIMES = np.array([0.2, 0.233, 0.267, 0.3, 0.333, 0.367, 0.4, 1.4, 1.5, 1.6, 1.7, 1.8])
 
 
-def uneven(path: Path, codec: str = "libx264") -> Path:
+def write_irregular(path: Path, codec: str = "libx264") -> Path:
     return write_uneven(path, [np.full((48, 64, 3), 20 * i, np.uint8) for i in range(len(TIMES))], TIMES, codec)
 
 
-def noted(path: Path, start_s: float | None = None, end_s: float | None = None) -> tuple[int, np.ndarray | None]:
+def recorded(path: Path, start_s: float | None = None, end_s: float | None = None) -> tuple[int, np.ndarray | None]:
     """Frames of a cut, and their times where they are kept."""
     times, fps = FrameTimes(), 10.0 if path.is_dir() else video.probe(path).fps
-    count = len(list(times.watched(video.timed_frames(path, start_s, end_s, fps))))
-    return count, times.uneven(fps, start_s)
+    count = len(list(times.record(video.timed_frames(path, start_s, end_s, fps))))
+    return count, times.irregular(fps, start_s)
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.webm", "libvpx-vp9")])
-def test_frames_begin_when_the_file_says(tmp_path: Path, name: str, codec: str) -> None:
-    path = uneven(tmp_path / name, codec)  # H.264 with frames out of order (B frames)
-    count, edges = noted(path)
+def test_frame_times_are_those_of_the_file(tmp_path: Path, name: str, codec: str) -> None:
+    path = write_irregular(tmp_path / name, codec)  # H.264 with frames out of order (B frames)
+    count, edges = recorded(path)
     assert count == len(TIMES)
     np.testing.assert_allclose(edges[:-1], TIMES - TIMES[0], atol=2e-3)
     assert 0 < edges[-1] - edges[-2] < 0.3
     assert np.abs(frame_edges(None, count, video.probe(path).fps) - edges).max() > 0.3, "the mean rate is wrong here"
 
 
-def test_times_of_a_cut_count_from_its_start(tmp_path: Path) -> None:
-    count, edges = noted(uneven(tmp_path / "a.mp4"), 0.15, 1.45)
+def test_frame_times_of_a_cut_count_from_its_start(tmp_path: Path) -> None:
+    count, edges = recorded(write_irregular(tmp_path / "a.mp4"), 0.15, 1.45)
     assert count == 5
     np.testing.assert_allclose(edges[:-1], TIMES[5:10] - TIMES[0] - 0.15, atol=2e-3)
 
 
-def test_a_constant_rate_is_not_kept(tmp_path: Path) -> None:
-    assert noted(film(tmp_path / "even.mp4", 12, 10)) == (12, None)
-    assert noted(film(tmp_path / "even.mkv", 30, 29), 0.08, 0.9) == (24, None), "rounded to ms, and cut between frames"
+def test_frame_times_at_a_constant_rate_are_not_kept(tmp_path: Path) -> None:
+    assert recorded(film(tmp_path / "even.mp4", 12, 10)) == (12, None)
+    assert recorded(film(tmp_path / "even.mkv", 30, 29), 0.08, 0.9) == (24, None), (
+        "rounded to ms, and cut between frames"
+    )
 
 
-def test_where_nothing_tells_when_nothing_is_kept(tmp_path: Path) -> None:
+def test_frame_times_that_are_unknown_are_not_kept(tmp_path: Path) -> None:
     shown.write_frame_folder(tmp_path / "frames", 3)
-    assert noted(tmp_path / "frames") == (3, None)
+    assert recorded(tmp_path / "frames") == (3, None)
     for edges in ([(0, 1), (nan, nan), (5, 6)], [(0, 1), (5, 6), (4, 5)]):  # a time missing, times that go back
         times = FrameTimes()
-        assert len(list(times.watched(TimedFrame(np.zeros(0), *edge) for edge in edges))) == 3
-        assert times.uneven(1.0, None) is None
+        assert len(list(times.record(TimedFrame(np.zeros(0), *edge) for edge in edges))) == 3
+        assert times.irregular(1.0, None) is None
 
 
-def test_a_last_frame_without_a_length_has_that_of_the_rate() -> None:
+def test_frame_times_end_at_the_mean_rate_if_unknown() -> None:
     times = FrameTimes()
-    assert len(list(times.watched(TimedFrame(np.zeros(0), begin, begin) for begin in (0.0, 0.1, 3.0)))) == 3
-    np.testing.assert_array_equal(times.uneven(2.0, None), [0, 0.1, 3, 3.5])
+    assert len(list(times.record(TimedFrame(np.zeros(0), begin, begin) for begin in (0.0, 0.1, 3.0)))) == 3
+    np.testing.assert_array_equal(times.irregular(2.0, None), [0, 0.1, 3, 3.5])
 
 
 def test_windows_span_the_times_of_their_own_frames() -> None:

@@ -7,13 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seds.config import load_params
+from seds.config import MediapipeProfile, load_params
 from seds.demo import corpus
 from seds.extraction.extractor import Video
 from seds.manifest import keypoint_accuracy
-from seds.pose.mediapipe_holistic import FACE_LANDMARKS, build, hand_confidence, settings, to_wholebody
+from seds.pose.mediapipe_holistic import FACE_LANDMARKS, hand_confidence, make_extractor, settings, to_wholebody
 from seds.pose.signer import SignerExtractor
 from seds.skeleton import FACE, FOOT_NAMES, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
+
+PROFILE = MediapipeProfile(estimator="mediapipe", complexity=1)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def video(path: Path, frames: list[np.ndarray]) -> Video:
 
 @pytest.fixture(scope="module")
 def holistic() -> SignerExtractor:
-    return build(complexity=1)
+    return make_extractor(PROFILE, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def test_a_video_does_not_depend_on_the_one_before(
     assert not nobody.tensors["keypoints"].any()
     assert (nobody.frames, nobody.rows) == (3, 3)
     beginning = replace(signer[0], end_s=0.4)  # five frames
-    for other in (holistic, build(complexity=1)):
+    for other in (holistic, make_extractor(PROFILE, "cpu")):
         assert np.array_equal(other(beginning).tensors["keypoints"], keypoints[:5])
 
 
@@ -113,6 +115,8 @@ def test_a_joint_outside_the_crop_has_no_confidence() -> None:
 
 
 def test_settings_name_versions_and_weights() -> None:
-    assert settings(1)["estimator_version"] == "0.10.21"
-    assert len(settings(1)["weights_sha256"]) == 64
-    assert settings(1)["weights_sha256"] != settings(0)["weights_sha256"]
+    assert settings(PROFILE)["estimator_version"] == "0.10.21"
+    assert len(settings(PROFILE)["weights_sha256"]) == 64
+    assert (
+        settings(PROFILE)["weights_sha256"] != settings(PROFILE.model_copy(update={"complexity": 0}))["weights_sha256"]
+    )

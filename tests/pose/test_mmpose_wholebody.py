@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -9,18 +10,26 @@ import numpy as np
 import pytest
 import torch
 
-from seds.config import Precision
+from seds.config import MmposeProfile
 from seds.extraction.extractor import Video
 from seds.extraction.openmmlab import fill_import_gaps
-from seds.pose.estimators import estimator
-from seds.pose.mmpose_weights import WeightsError, config_path, resolve_weights
+from seds.pose.estimators import extractor_spec
+from seds.pose.mmpose_weights import config_path, find_weights
 from seds.pose.mmpose_wholebody import Wholebody
 from seds.skeleton import JOINTS
 from seds.video import frames
 from seds.video.boxes import Box
+from seds.weightfiles import WeightFileError
 
 CONFIG = "rtmpose-m_8xb64-270e_coco-wholebody-256x192"
+PROFILE = MmposeProfile(
+    estimator="mmpose", config=CONFIG, weights=None, weights_sha256=None, precision="float32", compile=False
+)
 VIEW = (0.0, 0.0, 160.0, 120.0)  # the whole of the pictures below
+
+
+def changed(**changes: Any) -> MmposeProfile:
+    return PROFILE.model_copy(update=changes)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +88,7 @@ def test_batches_equal_mmpose_frame_by_frame(
 ) -> None:
     from mmpose.apis import inference_topdown
 
-    result = estimator("mmpose", config=CONFIG, weights=str(weights)).build()(replace(clip, bbox=box))
+    result = extractor_spec(changed(weights=str(weights)), "cpu").make()(replace(clip, bbox=box))
     found = result.tensors["keypoints"]
 
     expected = []
@@ -93,7 +102,7 @@ def test_batches_equal_mmpose_frame_by_frame(
 
 
 @pytest.mark.parametrize("config", ["cspnext-m_udp_8xb64-210e_coco-wholebody-256x192", CONFIG])
-def test_the_warp_is_that_of_mmposes_transforms(config: str, images: list[np.ndarray], tmp_path: Path) -> None:
+def test_warp_equals_that_of_mmposes_transforms(config: str, images: list[np.ndarray], tmp_path: Path) -> None:
     """Pixel by pixel, with its biased and its unbiased (UDP) corners."""
     fill_import_gaps()
     from mmengine import Config
@@ -104,7 +113,7 @@ def test_the_warp_is_that_of_mmposes_transforms(config: str, images: list[np.nda
     settings.model.backbone.init_cfg = None
     settings.model.backbone._scope_ = "mmpose"
     torch.save(init_model(settings, device="cpu").state_dict(), tmp_path / "w.pth")
-    estimate = Wholebody(config, str(tmp_path / "w.pth"), "cpu", "float32", False)
+    estimate = Wholebody(changed(config=config), tmp_path / "w.pth", "cpu")
     view = (12.0, 7.5, 90.0, 120.0)
     warp, _ = estimate._plan(images[0].shape[:2], view)
     mmposes = Compose(settings.test_dataloader.dataset.pipeline)
@@ -114,18 +123,20 @@ def test_the_warp_is_that_of_mmposes_transforms(config: str, images: list[np.nda
         np.testing.assert_array_equal(warp(image).transpose(2, 0, 1)[::-1], expected)
 
 
-def test_half_precision_stays_near(weights: Path, images: list[np.ndarray]) -> None:
+def test_half_precision_stays_near_float32(weights: Path, images: list[np.ndarray]) -> None:
     """In the median over the joints; random weights leave some joints with two peaks of one height."""
-    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
-    full, half = (Wholebody(CONFIG, str(weights), "cpu", p, False)(images[:2], VIEW) for p in precisions)
+    full, half = (
+        Wholebody(changed(precision=precision), weights, "cpu")(images[:2], VIEW)
+        for precision in ("float32", "bfloat16")
+    )
     assert half.dtype == np.float32
     assert not np.array_equal(full, half)
     assert np.median(np.abs(full - half)[..., :2]) < 0.5  # px; the frames are 160 wide
     np.testing.assert_allclose(half[..., 2], full[..., 2], rtol=0.1, atol=0.05)
 
 
-def test_less_memory_means_smaller_batches_and_the_same_result(weights: Path, images: list[np.ndarray]) -> None:
-    estimate = Wholebody(CONFIG, str(weights), "cpu", "float32", False)
+def test_batches_shrink_with_memory_and_the_result_stays(weights: Path, images: list[np.ndarray]) -> None:
+    estimate = Wholebody(PROFILE, weights, "cpu")
     expected = estimate(images, VIEW)
     forward, sizes = estimate._model.backbone.forward, []
 
@@ -140,20 +151,20 @@ def test_less_memory_means_smaller_batches_and_the_same_result(weights: Path, im
     assert sizes == [4, *[2] * 8, 1, 1], "each batch runs twice, mirrored the second time"
 
 
-def test_wrong_weights_are_refused(weights: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"nowhere\.pth not found"):
-        resolve_weights(CONFIG, "nowhere.pth", None)
-    with pytest.raises(WeightsError, match="expected 00"):
-        resolve_weights(CONFIG, str(weights), "00" * 32)
+def test_weights_that_do_not_fit_are_refused(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightFileError, match=r"nowhere\.pth not found; with weights: null, mmpose's own"):
+        find_weights(changed(weights="nowhere.pth"))
+    with pytest.raises(WeightFileError, match="expected sha256 00"):
+        find_weights(changed(weights=str(weights), weights_sha256="00" * 32))
 
     class Attack:
         def __reduce__(self) -> tuple:
             return (Path.touch, (tmp_path / "attacked",))
 
     cases = {
-        "attack.pth": "damaged or holds more than tensors",
-        "other.pth": "lacks .* tensors",
-        "text.pth": "damaged or holds more than tensors",
+        "attack.pth": r"its pickle asks for \S+, which is refused",
+        "other.pth": r"not a checkpoint of .*: \d+ tensors are missing, such as backbone",
+        "text.pth": "damaged, or holds more than tensors",
         "shape.pth": "size mismatch",
     }
     torch.save({"state_dict": {}, "meta": Attack()}, tmp_path / "attack.pth")
@@ -161,11 +172,11 @@ def test_wrong_weights_are_refused(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("hello")
     torch.save({"state_dict": {"backbone.stem.0.conv.weight": torch.zeros(1)}}, tmp_path / "shape.pth")
     for name, reason in cases.items():
-        with pytest.raises(WeightsError, match=reason):
-            Wholebody(CONFIG, str(tmp_path / name), "cpu", "float32", False)
+        with pytest.raises(WeightFileError, match=reason):
+            Wholebody(PROFILE, tmp_path / name, "cpu")
     assert not (tmp_path / "attacked").exists()
 
 
-def test_every_config_of_the_family_is_known() -> None:
+def test_config_path_knows_every_config_of_the_family() -> None:
     for name in ("rtmpose-l_8xb32-270e_coco-wholebody-384x288", "rtmw-x_8xb320-270e_cocktail14-384x288"):
         assert config_path(name).stem == name

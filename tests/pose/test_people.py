@@ -82,7 +82,7 @@ def extractor() -> SignerExtractor:
     return SignerExtractor(Holistic(complexity=1))
 
 
-def test_both_people_are_seen(pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor) -> None:
+def test_detector_sees_both_people(pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor) -> None:
     image = next(frames(pair[0].path))
     left, right = sorted(PersonDetector()(image))
     assert left[0] < pair[1][0, 0, 0] < left[2], "the nose"
@@ -93,7 +93,7 @@ def test_both_people_are_seen(pair: tuple[Video, np.ndarray, np.ndarray], extrac
 
 @pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("box", [(40.0, 30.0, 216.0, 256.0), (0.0, 0.0, 440.0, 256.0)], ids=["close", "wide"])
-def test_the_one_in_the_box_is_kept(
+def test_extractor_keeps_the_person_in_the_box(
     pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor, side: int, box: Box
 ) -> None:
     """Also where both are seen in the box, of whom Holistic by itself would take the same one, whatever the box."""
@@ -107,18 +107,18 @@ def test_the_one_in_the_box_is_kept(
     assert nose < 20, "px, in every frame: no jump to the other"
 
 
-def test_without_a_box_one_person_is_kept_and_said_so(
+def test_extractor_without_a_box_keeps_one_and_warns(
     pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor, caplog: pytest.LogCaptureFixture
 ) -> None:
     video, left, right = pair
     with caplog.at_level(logging.WARNING):
         found = extractor(video).tensors["keypoints"]
-    assert "pair: several people in view and no bbox" in caplog.text
+    assert "pair: several people are in view and the video has no bbox" in caplog.text
     distances = [np.abs(found[:, 0, :2] - truth[:, 0, :2]).max() for truth in (left, right)]
     assert min(distances) < 20 < 150 < max(distances)
 
 
-def test_of_a_rate_that_varies_the_times_are_kept(
+def test_extractor_keeps_frame_times_of_a_varying_rate(
     pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor, tmp_path: Path
 ) -> None:
     """Also where the video is read twice, for the second person in view."""
@@ -132,7 +132,7 @@ def test_of_a_rate_that_varies_the_times_are_kept(
     assert list(extractor(video).tensors) == ["keypoints"]
 
 
-def test_a_box_outside_the_frame_is_that_videos_error(
+def test_extractor_refuses_a_box_outside_the_frame(
     pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor
 ) -> None:
     with pytest.raises(ValueError, match=r"bbox 512,0,600,100 covers nothing of the frame, which is 512x256 px"):

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from functools import partial, partialmethod
+from functools import partialmethod
 
 import av
 import numpy as np
@@ -15,12 +15,21 @@ from seds.config import RgbProfile
 from seds.engine.executors import LocalExecutor
 from seds.engine.run import extract
 from seds.extraction.extractor import Video
-from seds.rgb.extractor import RgbExtractor, build_extractor, clips, describe, middle, square
+from seds.rgb.extractor import (
+    RgbExtractor,
+    crop_middle,
+    extractor_spec,
+    make_extractor,
+    resize_to_square,
+    sliding_windows,
+)
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
-from seds.rgb.weights import WeightsError, file_sha256, initialise
+from seds.rgb.weights import initialise
 from seds.rgb.windows import rgb_windows
 from seds.shards import ShardReader
+from seds.system.files import file_sha256
 from seds.video import frames
+from seds.weightfiles import WeightFileError
 
 PROFILE = RgbProfile(
     weights=None,
@@ -51,7 +60,7 @@ def write_video(path, count, width=96, height=80, seed=0):
 
 
 def prepare(frame, size, crop):
-    return middle(torch.from_numpy(square(frame, size)), crop)
+    return crop_middle(torch.from_numpy(resize_to_square(frame, size)), crop)
 
 
 def a_video(path, count=0, start_s=None, end_s=None):
@@ -60,11 +69,11 @@ def a_video(path, count=0, start_s=None, end_s=None):
 
 @pytest.fixture(scope="module")
 def extractor():
-    return build_extractor(PROFILE, WINDOW, "cpu")
+    return make_extractor(PROFILE, WINDOW, None, "cpu")
 
 
 @pytest.mark.parametrize(("size", "crop"), [(64, 56), (128, 112), (256, 224)])
-def test_prepare_follows_the_formula(size, crop):
+def test_crop_follows_the_formula(size, crop):
     """Pixel by pixel, float64: places S/16 - 0.5 + i 7/8 S/(C-1), the four neighbours weighed, minus 0.5."""
     frame = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)  # already square: nothing to resize
     got = prepare(frame, size, crop).numpy()
@@ -85,14 +94,14 @@ def test_prepare_follows_the_formula(size, crop):
             np.testing.assert_allclose(got[:, row, column], expected, atol=1e-5)
 
 
-def test_published_places():
+def test_crop_samples_the_published_positions():
     """A ramp shows where each pixel was taken: 15.5 to 239.5 of 256, step 224/223."""
     ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (256, 256, 3))
     places = (prepare(np.ascontiguousarray(ramp), 256, 224)[0, 0].numpy() + 0.5) * 255
     np.testing.assert_allclose(places, 15.5 + np.arange(224) * 224 / 223, atol=1e-3)
 
 
-def test_prepare_averages_what_it_shrinks():
+def test_resize_averages_what_it_shrinks():
     """A half-dark fine grid stays grey; looking at every 8th pixel it would turn black or white."""
     stripes = np.zeros((512, 512, 3), np.uint8)
     stripes[:, ::8] = stripes[:, 1::8] = stripes[:, 2::8] = stripes[:, 3::8] = 255
@@ -100,7 +109,7 @@ def test_prepare_averages_what_it_shrinks():
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 300), (300, 40), (33, 47)])
-def test_prepare_takes_any_frame_size(height, width):
+def test_crop_takes_frames_of_any_size(height, width):
     grey = prepare(np.full((height, width, 3), 51, np.uint8), 64, 56)
     torch.testing.assert_close(grey, torch.full((3, 56, 56), -0.3))
 
@@ -108,23 +117,23 @@ def test_prepare_takes_any_frame_size(height, width):
 @pytest.mark.parametrize("window", [1, 4])
 @pytest.mark.parametrize("stride", [1, 3, 4])
 @pytest.mark.parametrize("count", [*range(1, 12), 25])
-def test_clips_are_the_windows_of_the_stream(count, stride, window):
+def test_sliding_windows_are_those_of_rgb_windows(count, stride, window):
     stream = (torch.full((1,), float(i)) for i in range(count))
-    got = list(clips(stream, window, stride))
-    assert [start for start, _, _ in got] == rgb_windows(count, window, stride).tolist()
-    assert got[-1][1] == count
-    for start, stop, clip in got:
-        expected = [min(i, count - 1) for i in range(start, start + window)]
+    got = list(sliding_windows(stream, window, stride))
+    assert [numbers.start for numbers, _ in got] == rgb_windows(count, window, stride).tolist()
+    assert got[-1][0].stop == count
+    for numbers, clip in got:
+        expected = [min(i, count - 1) for i in range(numbers.start, numbers.start + window)]
         assert [frame.item() for frame in clip] == expected
-        assert stop == min(start + window, count)
+        assert numbers.stop == min(numbers.start + window, count)
 
 
-def test_no_frame_no_window():
-    assert list(clips(iter(()), 16, 4)) == []
+def test_sliding_windows_of_no_frame_are_none():
+    assert list(sliding_windows(iter(()), 16, 4)) == []
 
 
 @pytest.mark.parametrize("count", [37, 16, 5])
-def test_one_pass_equals_each_window_alone(tmp_path, extractor, count):
+def test_extractor_in_one_pass_equals_each_window_alone(tmp_path, extractor, count):
     path = write_video(tmp_path / "v.mp4", count)
     got = extractor(a_video(path, count))
     starts = rgb_windows(count, WINDOW, PROFILE.stride)
@@ -141,7 +150,7 @@ def test_one_pass_equals_each_window_alone(tmp_path, extractor, count):
         np.testing.assert_allclose(feature, alone, rtol=2**-10, atol=1e-4 * alone.std())  # float16 has 11 bits
 
 
-def test_batches_change_nothing(extractor):
+def test_batches_change_no_feature(extractor):
     """In float32, before rounding: 1e-4 of the features' size."""
     batch = torch.rand(5, 3, WINDOW, 56, 56, generator=torch.Generator().manual_seed(0)) - 0.5
     with torch.inference_mode():
@@ -150,13 +159,13 @@ def test_batches_change_nothing(extractor):
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4 * alone.abs().mean().item())
 
 
-def test_a_cut_of_a_longer_file(tmp_path, extractor):
+def test_extractor_reads_a_cut_of_a_longer_file(tmp_path, extractor):
     path = write_video(tmp_path / "long.mp4", 50)
     cut = extractor(a_video(path, start_s=0.4, end_s=1.4))  # frames 10 to 34 at 25 fps
     assert cut.frames == 25
     assert cut.tensors["starts"].tolist() == [0, 4, 8, 9]
-    direct = clips((prepare(f, 64, 56) for f in list(frames(path))[10:35]), WINDOW, PROFILE.stride)
-    expected = extractor.features([clip for _, _, clip in direct]).numpy()
+    direct = sliding_windows((prepare(f, 64, 56) for f in list(frames(path))[10:35]), WINDOW, PROFILE.stride)
+    expected = extractor.features([clip for _, clip in direct]).numpy()
     np.testing.assert_array_equal(cut.tensors["features"], expected)
 
 
@@ -165,22 +174,22 @@ def test_features_of_a_box_are_those_of_its_crop(tmp_path, extractor):
     video = a_video(write_video(tmp_path / "v.mp4", 20))
     got = extractor(replace(video, bbox=(20.4, -10.0, 70.0, 200.0))).tensors["features"]
     crops = (prepare(frame[:, 20:70], PROFILE.size, PROFILE.crop) for frame in frames(video.path))
-    expected = extractor.features([clip for _, _, clip in clips(crops, WINDOW, PROFILE.stride)]).numpy()
+    expected = extractor.features([clip for _, clip in sliding_windows(crops, WINDOW, PROFILE.stride)]).numpy()
     np.testing.assert_array_equal(got, expected)
     assert not np.array_equal(got, extractor(video).tensors["features"])
     with pytest.raises(ValueError, match=r"bbox 96,0,120,80 covers nothing of the frame, which is 96x80 px"):
         extractor(replace(video, bbox=(96.0, 0.0, 120.0, 80.0)))
 
 
-def test_a_video_does_not_depend_on_the_one_before(tmp_path, extractor):
+def test_features_do_not_depend_on_the_video_before(tmp_path, extractor):
     short, long = (a_video(write_video(tmp_path / f"{n}.mp4", n, seed=n)) for n in (9, 40))
     first = extractor(short).tensors["features"]
     extractor(long)
     np.testing.assert_array_equal(extractor(short).tensors["features"], first)
 
 
-def test_less_memory_means_smaller_batches_and_the_same_features(tmp_path):
-    extractor = build_extractor(PROFILE, WINDOW, "cpu")
+def test_batches_shrink_with_memory_and_features_stay(tmp_path):
+    extractor = make_extractor(PROFILE, WINDOW, None, "cpu")
     video = a_video(write_video(tmp_path / "v.mp4", 45))
     expected = extractor(video).tensors
     backbone, sizes = extractor.recognizer.backbone, []
@@ -201,33 +210,33 @@ def test_less_memory_means_smaller_batches_and_the_same_features(tmp_path):
 def test_half_precision_stays_near(tmp_path, extractor, precision, tolerance):
     video = a_video(write_video(tmp_path / "v.mp4", 24))
     exact = extractor(video).tensors["features"].astype(np.float32)
-    half = build_extractor(PROFILE.model_copy(update={"precision": precision}), WINDOW, "cpu")
+    half = make_extractor(PROFILE.model_copy(update={"precision": precision}), WINDOW, None, "cpu")
     got = half(video).tensors["features"].astype(np.float32)
     assert 0 < np.linalg.norm(got - exact) / np.linalg.norm(exact) < tolerance
 
 
-def test_a_compiled_network_gives_the_same_features(tmp_path, extractor, monkeypatch):
+def test_compiled_network_gives_the_same_features(tmp_path, extractor, monkeypatch):
     """Traced by Dynamo, its graphs run as they are: the C++ compiler would take a minute."""
     monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend="eager"))
     video = a_video(write_video(tmp_path / "v.mp4", 36))  # batches of 4 and of 2 windows
-    compiled = build_extractor(PROFILE.model_copy(update={"compile": True}), WINDOW, "cpu")
+    compiled = make_extractor(PROFILE.model_copy(update={"compile": True}), WINDOW, None, "cpu")
     np.testing.assert_allclose(
         compiled(video).tensors["features"], extractor(video).tensors["features"], rtol=2**-10, atol=1e-4
     )
     assert compiled.recognizer.backbone._compiled_call_impl is not None
 
 
-def test_features_that_are_no_numbers_are_an_error(tmp_path):
+def test_features_that_are_nan_are_an_error(tmp_path):
     recognizer = build_recognizer(PROFILE.width)
     with torch.no_grad():
         recognizer.backbone.Mixed_5c.b0.bn.bias.fill_(math.nan)
     broken = RgbExtractor(recognizer, PROFILE, WINDOW, "cpu")
-    with pytest.raises(ValueError, match=r"v\.mp4: features beyond float16 or not a number"):
+    with pytest.raises(ValueError, match=r"v\.mp4: some features are NaN or too large for float16"):
         broken(a_video(write_video(tmp_path / "v.mp4", 16)))
 
 
-def test_describe_names_the_weights(tmp_path):
-    assert describe(PROFILE, WINDOW) == {
+def test_settings_name_the_weights(tmp_path):
+    assert extractor_spec(PROFILE, WINDOW, "cpu").settings == {
         "network": "InceptionI3D",
         "width": "0.125",
         "weights": "random, seed 0",
@@ -242,24 +251,24 @@ def test_describe_names_the_weights(tmp_path):
     path.write_bytes(b"weights")
     digest = file_sha256(path)
     given = PROFILE.model_copy(update={"weights": str(path)})
-    assert describe(given, WINDOW)["weights"] == f"bsl5k.pth.tar sha256 {digest}"
-    with pytest.raises(WeightsError, match="expected sha256 abc"):
-        describe(given.model_copy(update={"weights_sha256": "abc"}), WINDOW)
+    assert extractor_spec(given, WINDOW, "cpu").settings["weights"] == f"bsl5k.pth.tar sha256 {digest}"
+    with pytest.raises(WeightFileError, match="expected sha256 abc"):
+        extractor_spec(given.model_copy(update={"weights_sha256": "abc"}), WINDOW, "cpu")
 
 
-def test_a_checkpoint_is_what_the_extractor_runs(tmp_path, extractor):
+def test_extractor_runs_the_checkpoint(tmp_path, extractor):
     network = InceptionI3D(PROFILE.width)
     initialise(network, 5)
     path = tmp_path / "i3d.pth.tar"
     torch.save({"state_dict": {f"module.{k}": v for k, v in network.state_dict().items()}}, path)
     video = a_video(write_video(tmp_path / "v.mp4", 16))
-    loaded = build_extractor(PROFILE.model_copy(update={"weights": str(path)}), WINDOW, "cpu")(video)
-    seeded = build_extractor(PROFILE.model_copy(update={"seed": 5}), WINDOW, "cpu")(video)
+    loaded = extractor_spec(PROFILE.model_copy(update={"weights": str(path)}), WINDOW, "cpu").make()(video)
+    seeded = make_extractor(PROFILE.model_copy(update={"seed": 5}), WINDOW, None, "cpu")(video)
     np.testing.assert_array_equal(loaded.tensors["features"], seeded.tensors["features"])
     assert not np.array_equal(loaded.tensors["features"], extractor(video).tensors["features"])
 
 
-def test_two_files_through_the_engine(tmp_path, extractor):
+def test_engine_extracts_two_files_and_lists_a_broken_one(tmp_path, extractor):
     """Two videos and one that is not: shards, index, header; the features are those of a direct call."""
     (tmp_path / "broken.mp4").write_bytes(b"not a video")
     paths = [write_video(tmp_path / "a.mp4", 21, seed=1), tmp_path / "broken.mp4", write_video(tmp_path / "b.mp4", 7)]
@@ -286,12 +295,10 @@ def test_two_files_through_the_engine(tmp_path, extractor):
         }
         for path in paths
     ]
-    output = tmp_path / "rgb" / "test"
+    output, spec = tmp_path / "rgb" / "test", extractor_spec(PROFILE, WINDOW, "cpu")
     index = extract(
-        kind="rgb",
-        videos=tables.check(pd.DataFrame(rows), tables.VIDEOS, "videos"),
-        build=partial(partial, build_extractor, PROFILE, WINDOW),
-        settings=describe(PROFILE, WINDOW),
+        spec,
+        tables.check(pd.DataFrame(rows), tables.VIDEOS, "videos"),
         output=output,
         scratch=tmp_path / "work",
         shard_videos=2,
@@ -302,7 +309,7 @@ def test_two_files_through_the_engine(tmp_path, extractor):
     assert index["rows"].tolist() == [3, 0, 1]
     assert "broken.mp4" in index["detail"][1]
     reader = ShardReader(output, "rgb")
-    assert reader.metadata.items() >= describe(PROFILE, WINDOW).items()
+    assert reader.metadata.items() >= spec.settings.items()
     for path in (paths[0], paths[2]):
         features, starts = reader.read(path.stem, ("features", "starts"))
         direct = extractor(a_video(path))

@@ -3,15 +3,23 @@
 import argparse
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from seds.config import load_params
 from seds.rgb.i3d import InceptionI3D, average_pool
-from seds.rgb.weights import WeightsError, file_sha256, initialise, load_checkpoint
+from seds.rgb.weights import find_weights, initialise, load_checkpoint
+from seds.weightfiles import WeightFileError
 
 WIDTH = 0.125
+
+
+def profile(weights, sha256):
+    small = load_params(Path(__file__).parents[2] / "params.yaml").rgb.small
+    return small.model_copy(update={"weights": weights and str(weights), "weights_sha256": sha256})
 
 
 def random_state(seed=3):
@@ -53,7 +61,7 @@ def test_module_names_are_those_of_the_release():
     assert len(shapes) == 57 * 6  # 3 + 9 x 6 convolutions; each a weight and five tensors of its normalisation
 
 
-def test_loads_a_release_checkpoint(tmp_path):
+def test_checkpoint_of_the_release_is_loaded(tmp_path):
     state = random_state()
     # best accuracy is a NumPy scalar there, the optimiser's state a dict of tensors
     entries = {"best_acc": np.float64(0.5), "best_epoch": np.int64(3), "optimizer": {"state": {0: torch.zeros(3)}}}
@@ -64,7 +72,7 @@ def test_loads_a_release_checkpoint(tmp_path):
         assert torch.equal(value, state[name]), name
 
 
-def test_loads_the_format_of_older_torch_without_counters(tmp_path):
+def test_checkpoint_of_older_torch_without_counters_is_loaded(tmp_path):
     state = {k: v for k, v in random_state().items() if not k.endswith("num_batches_tracked")}
     torch.save({"state_dict": state}, tmp_path / "old.pth.tar", _use_new_zipfile_serialization=False)
     network = InceptionI3D(WIDTH)
@@ -72,14 +80,14 @@ def test_loads_the_format_of_older_torch_without_counters(tmp_path):
     assert torch.equal(network.Mixed_5c.b0.conv3d.weight, state["Mixed_5c.b0.conv3d.weight"])
 
 
-def test_lists_what_is_missing_unexpected_and_misshaped(tmp_path):
+def test_checkpoint_that_does_not_fit_lists_its_tensors(tmp_path):
     state = random_state()
     del state["Mixed_4c.b1a.bn.bias"]
     state["Mixed_9z.b0.conv3d.weight"] = torch.zeros(2)
     state["Conv3d_2b_1x1.conv3d.weight"] = torch.zeros(8, 9, 1, 1, 1)
     network = InceptionI3D(WIDTH)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    with pytest.raises(WeightsError) as error:
+    with pytest.raises(WeightFileError) as error:
         load_checkpoint(network, save_bsl(tmp_path / "odd.pth.tar", state))
     for part in (
         "odd.pth.tar",
@@ -91,8 +99,8 @@ def test_lists_what_is_missing_unexpected_and_misshaped(tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_another_width_is_refused_briefly(tmp_path):
-    with pytest.raises(WeightsError, match=r"does not fit an Inception-I3D of 256 features(.|\n)*and \d+ more"):
+def test_checkpoint_of_another_width_is_refused_briefly(tmp_path):
+    with pytest.raises(WeightFileError, match=r"does not fit an Inception-I3D of 256 features(.|\n)*and \d+ more"):
         load_checkpoint(InceptionI3D(0.25), save_bsl(tmp_path / "small.pth.tar", random_state()))
 
 
@@ -105,24 +113,27 @@ class Malicious:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_malicious_pickle_is_refused_and_runs_nothing(tmp_path, zipped):
+def test_malicious_pickle_is_refused_and_runs_nothing(tmp_path, zipped):
     path, witness = tmp_path / "evil.pth.tar", tmp_path / "ran"
     torch.save(
         {"state_dict": random_state(), "optimizer": Malicious(f"touch {witness}")},
         path,
         _use_new_zipfile_serialization=zipped,
     )
-    with pytest.raises(WeightsError, match=r"evil\.pth\.tar: its pickle asks for (posix|os)\.system"):
+    with pytest.raises(
+        WeightFileError, match=r"evil\.pth\.tar cannot be read .*its pickle asks for (posix|os)\.system"
+    ):
         load_checkpoint(InceptionI3D(WIDTH), path)
     assert not witness.exists()
     torch.load(path, weights_only=False)  # what it would have done
     assert witness.exists()
 
 
-def test_a_pickled_class_is_refused_by_name(tmp_path):
+def test_pickled_class_is_refused_by_name(tmp_path):
     torch.save({"state_dict": random_state(), "args": argparse.Namespace(lr=0.1)}, tmp_path / "args.pth.tar")
     with pytest.raises(
-        WeightsError, match=r"args\.pth\.tar: its pickle asks for argparse\.Namespace; refused"
+        WeightFileError,
+        match=r"args\.pth\.tar cannot be read .*its pickle asks for argparse\.Namespace, which is refused",
     ) as error:
         load_checkpoint(InceptionI3D(WIDTH), tmp_path / "args.pth.tar")
     assert "weights_only" not in str(error.value)
@@ -131,36 +142,40 @@ def test_a_pickled_class_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"weights": torch.zeros(1)}, "expected a dict with 'state_dict'.*found a dict of 'weights'"),
-        (torch.zeros(1), "expected a dict with 'state_dict'"),
-        ({"state_dict": {"Mixed_3b": [1.0]}}, "state_dict holds 'Mixed_3b': list"),
+        ({"weights": torch.zeros(1)}, r"does not fit an Inception-I3D(.|\n)*unexpected weights 1"),
+        (torch.zeros(1), "holds no state dict of tensors, but a Tensor"),
+        ({"state_dict": {}}, "holds no state dict of tensors, but an empty dict"),
+        ({"state_dict": {"Mixed_3b": [1.0]}}, "holds no state dict of tensors: 'Mixed_3b' is a list"),
     ],
 )
-def test_other_contents_are_refused(tmp_path, content, message):
+def test_file_without_a_state_dict_is_refused(tmp_path, content, message):
     torch.save(content, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match=message):
+    with pytest.raises(WeightFileError, match=message):
         load_checkpoint(InceptionI3D(WIDTH), tmp_path / "other.pth")
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\x03\x04 cut short"])
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
+def test_file_that_is_not_a_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "page.pth.tar").write_bytes(content)
-    with pytest.raises(WeightsError, match=r"page\.pth\.tar(:| is not a PyTorch checkpoint)"):
+    with pytest.raises(WeightFileError, match=r"page\.pth\.tar cannot be read as weights: it is damaged"):
         load_checkpoint(InceptionI3D(WIDTH), tmp_path / "page.pth.tar")
 
 
-def test_sha256(tmp_path):
+def test_sha256_is_compared_whatever_its_case(tmp_path):
     path = tmp_path / "w.pth.tar"
     path.write_bytes(b"weights")
     digest = hashlib.sha256(b"weights").hexdigest()
-    assert file_sha256(path) == file_sha256(path, digest) == file_sha256(path, digest.upper()) == digest
-    with pytest.raises(WeightsError, match=f"expected sha256 {'0' * 64}, found {digest}"):
-        file_sha256(path, "0" * 64)
+    for expected in (None, digest, digest.upper()):
+        checkpoint = find_weights(profile(path, expected))
+        assert (checkpoint.path, checkpoint.sha256) == (path, digest)
+    with pytest.raises(WeightFileError, match=f"expected sha256 {'0' * 64}, found {digest}"):
+        find_weights(profile(path, "0" * 64))
+    assert find_weights(profile(None, None)) is None, "random weights"
 
 
-def test_a_missing_file_says_what_to_do(tmp_path):
-    with pytest.raises(WeightsError, match=r"none\.pth\.tar not found.*published at https.*weights to null"):
-        file_sha256(tmp_path / "none.pth.tar")
+def test_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(WeightFileError, match=r"none\.pth\.tar not found.*published at https.*weights to null"):
+        find_weights(profile(tmp_path / "none.pth.tar", None))
 
 
 def test_initialisation_is_fixed_by_its_seed():
@@ -173,7 +188,7 @@ def test_initialisation_is_fixed_by_its_seed():
     assert not torch.equal(weights(0), weights(1))
 
 
-def test_initialisation_neither_fades_nor_explodes_and_keeps_clips_apart():
+def test_initialisation_neither_fades_nor_explodes():
     generator = torch.Generator().manual_seed(0)
     # Smooth moving patterns, a different one a clip: coarse noise, enlarged.
     coarse = torch.rand(8, 3, 4, 7, 7, generator=generator) - 0.5

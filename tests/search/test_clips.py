@@ -107,9 +107,9 @@ def test_a_film_without_a_hand_and_a_file_that_is_no_film_are_told(gallery: Gall
     with pytest.raises(SearchError, match=r"^empty.mp4: no hand is visible in any of its 12 frames"):
         gallery.encode_clip(tmp_path / "empty.mp4")
     (tmp_path / "text.mp4").write_text("a text")
-    with pytest.raises(SearchError, match=r"^text.mp4 is no video that can be read"):
+    with pytest.raises(SearchError, match=r"^text.mp4 cannot be read: is not a readable video"):
         gallery.encode_clip(tmp_path / "text.mp4")
-    with pytest.raises(SearchError, match=r"^nowhere.mp4 is no video that can be read"):
+    with pytest.raises(SearchError, match=r"^nowhere.mp4 cannot be read: no such file"):
         gallery.encode_clip(tmp_path / "nowhere.mp4")
 
 

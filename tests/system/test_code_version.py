@@ -6,15 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from seds.config import load_params
 from seds.data import samples
-from seds.pose.estimators import estimator
-from seds.rgb.extractor import build_extractor
+from seds.pose import estimators
+from seds.rgb import extractor
 from seds.system.code_version import code_version, file_version
 from seds.training import fitting
 
@@ -73,9 +73,10 @@ print(json.dumps({{name: file_version(ROOT / file) for name, file in {ROOTS}.ite
 
 
 def test_code_version_of_a_function_is_that_of_its_file() -> None:
+    params = load_params(ROOT / "params.yaml")
     makers = {
-        "rgb": partial(build_extractor, None, 16, "cpu"),
-        "mediapipe": estimator("mediapipe", complexity=1, device="cpu").build,
+        "rgb": extractor.extractor_spec(params.rgb.small, 16, "cpu").make_extractor,
+        "mediapipe": estimators.extractor_spec(params.pose.small, "cpu").make_extractor,
         "samples": samples.prepare,
         "train": fitting.fit,
     }
