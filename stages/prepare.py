@@ -15,8 +15,8 @@ from seds.system.commands import run_stage
 def main(dataset: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")  # what readers have to say
     params = load_params()
-    root, memory = Path("data/raw") / dataset, headers.memory_of(dataset)
-    videos = prepare.prepare(dataset, params.dataset(dataset), root, memory, params.machine.workers)
+    root, header_cache = Path("data/raw") / dataset, headers.cache_path(dataset)
+    videos = prepare.prepare(dataset, params.dataset(dataset), root, header_cache, params.machine.workers)
     tables.write(videos, tables.VIDEOS, Path("data/videos") / f"{dataset}.parquet")
     print(prepare.summary(videos))
     print(texts.report(videos))

@@ -32,7 +32,7 @@ def check(
     place = output or Path("data/check") / f"{dataset}.parquet"
     params = load_params()
     corpus, root = params.dataset(dataset), Path("data/raw") / dataset
-    videos, findings = run(dataset, corpus, root, headers.memory_of(dataset), params.machine.workers, decode)
+    videos, findings = run(dataset, corpus, root, headers.cache_path(dataset), params.machine.workers, decode)
     tables.write(findings, FINDINGS, place)
     typer.echo(f"{counts(videos)}\n\n{report(findings, examples)}\nall of them in {place}")
     if failed(findings):

@@ -22,21 +22,21 @@ def check(
     name: str,
     dataset: Dataset,
     root: Path,
-    memory: Path | None = None,
+    header_cache: Path | None = None,
     workers: int | None = None,
     decode: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The VIDEOS table of the corpus in `root` and the FINDINGS about it. No stage need have run.
 
-    memory, workers: as in prepare.prepare. decode: read every frame of every video, not only its header; this takes
-    as long as the decoding of an extraction, and finds damage further on. Raises as prepare.prepare does.
+    header_cache, workers: as in prepare.prepare. decode: read every frame of every video, not only its header; this
+    takes as long as the decoding of an extraction, and finds damage further on. Raises as prepare.prepare does.
     """
     if dataset.corpus == imported.CORPUS:  # no files, and no annotations but its table
         videos = prepare.prepare(name, dataset, root)
         findings = [*files.status(videos), *sentences.all_rules(videos)]
     else:
         annotations = prepare.read_annotations(dataset, root)
-        videos = prepare.complete(name, annotations, memory, workers)
+        videos = prepare.complete(name, annotations, header_cache, workers)
         findings = [
             *files.status(videos),
             *files.cuts(videos),

@@ -1,16 +1,15 @@
-"""What video files say of themselves, and their content's hash: read once, then remembered.
+"""What the headers of video files say, and the hash of their content, cached between runs.
 
-To open and hash every file of a large corpus takes from minutes to an hour; to see that none has changed takes seconds.
-What was read is kept in a Parquet file under the path, the size and the time of modification (of a folder of frames:
-those of its files). That file may be removed at any time, and one that is damaged or of another version counts for
-nothing.
+Opening and hashing every file of a large corpus takes from minutes to an hour; checking that none has changed takes
+seconds. So the headers are kept in a Parquet file, under each file's path, size and time of modification (for a folder
+of frames: those of its files). The cache may be removed at any time. A damaged one, or one of another version of the
+code, is ignored.
 """
 
 from __future__ import annotations
 
 import gc
 import hashlib
-import inspect
 import logging
 import os
 import stat
@@ -27,17 +26,17 @@ import pandera.pandas as pa
 from tqdm import tqdm
 
 from seds import tables, video
-from seds.video import frame_folder, video_file
+from seds.system.code_version import file_version
 
-SAVE_EVERY_S = 30.0  # so that a run which is stopped keeps what it read
-_AT_A_TIME = 100  # files, between two collections of garbage
+SAVE_EVERY_S = 30.0  # so that a run that is stopped keeps what it has read
+_FILES_PER_COLLECTION = 100  # between two garbage collections
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class File:
-    """A video as the annotations name it. fps: of a folder of frames, which cannot say it itself; else None."""
+    """A video as the annotations name it. fps: of a folder of frames, which cannot say it itself; None for a file."""
 
     path: str
     fps: float | None = None
@@ -45,7 +44,7 @@ class File:
 
 @dataclass(frozen=True)
 class Header:
-    """What a video's bytes decide. frames 0, size 0 px and sha256 "" where they cannot be read."""
+    """What a video's bytes decide. If they cannot be read: frames 0, size 0 px and sha256 ""."""
 
     status: str  # ok, missing, unreadable
     detail: str = ""  # why not
@@ -56,7 +55,7 @@ class Header:
     sha256: str = ""
 
 
-_REMEMBERED = pa.DataFrameSchema(
+_CACHE = pa.DataFrameSchema(
     {
         "version": pa.Column(str),
         "path": pa.Column(str),
@@ -75,55 +74,55 @@ _REMEMBERED = pa.DataFrameSchema(
 )
 
 
-def memory_of(dataset: str) -> Path:
-    """Where a corpus's headers are remembered, from the top of the repository."""
+def cache_path(dataset: str) -> Path:
+    """The file of a corpus's cached headers, from the top of the repository."""
     return Path("work/headers") / f"{dataset}.parquet"
 
 
-def read_headers(files: Sequence[File], memory: Path | None = None, workers: int | None = None) -> list[Header]:
-    """The header of each file, in their order, `workers` at a time (None: two a core).
+def read_headers(files: Sequence[File], cache_file: Path | None = None, workers: int | None = None) -> list[Header]:
+    """The header of each file, in their order, `workers` at a time (None: two per core).
 
-    memory: the Parquet file to remember them in, made where it is not there; None remembers nothing. What an operating
-    system's error hid (a lost network folder, no permission) is not remembered.
+    cache_file: the Parquet file to cache them in, created if it is missing; None = no cache. A file that cannot be read
+    because of an error of the operating system, such as a lost network folder or missing permission, is not cached.
     """
-    known = _recall(memory)
+    cached = _load_cache(cache_file)
     stamps: dict[File, str] = {}
     headers: dict[File, Header] = {}
 
-    def look(file: File) -> tuple[File, str, Header]:
+    def look_up(file: File) -> tuple[File, str, Header]:
         try:
             stamp = _stamp(file.path)
-        except (OSError, ValueError) as error:  # ValueError: no path at all, such as one with a NUL
+        except (OSError, ValueError) as error:  # ValueError: not a path at all, such as one with a NUL
             return file, "", _absent(file.path, error)
-        known_stamp, header = known.get(file, ("", None))
-        return (file, stamp, header) if header and known_stamp == stamp else (file, *_read(file, stamp))
+        cached_stamp, header = cached.get(file, ("", None))
+        return (file, stamp, header) if header and cached_stamp == stamp else (file, *_read(file, stamp))
 
-    wanted = list(dict.fromkeys(files))  # several cuts may share a file
-    saved, fresh = time.monotonic(), 0
-    # Threads: hashing, reading and libav all release the interpreter's lock.
+    distinct = list(dict.fromkeys(files))  # several cuts may share a file
+    saved_at, unsaved = time.monotonic(), 0
+    # Threads suffice: hashing, reading and libav all release the interpreter's lock.
     with (
         ThreadPoolExecutor(workers or 2 * (os.cpu_count() or 1)) as pool,
-        tqdm(total=len(wanted), desc="headers", unit="file", disable=None) as bar,
+        tqdm(total=len(distinct), desc="headers", unit="file", disable=None) as bar,
     ):
         try:
-            for first in range(0, len(wanted), _AT_A_TIME):
-                for file, stamp, header in pool.map(look, wanted[first : first + _AT_A_TIME]):
+            for first in range(0, len(distinct), _FILES_PER_COLLECTION):
+                for file, stamp, header in pool.map(look_up, distinct[first : first + _FILES_PER_COLLECTION]):
                     headers[file], stamps[file] = header, stamp
-                    fresh += known.get(file, ("", None))[1] is not header
+                    unsaved += cached.get(file, ("", None))[1] is not header
                     bar.update()
                 # A decoded frame and its side data refer to each other, and hold a decoder's buffers until collected.
                 gc.collect(1)
-                if memory and fresh and time.monotonic() - saved > SAVE_EVERY_S:
-                    _remember(memory, known, stamps, headers, wanted)
-                    saved, fresh = time.monotonic(), 0
+                if cache_file and unsaved and time.monotonic() - saved_at > SAVE_EVERY_S:
+                    _save_cache(cache_file, cached, stamps, headers, distinct)
+                    saved_at, unsaved = time.monotonic(), 0
         finally:
-            if memory and fresh:
-                _remember(memory, known, stamps, headers, wanted)
+            if cache_file and unsaved:
+                _save_cache(cache_file, cached, stamps, headers, distinct)
     return [headers[file] for file in files]
 
 
 def _read(file: File, stamp: str) -> tuple[str, Header]:
-    """(stamp, header) of a file that is there; the stamp is "" where the result is not to be remembered."""
+    """(stamp, header) of an existing file. The stamp is "" if the header must not be cached."""
     try:
         sha256 = video.content_hash(file.path)
         info = video.probe(file.path, file.fps)
@@ -135,22 +134,22 @@ def _read(file: File, stamp: str) -> tuple[str, Header]:
 
 
 def _stamp(path: str) -> str:
-    """What changes with a file's content: size and time of modification; of a folder, a hash of those of its files.
+    """Changes with a file's content: its size and time of modification; for a folder, a hash of those of its files.
 
     Raises OSError, and ValueError for what cannot be a path.
     """
-    found = os.stat(path)
-    if stat.S_ISREG(found.st_mode):
-        return f"{found.st_size} {found.st_mtime_ns}"
-    if not stat.S_ISDIR(found.st_mode):
-        raise OSError("neither a file nor a folder")  # a pipe would be waited for, for ever
+    status = os.stat(path)
+    if stat.S_ISREG(status.st_mode):
+        return f"{status.st_size} {status.st_mtime_ns}"
+    if not stat.S_ISDIR(status.st_mode):
+        raise OSError("neither a file nor a folder")  # opening a pipe would wait forever
     digest = hashlib.sha256()
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             try:
                 inside = entry.stat()
                 digest.update(f"{entry.name}\0{inside.st_size} {inside.st_mtime_ns}\0".encode(errors="surrogateescape"))
-            except OSError as error:  # a link to nowhere
+            except OSError as error:  # a dangling link
                 digest.update(f"{entry.name}\0{error.errno}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
@@ -164,41 +163,40 @@ def _absent(path: str, error: OSError | ValueError) -> Header:
     return Header("missing", f"{path[:200]}: {reason}")
 
 
-def _recall(memory: Path | None) -> dict[File, tuple[str, Header]]:
+def _load_cache(cache_file: Path | None) -> dict[File, tuple[str, Header]]:
     """What this version of the code has read before: file -> (stamp, header)."""
-    if memory is None or not memory.is_file():
+    if cache_file is None or not cache_file.is_file():
         return {}
     try:
-        table = tables.check(pd.read_parquet(memory), _REMEMBERED, memory)
-    except Exception as error:  # whatever is wrong with it, it can be made again; pyarrow raises several kinds
-        log.warning("%s is damaged and counts for nothing (%s)", memory, error)
+        table = tables.check(pd.read_parquet(cache_file), _CACHE, cache_file)
+    except Exception as error:  # pyarrow raises several kinds; whatever is wrong, the cache can be made again
+        log.warning("%s is damaged and is ignored (%s)", cache_file, error)
         return {}
-    known = {}
+    cached = {}
     for row in table[table["version"] == _version()].drop(columns="version").to_dict("records"):
-        given, path, stamp = row.pop("given_fps"), row.pop("path"), row.pop("stamp")
-        known[File(path, None if pd.isna(given) else given)] = (stamp, Header(**row))
-    return known
+        fps, path, stamp = row.pop("given_fps"), row.pop("path"), row.pop("stamp")
+        cached[File(path, None if pd.isna(fps) else fps)] = (stamp, Header(**row))
+    return cached
 
 
-def _remember(
-    memory: Path,
-    known: dict[File, tuple[str, Header]],
+def _save_cache(
+    cache_file: Path,
+    cached: dict[File, tuple[str, Header]],
     stamps: dict[File, str],
     headers: dict[File, Header],
-    wanted: Sequence[File],
+    files: Sequence[File],
 ) -> None:
-    """Write what is known of the wanted files. Of two processes that write, one wins, and both files are whole."""
+    """Write all known headers of `files`. If two processes write at a time, one of the two complete files remains."""
     rows = []
-    for file in wanted:
-        stamp, header = (stamps[file], headers[file]) if stamps.get(file) else known.get(file, ("", None))
+    for file in files:
+        stamp, header = (stamps[file], headers[file]) if stamps.get(file) else cached.get(file, ("", None))
         if stamp and header:
             rows.append({"path": file.path, "given_fps": file.fps, "stamp": stamp, **asdict(header)})
-    table = pd.DataFrame(rows, columns=[name for name in _REMEMBERED.columns if name != "version"])
-    tables.write(table.assign(version=_version()), _REMEMBERED, memory)
+    table = pd.DataFrame(rows, columns=[name for name in _CACHE.columns if name != "version"])
+    tables.write(table.assign(version=_version()), _CACHE, cache_file)
 
 
 @cache
 def _version() -> str:
-    """Changes with the code that reads headers and with the library that it reads them by."""
-    sources = "".join(map(inspect.getsource, (video, video_file, frame_folder)))
-    return hashlib.sha256(f"{av.__version__}\0{sources}".encode()).hexdigest()[:16]
+    """Changes with the code that reads headers and with the library that it reads them with."""
+    return f"{av.__version__} {file_version(Path(video.__file__))[:16]}"

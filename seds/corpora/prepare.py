@@ -29,19 +29,19 @@ _OVERHANG = 0.02  # of the frame's side: detectors' boxes reach slightly beyond 
 
 
 def prepare(
-    name: str, dataset: Dataset, root: Path, memory: Path | None = None, workers: int | None = None
+    name: str, dataset: Dataset, root: Path, header_cache: Path | None = None, workers: int | None = None
 ) -> pd.DataFrame:
     """The VIDEOS table of the corpus in `root`, whose files are opened `workers` at a time.
 
     A row that cannot be used keeps its place, with status and detail: `refused` (its annotation is invalid),
     `duplicate` (an earlier row has its id; it gets another), `missing`, `unreadable`. For a cut of a longer file,
-    `frames` counts those of the whole file. memory: see headers.read_headers. Raises ConfigError for an unknown corpus,
-    TableError if an annotation file cannot be read at all.
+    `frames` counts those of the whole file. header_cache: see headers.read_headers. Raises ConfigError for an unknown
+    corpus, TableError if an annotation file cannot be read at all.
     """
     if dataset.corpus == imported.CORPUS:  # has no files to open: its table is whole
         videos = imported.read_videos(root).assign(dataset=name)
         return tables.check(videos, tables.VIDEOS, f"the videos of {name}")
-    return complete(name, read_annotations(dataset, root), memory, workers)
+    return complete(name, read_annotations(dataset, root), header_cache, workers)
 
 
 def read_annotations(dataset: Dataset, root: Path) -> pd.DataFrame:
@@ -54,7 +54,9 @@ def read_annotations(dataset: Dataset, root: Path) -> pd.DataFrame:
     return texts.captioned(table, dataset, root).reset_index(drop=True)
 
 
-def complete(name: str, table: pd.DataFrame, memory: Path | None = None, workers: int | None = None) -> pd.DataFrame:
+def complete(
+    name: str, table: pd.DataFrame, header_cache: Path | None = None, workers: int | None = None
+) -> pd.DataFrame:
     """The VIDEOS table of an ANNOTATIONS table; see `prepare`."""
     ids, first = distinct(table["video_id"].tolist())
     status = pd.Series("ok", table.index).mask(table["problem"] != "", "refused")
@@ -76,7 +78,7 @@ def complete(name: str, table: pd.DataFrame, memory: Path | None = None, workers
         dataset=name, video_id=ids, status=status, detail=detail, **columns
     )
     if files:
-        headers = pd.DataFrame(map(asdict, read_headers(files, memory, workers)), index=table.index[open_])
+        headers = pd.DataFrame(map(asdict, read_headers(files, header_cache, workers)), index=table.index[open_])
         videos.loc[open_, list(headers)] = headers
         videos.loc[open_, "path"] = [file.path for file in files]
     for i in videos.index[(videos["status"] == "ok") & (videos["bbox"] != "")]:

@@ -138,11 +138,11 @@ def test_a_bad_box_is_a_listed_row(root):
     assert videos["bbox"][1] == "0,0,64,48"
 
 
-class TestMemory:
-    """Headers that are remembered: never wrong, never in the way."""
+class TestHeaderCache:
+    """Cached headers: never wrong, never in the way."""
 
     @pytest.fixture
-    def memory(self, tmp_path):
+    def cache(self, tmp_path):
         return tmp_path / "work/headers/demo.parquet"
 
     @pytest.fixture
@@ -153,42 +153,42 @@ class TestMemory:
         monkeypatch.setattr(video, "content_hash", lambda path: paths.append(Path(path).name) or real(path))
         return paths
 
-    def test_what_has_not_changed_is_not_opened_again(self, root, memory, opened):
-        first = prepare.prepare("demo", DEMO, root, memory)
+    def test_header_cache_saves_opening_unchanged_files(self, root, cache, opened):
+        first = prepare.prepare("demo", DEMO, root, cache)
         assert sorted(opened) == ["a.mp4", "b.mp4", "empty.mp4"]
         opened.clear()
-        pd.testing.assert_frame_equal(prepare.prepare("demo", DEMO, root, memory), first)
+        pd.testing.assert_frame_equal(prepare.prepare("demo", DEMO, root, cache), first)
         assert opened == []
 
-    def test_what_has_changed_is_opened_again(self, root, memory, opened):
-        prepare.prepare("demo", DEMO, root, memory)
+    def test_header_cache_opens_changed_files_again(self, root, cache, opened):
+        prepare.prepare("demo", DEMO, root, cache)
         film(root / "videos/a.mp4", frames=7)
         (root / "videos/empty.mp4").write_bytes((root / "videos/b.mp4").read_bytes())
         (root / "videos/b.mp4").unlink()
         film(root / "videos/gone.mp4", frames=5)
         opened.clear()
-        videos = prepare.prepare("demo", DEMO, root, memory).set_index("video_id")
+        videos = prepare.prepare("demo", DEMO, root, cache).set_index("video_id")
         assert sorted(opened) == ["a.mp4", "empty.mp4", "gone.mp4"]
         assert videos["frames"].to_dict() == {"a": 7, "b": 0, "gone": 5, "empty": 12}
         assert videos["status"].to_dict() == {"a": "ok", "b": "missing", "gone": "ok", "empty": "ok"}
 
     @pytest.mark.parametrize("content", [b"", b"PAR1 nonsense PAR1", b"\x80\x04."])
-    def test_a_damaged_memory_counts_for_nothing(self, root, memory, content):
-        first = prepare.prepare("demo", DEMO, root, memory)
-        memory.write_bytes(content)
-        pd.testing.assert_frame_equal(prepare.prepare("demo", DEMO, root, memory), first)
-        assert len(pd.read_parquet(memory)) == 3
+    def test_header_cache_that_is_damaged_is_ignored(self, root, cache, content):
+        first = prepare.prepare("demo", DEMO, root, cache)
+        cache.write_bytes(content)
+        pd.testing.assert_frame_equal(prepare.prepare("demo", DEMO, root, cache), first)
+        assert len(pd.read_parquet(cache)) == 3
 
-    def test_a_memory_of_other_columns_or_another_version_counts_for_nothing(self, root, memory, opened):
-        first = prepare.prepare("demo", DEMO, root, memory)
-        table = pd.read_parquet(memory).assign(frames=99)
+    def test_header_cache_of_another_version_is_ignored(self, root, cache, opened):
+        first = prepare.prepare("demo", DEMO, root, cache)
+        table = pd.read_parquet(cache).assign(frames=99)
         for foreign in (table.drop(columns="stamp"), table.assign(version="old"), table.assign(frames="many")):
-            foreign.to_parquet(memory)
+            foreign.to_parquet(cache)
             opened.clear()
-            pd.testing.assert_frame_equal(prepare.prepare("demo", DEMO, root, memory), first)
+            pd.testing.assert_frame_equal(prepare.prepare("demo", DEMO, root, cache), first)
             assert len(opened) == 3
 
-    def test_a_folder_of_frames_changes_with_its_files(self, tmp_path, memory, opened):
+    def test_header_cache_notices_changed_frames_of_a_folder(self, tmp_path, cache, opened):
         import cv2
         import numpy as np
 
@@ -197,32 +197,32 @@ class TestMemory:
         for i in range(4):
             cv2.imwrite(str(folder / f"{i}.png"), np.full((8, 8, 3), i, np.uint8))
         file = headers.File(str(folder), 25.0)
-        before = headers.read_headers([file, file], memory)
+        before = headers.read_headers([file, file], cache)
         assert [header.frames for header in before] == [4, 4]
-        assert headers.read_headers([file], memory) == before[:1]
-        assert headers.read_headers([headers.File(str(folder), 50.0)], memory)[0].fps == 50.0
+        assert headers.read_headers([file], cache) == before[:1]
+        assert headers.read_headers([headers.File(str(folder), 50.0)], cache)[0].fps == 50.0
         cv2.imwrite(str(folder / "4.png"), np.full((8, 8, 3), 9, np.uint8))
         opened.clear()
-        after = headers.read_headers([file], memory)[0]
+        after = headers.read_headers([file], cache)[0]
         assert (after.frames, opened) == (5, ["frames"])
         assert after.sha256 != before[0].sha256
 
-    def test_what_the_system_refuses_is_not_remembered(self, root, memory, monkeypatch):
+    def test_header_cache_keeps_no_error_of_the_system(self, root, cache, monkeypatch):
         real = video.content_hash
 
         def lost(path):
             raise OSError(5, "Input/output error")
 
         monkeypatch.setattr(video, "content_hash", lost)
-        videos = prepare.prepare("demo", DEMO, root, memory).set_index("video_id")
+        videos = prepare.prepare("demo", DEMO, root, cache).set_index("video_id")
         assert videos.loc["a", ["status", "detail"]].tolist() == [
             "unreadable",
             "data/raw/demo/videos/a.mp4: Input/output error",
         ]
         monkeypatch.setattr(video, "content_hash", real)
-        assert prepare.prepare("demo", DEMO, root, memory)["status"][0] == "ok"
+        assert prepare.prepare("demo", DEMO, root, cache)["status"][0] == "ok"
 
-    def test_a_pipe_is_not_waited_for(self, tmp_path):
+    def test_header_of_a_pipe_is_not_waited_for(self, tmp_path):
         os.mkfifo(tmp_path / "pipe.mp4")
         (header,) = headers.read_headers([headers.File(str(tmp_path / "pipe.mp4"))])
         assert (header.status, header.frames) == ("missing", 0)
