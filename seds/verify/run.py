@@ -20,7 +20,7 @@ from seds.verify.comparison import Comparison, Failure, Note, Result, relative, 
 from seds.verify.end_to_end import end_to_end
 from seds.verify.recordings import Recording, prefixes, stored_weights, unknown_options, weights
 
-# Of one configuration: PREFIX_<part>.npz -> what reads it.
+# Files of a configuration: PREFIX_<part>.npz, or PREFIX_<part>_f64.npz, and what compares them.
 PARTS: dict[str, tuple[Callable[[Recording], Iterator[Result]], ...]] = {
     "gcn": (components.graph_networks,),
     "clips": (components.windows,),
@@ -30,7 +30,7 @@ PARTS: dict[str, tuple[Callable[[Recording], Iterator[Result]], ...]] = {
     "sim": (scores.similarities, scores.losses),
     "step": (step.steps,),
 }
-# Of no configuration.
+# Files that need no configuration, and what compares them.
 ARRAY_FILES: dict[str, Callable[[Arrays], Iterator[Result]]] = {
     "graph_adjacency*.npz": inputs.adjacency,
     "keypoints_*.npz": keypoints.keypoints,
@@ -124,7 +124,7 @@ def verify(folder: Path, echo: Callable[[str], object], only: str = "*") -> bool
     if closest.name:
         echo(f"Nearest to its limit: {closest.name}, {closest.error:.1e} of {closest.limit:.0e}.")
     for name in over:
-        echo(f"OVER  {name}")
+        echo(printable(f"OVER  {name}", MOST_SHOWN))
     return not over
 
 
@@ -168,8 +168,7 @@ def _array_check(files: ArrayFiles, name: str, *functions: Callable[[Arrays], It
 
     def compared() -> Iterator[Result]:
         arrays, explained = files[name], set(DESCRIPTIONS)
-        for array, reason in arrays.damaged.items():
-            yield Failure(f"{arrays.label}/{array}", f"{name}: {array} cannot be read: {reason}")
+        yield from _damaged(arrays)
         for function in functions:
             for result in as_recorded(arrays.label, function(arrays)):
                 yield result
@@ -180,6 +179,11 @@ def _array_check(files: ArrayFiles, name: str, *functions: Callable[[Arrays], It
             yield Note(arrays.label, f"not read: {', '.join(unread[:MOST_NAMED])}{more}")
 
     return _check(files.folder / name, compared)
+
+
+def _damaged(arrays: Arrays) -> Iterator[Failure]:
+    for name, reason in arrays.damaged.items():
+        yield Failure(f"{arrays.label}/{name}", f"{arrays.path.name}: {name} cannot be read: {reason}")
 
 
 def _ends_and_parents(array: str) -> set[str]:
@@ -219,6 +223,8 @@ def _note(name: str, text: str) -> Check:
 def _weights(files: ArrayFiles, prefix: str) -> Iterator[Result]:
     """Those stored against those that the recipe makes (sha256 checked), and the constant tables against ours."""
     folder, label = files.folder, f"{prefix}_weights"
+    if f"{label}.npz" in files:
+        yield from _damaged(files[f"{label}.npz"])
     for option in unknown_options(folder, prefix):
         yield Note(label, f"recorded with {option}, which ours does not offer; compared as if it were as published")
     generated = weights(folder, prefix)
@@ -231,8 +237,6 @@ def _weights(files: ArrayFiles, prefix: str) -> Iterator[Result]:
     if f"{label}.npz" not in files:
         yield Note(f"{label}.npz", "not in the folder; the recipe's weights are used")
         return
-    for array, reason in files[f"{label}.npz"].damaged.items():
-        yield Failure(f"{label}/{array}", f"{label}.npz: {array} cannot be read: {reason}")
     stored = stored_weights(folder, prefix)
     shared = [name for name in stored if name in generated]
     equal = [torch.equal(stored[name], generated[name].to(stored[name].dtype)) for name in shared]

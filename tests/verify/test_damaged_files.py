@@ -4,7 +4,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from helpers.recorded import GOLDEN
 from helpers.recordings import WEIGHTS, command, recorded, results, save, wrong
+
+from seds.verify.recordings import weights
 
 
 def test_damaged_array_is_named_and_the_others_compared(tmp_path):
@@ -20,6 +23,18 @@ def test_damaged_array_is_named_and_the_others_compared(tmp_path):
     assert result.exit_code == 1
     assert "FAIL  small_text/short_ids: small_text.npz: short_ids cannot be read" in result.output
     assert "ok    small_text/hidden" in result.output
+
+
+def test_damaged_weights_fail_though_their_part_is_a_note(tmp_path):
+    stored = {name: tensor.numpy() for name, tensor in weights(GOLDEN, "small").items()}
+    stored["clip.logit_scale"] = np.array([object()])
+    np.savez(tmp_path / "small_weights.npz", **stored)
+    save(tmp_path, "small_cgaf.npz", recorded("small_cgaf.npz"))
+    result = command(tmp_path)
+    assert result.exit_code == 1
+    assert "small_weights.npz: clip.logit_scale cannot be read" in result.output
+    assert "note  small_weights: not compared: small_weights lacks clip.logit_scale" in result.output
+    assert "ok    small_cgaf/fused" in result.output
 
 
 FOREIGN = [

@@ -34,6 +34,7 @@ MISSING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "array"), MISSING, ids=lambda value: value.replace("/", "."))
 def test_a_file_is_compared_in_what_it_has(tmp_path, name, array):
     arrays = recorded(name)
