@@ -171,23 +171,26 @@ def load_arrays(path: Path) -> Arrays:
     Raises RecordingError when the file is no archive of arrays.
     """
     try:
-        file = np.load(path, allow_pickle=False)
+        with path.open("rb") as stream:  # one that np.load opens stays open where the archive is damaged
+            return _arrays(path, np.load(stream, allow_pickle=False))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise RecordingError(f"{path.name} is not a readable .npz file: {error}") from None
+
+
+def _arrays(path: Path, file: Any) -> Arrays:
     if not isinstance(file, np.lib.npyio.NpzFile):
-        raise RecordingError(f"{path.name} holds a single array, not a .npz archive")
+        raise ValueError("it holds a single array")
     arrays, damaged = {}, {}
-    with file:
-        for name in file.files:
-            try:
-                array = file[name]
-            except Exception as error:  # whatever a zip member, its compression or its header may be broken in
-                damaged[name] = f"{type(error).__name__}: {error}"
+    for name in file.files:
+        try:
+            array = file[name]
+        except Exception as error:  # whatever a zip member, its compression or its header may be broken in
+            damaged[name] = f"{type(error).__name__}: {error}"
+        else:
+            if isinstance(array, np.ndarray):
+                arrays[name] = array
             else:
-                if isinstance(array, np.ndarray):
-                    arrays[name] = array
-                else:
-                    damaged[name] = "is not an array"
+                damaged[name] = "is not an array"
     return Arrays(path, arrays, damaged)
 
 

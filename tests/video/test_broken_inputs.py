@@ -58,7 +58,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["machine"] |= {"workers": 1, "device": "cpu"}
-    params["datasets"]["how2sign"]["profile"] = "small"
+    params["datasets"] = {"how2sign": {"corpus": "how2sign", "profile": "small"}}
     params["rgb"]["small"] |= {"stride": 16, "size": 64, "crop": 56}
     yaml.dump(params, top / "params.yaml")
 
