@@ -17,7 +17,7 @@ from seds.system.files import StorageError, digest
 
 
 class DamagedError(Exception):
-    """Parts that cannot be read, all of them; no index has been written."""
+    """All parts that cannot be read. No index has been written."""
 
     def __init__(self, parts: Sequence[tuple[Video, PartError]]) -> None:
         super().__init__(f"{len(parts)} damaged parts")
@@ -32,16 +32,16 @@ def assemble(
     output: Path,
     shard_videos: int,
 ) -> pd.DataFrame:
-    """Write shards of `shard_videos` consecutive videos each and their index; returns that SHARD_INDEX table.
+    """Write shards of `shard_videos` consecutive videos each, and their index. Returns that SHARD_INDEX table.
 
-    The bytes depend on the videos, outcomes and settings alone. One shard is in memory at a time. Raises
-    DamagedError, StorageError.
+    The bytes depend only on the videos, outcomes and settings. One shard is in memory at a time. Raises DamagedError,
+    StorageError.
     """
     damaged: list[tuple[Video, PartError]] = []
     rows: list[dict[str, Any]] = []
     try:
         output.mkdir(parents=True, exist_ok=True)
-        (output / shards.INDEX).unlink(missing_ok=True)  # while shards change, there is no index to believe
+        (output / shards.INDEX).unlink(missing_ok=True)  # while shards change, no index vouches for them
         for stale in (*output.glob("shard-*.safetensors"), *output.glob("shard-*.partial")):
             stale.unlink()
         for start in range(0, len(videos), shard_videos):
@@ -77,10 +77,10 @@ def _row(outcome: Outcome, video: Video, shard: str) -> dict[str, Any]:
 
 
 def _header(chunk: Sequence[Video], settings: Mapping[str, str]) -> dict[str, str]:
-    shown = {v.video_id: {"fps": v.fps, "width": v.width, "height": v.height} for v in chunk}
+    formats = {v.video_id: {"fps": v.fps, "width": v.width, "height": v.height} for v in chunk}
     identities = [(video.video_id, video.identity) for video in chunk]
-    return {**settings, "fingerprint": digest([dict(settings), identities])[:16], "videos": json.dumps(shown)}
+    return {**settings, "fingerprint": digest([dict(settings), identities])[:16], "videos": json.dumps(formats)}
 
 
 class PartError(SedsError, ValueError):
-    """A part that is truncated, altered, or another video's; the message names the file."""
+    """A part that is truncated, altered or of another video. The message names the file."""

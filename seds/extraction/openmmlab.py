@@ -1,7 +1,8 @@
-"""Makes mmpose and mmaction2 importable beside mmcv-lite and without mmdet.
+"""Makes mmpose and mmaction2 importable with mmcv-lite and without mmdet.
 
-Three modules that they import for networks we do not use are missing from a plain pip install. `fill_import_gaps`
-puts stand-ins in their place, whose members raise when used; what is installed is left alone.
+Three modules that they import, for networks that are not used here, are missing from a plain pip install.
+`fill_import_gaps` puts stand-ins in their place, whose members raise when they are used. Installed modules are left
+alone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def fill_import_gaps() -> None:
     if _is_missing("mmcv._ext"):  # mmpose's EDPose head imports mmcv.ops, which look up compiled functions here
         reason = "mmcv-lite has no compiled operators"
         _add("mmcv._ext", __getattr__=lambda name: _compiled(name, reason))
-    if _is_missing("mmaction.models.localizers.drn"):  # forgotten in mmaction2's wheel, but imported by its neighbours
+    if _is_missing("mmaction.models.localizers.drn"):  # imported by its neighbours, but missing from the wheel
         _add("mmaction.models.localizers.drn")
         _add("mmaction.models.localizers.drn.drn", DRN=_unusable("DRN", "mmaction2's wheel lacks this localizer"))
 

@@ -1,12 +1,12 @@
-"""Who is in view, and the part of the frame that belongs to the one signer.
+"""Who is in view, and the part of the frame that belongs to the signer.
 
-Corpora show one signer, and the estimators look at the whole frame. Where more people are in view for most of a video,
-the one nearest to the signer's box is kept: the one whose upper body overlaps it most (intersection over union), or,
-where none overlaps, whose centre is nearest to its centre. Without a box it is the whole frame that is overlapped, so
-the largest person is kept. The choice is made once a video, so that no estimate jumps from one person to the other.
+Corpora show one signer, and the estimators look at the whole frame. If several people are in view for most of a video,
+the one nearest to the signer's box is kept: the one whose upper body overlaps it most (intersection over union), or, if
+nobody's overlaps it, the one whose centre is nearest to its centre. Without a box the overlap is with the whole frame,
+so that the largest person is kept. The choice is made once per video, so that keypoints do not jump between people.
 
-People are found by the detector that MediaPipe's body model starts from (BlazePose, Bazarevsky et al., 2020); its
-network is in MediaPipe's wheel.
+People are detected by the network that MediaPipe's body model starts from (BlazePose, Bazarevsky et al., 2020), which
+is in MediaPipe's wheel.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ input_stream: "image"
 output_stream: "detections"
 node { calculator: "PoseDetectionCpu" input_stream: "IMAGE:image" output_stream: "DETECTIONS:detections" }
 """
-# Numbers of the points the detector places: hips and shoulders are midpoints between left and right; the last lies on
-# the circle around the shoulders that holds the upper body.
+# Numbers of the points that the detector gives: the midpoints of the hips and of the shoulders, and a point on the
+# circle around the shoulders that encloses the upper body.
 _HIPS, _SHOULDERS, _UPPER_BODY = 0, 2, 3
 
 
 class PersonDetector:
-    """uint8 RGB [H,W,3] -> a box (px) around the upper body of each person, head to hips, the surest first."""
+    """uint8 RGB [H,W,3] -> a box (px) around the upper body of each person, head to hips, most confident first."""
 
     def __init__(self) -> None:
         from mediapipe.python.solution_base import SolutionBase
@@ -41,26 +41,25 @@ class PersonDetector:
         height, width = image.shape[:2]
         people = []
         for detection in self._graph.process(image).detections or []:
-            place = detection.location_data
-            points = [(point.x * width, point.y * height) for point in place.relative_keypoints]
+            location = detection.location_data
+            points = [(point.x * width, point.y * height) for point in location.relative_keypoints]
             x, _ = points[_SHOULDERS]
-            reach = math.dist(points[_SHOULDERS], points[_UPPER_BODY]) / 2  # about a shoulder's width to either side
-            top = place.relative_bounding_box.ymin * height  # of the face
+            reach = math.dist(points[_SHOULDERS], points[_UPPER_BODY]) / 2  # about a shoulder on either side
+            top = location.relative_bounding_box.ymin * height  # of the face
             people.append((x - reach, top, x + reach, max(points[_HIPS][1], top + reach)))
         return people
 
 
-def signer_area(looks: Sequence[Sequence[Box]], box: Box, view: Box) -> Box | None:
-    """The part of `view` that belongs to the person nearest to `box`; None where nobody else is there.
+def signer_area(detections: Sequence[Sequence[Box]], box: Box, view: Box) -> Box | None:
+    """The part of `view` that belongs to the person nearest to `box`; None if nobody else is in view.
 
-    looks  the people seen at several times of a video
-    box    where the signer is said to be
-    view   what the estimator would look at
+    detections: the people detected at several times of a video. box: where the signer is said to be. view: the part of
+    the frame that the estimator would look at.
 
-    Only people count who are there in more than half of the looks. The view ends halfway between the signer's upper
-    body and that of a neighbour, on the side on which he is, and never within the signer's own.
+    Only people who are in more than half of the detections count. Towards a neighbour, the area ends halfway between
+    the signer's upper body and the neighbour's, and never within the signer's own.
     """
-    people = [_median(track) for track in _tracks(looks) if len(track) > len(looks) / 2]
+    people = [_median(track) for track in _tracks(detections) if len(track) > len(detections) / 2]
     if len(people) < 2:
         return None
     signer = nearest(people, box)
@@ -82,19 +81,19 @@ def signer_area(looks: Sequence[Sequence[Box]], box: Box, view: Box) -> Box | No
 
 
 def nearest(people: Sequence[Box], box: Box) -> Box:
-    """The person that overlaps the box most; where nobody does, the one whose centre is nearest to its centre."""
+    """The person that overlaps the box most; if nobody does, the one whose centre is nearest to its centre."""
     return max(people, key=lambda person: (_overlap(person, box), -math.dist(_centre(person), _centre(box))))
 
 
-def _tracks(looks: Sequence[Sequence[Box]]) -> list[list[Box]]:
-    """The boxes of each person in time: a box joins the track whose last box it overlaps most, or begins a new one."""
+def _tracks(detections: Sequence[Sequence[Box]]) -> list[list[Box]]:
+    """The boxes of each person over time: a box joins the track whose last box it overlaps most, or starts another."""
     tracks: list[list[Box]] = []
-    for people in looks:
+    for people in detections:
         free = list(tracks)
         for person in people:
-            near = [track for track in free if _overlap(track[-1], person) > 0]
-            if near:
-                track = max(near, key=lambda track: _overlap(track[-1], person))
+            overlapping = [track for track in free if _overlap(track[-1], person) > 0]
+            if overlapping:
+                track = max(overlapping, key=lambda track: _overlap(track[-1], person))
                 free = [other for other in free if other is not track]
                 track.append(person)
             else:

@@ -1,4 +1,4 @@
-"""The box around the signer, where a corpus or a user gives one."""
+"""The box around the signer, if a corpus or a user gives one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def parse_box(text: str) -> Box | None:
     except ValueError:
         raise ValueError(f"bbox {text!r}: expected four numbers, left,top,right,bottom in px") from None
     if not (math.isfinite(left + top + right + bottom) and left < right and top < bottom):
-        raise ValueError(f"bbox {text!r}: expected left < right and top < bottom, finite")
+        raise ValueError(f"bbox {text!r}: expected finite numbers with left < right and top < bottom")
     return left, top, right, bottom
 
 
@@ -32,13 +32,13 @@ def whole_frame(width: int, height: int) -> Box:
 def clip_box(box: Box | None, width: int, height: int) -> Box:
     """The part of a box within a frame of width x height px; of None, the whole frame.
 
-    Raises ValueError, with the box and the frame's size, where nothing is left.
+    Raises ValueError, with the box and the frame's size, if nothing is left.
     """
     if box is None:
         return whole_frame(width, height)
     left, top, right, bottom = max(box[0], 0.0), max(box[1], 0.0), min(box[2], width), min(box[3], height)
     if not (left < right and top < bottom):
-        raise ValueError(f"bbox {format_box(box)} covers nothing of the frame, which is {width}x{height} px")
+        raise ValueError(f"bbox {format_box(box)} lies outside the frame, which is {width}x{height} px")
     return left, top, right, bottom
 
 
@@ -49,6 +49,6 @@ def padded(box: Box, factor: float) -> Box:
 
 
 def pixels(box: Box) -> tuple[slice, slice]:
-    """Rows and columns of the pixels that a box within the frame touches: `image[pixels(box)]` is its crop."""
+    """Rows and columns of the pixels that a box inside the frame touches: `image[pixels(box)]` is its crop."""
     left, top, right, bottom = box
     return slice(math.floor(top), math.ceil(bottom)), slice(math.floor(left), math.ceil(right))

@@ -1,9 +1,9 @@
 """Video files: RGB frames as a player shows them.
 
-Every decoded frame is yielded once, whatever the spacing of its timestamps (nothing is dropped or doubled to reach a
-constant rate); a phone's rotation or mirroring is applied, transparency is shown over black. Non-square pixels and the
-two fields of interlaced frames are left as they are stored; colours without a tag are taken as BT.601, as FFmpeg and
-OpenCV take them. Damage is told where the decoder notices it: those of VP8, VP9 and H.265 overlook much.
+Every decoded frame is yielded once, whatever the spacing of its timestamps: none is dropped or repeated to reach a
+constant rate. A phone's rotation or mirroring is applied, and transparency is shown over black. Non-square pixels and
+the two fields of interlaced frames are left as they are stored. Colours without a tag are taken as BT.601, as FFmpeg
+and OpenCV do. Damage is reported if the decoder notices it; those of VP8, VP9 and H.265 miss much of it.
 
 Only local files are opened: a playlist or a text that names other files or hosts is refused.
 """
@@ -23,29 +23,30 @@ import numpy as np
 
 from seds.errors import SedsError
 
-# Healthy files may decode to a few frames less than their index lists: streams cut without re-encoding start with
-# frames whose references are gone. A truncated file misses more.
+# Healthy files may decode to a few frames fewer than their index lists: streams that were cut without re-encoding start
+# with frames whose reference frames are gone. A truncated file lacks more.
 _SLACK_FRAMES = 3
 _SLACK_SHARE = 0.02
 
-# Larger frames are refused before memory is taken for them: a file of a few bytes can announce any size.
+# Larger frames are refused before memory is allocated for them: a file of a few bytes can claim any size.
 MAX_PIXELS = 8192 * 8192
 
-# Demuxers seek by time of decoding, which runs a few frames before that of showing; aim earlier by more than that. What
-# can be decoded from there may still begin too late (transport streams, periodic refresh); then go further back.
+# Demuxers seek by decoding time, which runs a few frames ahead of presentation time, so seeking aims earlier by more
+# than that. What can be decoded from there may still begin too late (transport streams, periodic refresh); then seeking
+# goes back further.
 _SEEK_MARGINS_S = (0.5, 10.0, float("inf"))
 
-# The formats opened. Among those left out are playlists and lists of files (hls, dash, concat), which open others.
+# The formats that are opened. Playlists and lists of files (hls, dash, concat) are not among them: they open others.
 _FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,mpegvideo,h264,hevc,av1,ivf,image2,png_pipe,jpeg_pipe"
 
 
 class VideoError(SedsError, ValueError):
-    """A video that cannot be read, or not to its end; the message names the file and the reason."""
+    """A video that cannot be read, or not to its end. The message names the file and the reason."""
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """A video as shown: width and height (px) after rotation; `fps` is the mean rate where it varies."""
+    """A video as shown: width and height (px) after rotation. `fps` is the mean rate if it varies."""
 
     frames: int
     fps: float
@@ -54,7 +55,7 @@ class VideoInfo:
 
 
 class TimedFrame(NamedTuple):
-    """A frame, uint8 [H,W,3] RGB, and when it is shown, s since the video's first; NaN where nothing tells."""
+    """A frame, uint8 [H,W,3] RGB, and when it is shown, in s since the video's first frame; NaN if unknown."""
 
     image: np.ndarray
     begin: float
@@ -64,7 +65,7 @@ class TimedFrame(NamedTuple):
 def probe(path: str | Path) -> VideoInfo:
     """What the headers say, and the size of the first frame, which is decoded.
 
-    Frames are counted by demuxing where the headers do not give their number (Matroska, WebM). Raises VideoError.
+    If the headers do not give the number of frames (Matroska, WebM), they are counted by demuxing. Raises VideoError.
     """
     with _open(path) as (container, stream):
         try:
@@ -86,25 +87,26 @@ def probe(path: str | Path) -> VideoInfo:
 def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | None = None) -> Iterator[TimedFrame]:
     """The frames shown at start_s <= t < end_s (seconds from the first; None = from the start, to the end).
 
-    Raises VideoError: nothing to decode, a decoder's error, a frame of another size than the first, or clearly fewer
-    frames than the file's headers promise for that time, as in a truncated download.
+    Raises VideoError if there is nothing to decode, for a decoder's error, a frame of another size than the first, or
+    clearly fewer frames than the file's headers promise for that time, as in a truncated download.
     """
     cut = start_s is not None or end_s is not None
     start, end = start_s or 0.0, float("inf") if end_s is None else end_s
-    got, shape, matrix, until = 0, None, None, start
+    count, shape, matrix, shown_until = 0, None, None, start
     with _open(path) as (container, stream):
         promised = _promised(stream, start, end)
         origin = _seconds(stream, stream.start_time or 0)
         try:
             for frame in _decode_from(start, origin, container, stream):
-                begin = until_next = math.nan
+                begin = frame_end = math.nan
                 if frame.time is not None:
-                    begin = round(frame.time - origin, 6)  # so that neighbouring cuts share no frame and lose none
+                    # Rounded, so that neighbouring cuts neither share a frame nor lose one.
+                    begin = round(frame.time - origin, 6)
                     if start_s is not None and begin < start:
                         continue
                     if begin >= end:
                         break
-                    until = until_next = begin + _seconds(stream, frame.duration)
+                    shown_until = frame_end = begin + _seconds(stream, frame.duration)
                 elif cut:
                     raise VideoError(f"{path}: its frames carry no timestamps, so {start:g} s cannot be found in it")
                 if shape is None:
@@ -112,19 +114,19 @@ def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | 
                 image = _shown(frame, matrix)
                 if shape is not None and image.shape != shape:
                     raise VideoError(
-                        f"{path}: frame {got} is {size_text(image.shape)}, the first was {size_text(shape)}"
+                        f"{path}: frame {count} is {size_text(image.shape)}, the first was {size_text(shape)}"
                     )
-                got, shape = got + 1, image.shape
-                yield TimedFrame(image, begin, until_next)
+                count, shape = count + 1, image.shape
+                yield TimedFrame(image, begin, frame_end)
         except _DamagedError as error:
-            raise VideoError(f"{path}: {error}, after {got} of {promised or 'an unknown number of'} frames") from None
+            raise VideoError(f"{path}: {error}, after {count} of {promised or 'an unknown number of'} frames") from None
         if promised is None:
-            missing_s = min(_declared_end(stream) - origin, end) - until
-            promised = got + max(0, round(missing_s * float(stream.average_rate or 0)))
-    if got == 0:
+            missing_s = min(_declared_end(stream) - origin, end) - shown_until
+            promised = count + max(0, round(missing_s * float(stream.average_rate or 0)))
+    if count == 0:
         raise VideoError(f"{path}: has no frame" + (f" between {start:g} s and {end:g} s" if cut else ""))
-    if got < promised - max(_SLACK_FRAMES, _SLACK_SHARE * promised):
-        raise VideoError(f"{path}: truncated: {got} frames could be decoded, its headers promise {promised}")
+    if count < promised - max(_SLACK_FRAMES, _SLACK_SHARE * promised):
+        raise VideoError(f"{path}: truncated: {count} frames could be decoded, its headers promise {promised}")
 
 
 def size_text(shape: tuple[int, ...]) -> str:
@@ -139,7 +141,7 @@ def over_black(image: np.ndarray) -> np.ndarray:
 
 
 class _DamagedError(ValueError):
-    """A decoder's or demuxer's complaint, before the file and the count are known."""
+    """An error of a decoder or demuxer, raised where the file and the number of frames are not known."""
 
 
 @contextmanager
@@ -150,7 +152,7 @@ def _open(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.Vi
     if path.stat().st_size == 0:
         raise VideoError(f"{path}: is empty (0 bytes)")
     try:
-        # The explicit protocol keeps a ":" in the name from being read as another.
+        # With an explicit protocol, a ":" in the name is not read as one.
         container = av.open(
             f"file:{path}",
             options={"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(MAX_PIXELS)},
@@ -158,11 +160,11 @@ def _open(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.Vi
     except av.FFmpegError as error:
         raise VideoError(f"{path}: is not a readable video: {_reason(error)}") from None
     with container:
-        # An audio file's cover picture is a video stream to the demuxer.
+        # To the demuxer, the cover picture of an audio file is a video stream.
         streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
         if not streams:
             kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-            raise VideoError(f"{path}: has no video stream (it holds: {kinds})")
+            raise VideoError(f"{path}: has no video stream (it has: {kinds})")
         stream = streams[0]
         if stream.codec_context is None:
             raise VideoError(f"{path}: no decoder for its video stream")
@@ -179,10 +181,10 @@ def _open(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.Vi
 def _decode(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
     try:
         for frame in container.decode(stream):
-            if frame.is_corrupt:  # the decoder has painted over what it could not decode
+            if frame.is_corrupt:  # the decoder has filled in what it could not decode
                 raise _DamagedError("damaged: part of a frame is lost")
             yield frame
-    except av.ArgumentError:  # the check of a frame's size, where it is not in the file's header
+    except av.ArgumentError:  # the check of a frame's size, if the file's header does not have it
         raise _DamagedError(f"damaged, or a frame of more than {MAX_PIXELS} px") from None
     except av.FFmpegError as error:
         raise _DamagedError(f"damaged: {_reason(error)}") from None
@@ -191,7 +193,7 @@ def _decode(container: av.container.InputContainer, stream: av.VideoStream) -> I
 def _decode_from(
     start: float, origin: float, container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[av.VideoFrame]:
-    """Frames from one at or before `start`, in seconds after the video's first, at `origin`."""
+    """Frames from one at or before `start` on, in seconds after the video's first frame, which is at `origin`."""
     if start <= 0 or not stream.time_base:
         yield from _decode(container, stream)
         return
@@ -200,11 +202,11 @@ def _decode_from(
             ticks = int(max(0.0, origin + start - margin) / stream.time_base)
             container.seek(ticks, stream=stream)  # to the key frame before it
         except av.FFmpegError as error:
-            raise _DamagedError(f"cannot go to {start:g} s: {_reason(error)}") from None
+            raise _DamagedError(f"cannot seek to {start:g} s: {_reason(error)}") from None
         decoded = _decode(container, stream)
         try:
             first = next(decoded, None)
-        except _DamagedError:  # perhaps only because what it refers to was skipped
+        except _DamagedError:  # perhaps only because the seek skipped its reference frames
             if start <= margin:
                 raise
             continue
@@ -216,10 +218,10 @@ def _decode_from(
 
 
 def _promised(stream: av.VideoStream, start: float = 0.0, end: float = float("inf")) -> int | None:
-    """Number of frames the headers list between two times (s); None where they do not say.
+    """Number of frames that the headers list between two times (s); None if they do not say.
 
-    The index of an mp4 or AVI lists every frame; those that an edit list hides are marked, and do not count. Its times
-    are those of decoding, a few frames before those of showing: less than the slack.
+    The index of an mp4 or AVI lists every frame. Those that an edit list hides are marked and do not count. Its times
+    are decoding times, a few frames ahead of presentation times, which is less than the slack.
     """
     if stream.frames <= 0:
         return None
@@ -231,7 +233,7 @@ def _promised(stream: av.VideoStream, start: float = 0.0, end: float = float("in
 
 
 def _declared_end(stream: av.VideoStream) -> float:
-    """Seconds at which Matroska says its video ends; 0 where nothing does (a container's length may be its audio's)."""
+    """Seconds at which Matroska says its video ends, else 0: the length of other containers may be their audio's."""
     declared = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
     if declared is None:
         return 0.0
@@ -258,18 +260,18 @@ def _seconds(stream: av.VideoStream, ticks: int) -> float:
 
 
 def _display_matrix(frame: av.VideoFrame) -> bytes | None:
-    """How a video is to be turned and mirrored, from its first frame.
+    """How a video is to be rotated and mirrored, from its first frame.
 
-    Asked of every frame, it would cost hundreds of MB: a frame whose side data were looked at is in a reference cycle,
-    and stays until the garbage collector comes by.
+    Reading it from every frame would cost hundreds of MB: a frame whose side data were read is part of a reference
+    cycle and stays in memory until the garbage collector runs.
     """
     matrix = cast("SupportsBytes | None", frame.side_data.get("DISPLAYMATRIX"))
     return None if matrix is None else bytes(matrix)
 
 
 def _shown(frame: av.VideoFrame, matrix: bytes | None) -> np.ndarray:
-    """uint8 [H,W,3] RGB, turned and mirrored by the display matrix (multiples of 90 degrees)."""
-    # One thread of the converter too: by default it starts one a core, and takes half as long again for it.
+    """uint8 [H,W,3] RGB, rotated and mirrored by the display matrix (multiples of 90 degrees)."""
+    # The converter, too, gets one thread: by default it starts one per core and takes half as long again.
     if any(component.is_alpha for component in frame.format.components):
         image = over_black(frame.to_ndarray(format="rgba", threads=1))
     else:

@@ -11,6 +11,7 @@ from seds import tables, video
 from seds.config import ConfigError, Dataset
 from seds.corpora import headers, prepare
 from seds.corpora.prepare import distinct, fit_box, summary
+from seds.system.code_version import file_version
 
 DEMO = Dataset(corpus="demo")
 
@@ -187,6 +188,10 @@ class TestHeaderCache:
             opened.clear()
             pd.testing.assert_frame_equal(prepare.prepare("demo", DEMO, root, cache), first)
             assert len(opened) == 3
+
+    def test_header_cache_belongs_to_the_code_that_decides(self):
+        """A reworded comment in seds/video does not open every file of a corpus again."""
+        assert file_version(Path(video.__file__))[:16] in headers._version()
 
     def test_header_cache_notices_changed_frames_of_a_folder(self, tmp_path, cache, opened):
         import cv2

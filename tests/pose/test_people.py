@@ -135,5 +135,5 @@ def test_extractor_keeps_frame_times_of_a_varying_rate(
 def test_extractor_refuses_a_box_outside_the_frame(
     pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor
 ) -> None:
-    with pytest.raises(ValueError, match=r"bbox 512,0,600,100 covers nothing of the frame, which is 512x256 px"):
+    with pytest.raises(ValueError, match=r"bbox 512,0,600,100 lies outside the frame, which is 512x256 px"):
         extractor(replace(pair[0], bbox=(512.0, 0.0, 600.0, 100.0)))

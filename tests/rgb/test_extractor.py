@@ -177,7 +177,7 @@ def test_features_of_a_box_are_those_of_its_crop(tmp_path, extractor):
     expected = extractor.features([clip for _, clip in sliding_windows(crops, WINDOW, PROFILE.stride)]).numpy()
     np.testing.assert_array_equal(got, expected)
     assert not np.array_equal(got, extractor(video).tensors["features"])
-    with pytest.raises(ValueError, match=r"bbox 96,0,120,80 covers nothing of the frame, which is 96x80 px"):
+    with pytest.raises(ValueError, match=r"bbox 96,0,120,80 lies outside the frame, which is 96x80 px"):
         extractor(replace(video, bbox=(96.0, 0.0, 120.0, 80.0)))
 
 

@@ -23,7 +23,7 @@ def test_the_part_within_the_frame() -> None:
     assert clip_box((-5.0, 10.0, 20.0, 99.0), 40, 30) == (0, 10, 20, 30)
     assert clip_box(padded((0.0, 0.0, 40.0, 30.0), 1.25), 40, 30) == (0, 0, 40, 30)
     for outside in ((40.0, 0.0, 50.0, 30.0), (-9.0, 0.0, 0.0, 30.0), (0.0, -20.0, 40.0, -1.0)):
-        with pytest.raises(ValueError, match=f"bbox {format_box(outside)} covers nothing .* 40x30 px"):
+        with pytest.raises(ValueError, match=f"bbox {format_box(outside)} lies outside .* 40x30 px"):
             clip_box(outside, 40, 30)
 
 

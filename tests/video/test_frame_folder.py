@@ -94,7 +94,7 @@ def test_cuts_by_time_meet_without_gap_or_overlap(phoenix: Path) -> None:
 
 @pytest.mark.parametrize("fps", [None, 0, -25, float("nan")])
 def test_the_frame_rate_is_the_corpus_s_to_say(phoenix: Path, fps: float | None) -> None:
-    with pytest.raises(VideoError, match=f"01April_2010: .* its corpus must; got fps {fps}"):
+    with pytest.raises(VideoError, match=f"01April_2010: .* its corpus must give it; got fps {fps}"):
         probe(phoenix, fps)
     with pytest.raises(VideoError, match=f"01April_2010: .* needs its frame rate; got fps {fps}"):
         list(frames(phoenix, 0.1, 0.2, fps))
