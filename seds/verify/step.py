@@ -34,15 +34,19 @@ AFTER = 1e-5  # limit of running statistics, relative
 def steps(recording: Recording) -> Iterator[Result]:
     """One forward and backward pass of each recorded mode."""
     inputs, outputs = recording.read("step")
-    if "in_mask" in outputs and "in_clips_start" in outputs:
-        mask = outputs.numbers("in_mask", "B", "P")
-        yield same(f"{outputs.label}/in_mask", outputs.numbers("in_clips_start", "B", "V") >= 0, mask[:, 1:] == 0)
+    if "in_mask" in outputs:
+        yield from as_recorded(f"{outputs.label}/in_mask", _mask(outputs))
     for mode in sorted({name.split("/")[0] for name in outputs if "/" in name}):
         label = f"{outputs.label}/{mode}"
         if mode in MODES:
             yield from as_recorded(label, _step(recording, inputs, outputs, mode))
         else:
             yield Note(label, f"unknown mode; known: {', '.join(MODES)}")
+
+
+def _mask(outputs: Arrays) -> Iterator[Result]:
+    used, mask = outputs.numbers("in_clips_start", "B", "V") >= 0, outputs.numbers("in_mask", "B", "P")
+    yield same(f"{outputs.label}/in_mask", used, mask[:, 1:] == 0)
 
 
 def _step(recording: Recording, inputs: Arrays, outputs: Arrays, mode: str) -> Iterator[Result]:
