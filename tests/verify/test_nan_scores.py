@@ -52,3 +52,16 @@ def test_nan_scores_are_ranked_as_released_in_both_directions(tmp_path, leave_ou
     assert "1 of 5 texts is NaN or infinite; the release " + ("leaves" if leave_out else "ranks") in notes(some)
     assert "2 of 9 videos is NaN or infinite; the release " + ("leaves" if leave_out else "ranks") in notes(some)
     assert "ours refuses in both directions, on purpose: 4 of" in notes(some)
+
+
+def test_several_nan_scores_of_a_video_are_not_compared(tmp_path):
+    """The right one among them: the release's order of them is that of an unstable sort."""
+    scores = np.arange(9.0).reshape(3, 3)[::-1].copy()
+    scores[1, :2] = np.nan
+    ranks = np.array([2, 0, 0])  # of the second video 1, were the sort stable
+    values = np.array([200 / 3, 100.0, 100.0, 1.0, ranks.mean() + 1, ranks.std()])
+    arrays = {"nan/groups": np.ones(3, int), "nan/dual_mix": np.array(0.5), "nan/fusion/V2T": values}
+    save(tmp_path, "metrics.npz", arrays | {"nan/I2T_fusion": scores, "nan/T2I_fusion": scores})
+    some = results(tmp_path, "metrics.npz")
+    assert wrong(some) == []
+    assert "note  metrics/nan/fusion/V2T: not compared: videos whose right score is NaN have others" in notes(some)
