@@ -161,7 +161,7 @@ def waiting(split: Split, profile: TrainProfile, settings: Train, steps: int, pa
     """part: videos of each batch that are trained on."""
     device = torch.device("cpu")
     model = SEDS(profile.model).train()
-    model.recompute = profile.checkpointing
+    model.set_activation_checkpointing(profile.checkpointing, profile.micro_batch)
     initialise(model, torch.Generator().manual_seed(0))
     groups = optim.parameter_groups(
         model.clip_parameters(), model.other_parameters(), profile.lr, profile.lr_clip, settings.weight_decay
@@ -174,7 +174,7 @@ def waiting(split: Split, profile: TrainProfile, settings: Train, steps: int, pa
     def gradients(batch: Batch) -> None:
         optimiser.zero_grad()
         with autocast(device, profile.precision):
-            loss = model(batch.rows(slice(part)), settings.losses, profile.micro_batch)["total"]
+            loss = model(batch.rows(slice(part)), settings.losses)["total"]
         loss.backward()
 
     def update() -> None:

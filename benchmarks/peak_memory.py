@@ -57,17 +57,16 @@ def measure(
     """MB above what a step has to begin with, and seconds. part: the whole step, or the pose encoder's alone."""
     model = SEDS(sizes)
     initialise(model, torch.Generator().manual_seed(0))
-    model.to(device).train().recompute = checkpointing
+    model.to(device).train().set_activation_checkpointing(checkpointing, micro_batch)
     batch = random_batch(videos, frames, sizes, device)
     before = peak(device)
     start = time.perf_counter()
     with torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda"):
         if part == "pose":
-            model.pose_encoder.recompute = micro_batch is not None or checkpointing
             inputs = (batch.left, batch.right, batch.body, batch.frames, batch.window_starts)
             loss = model.pose_encoder(*inputs, padded=False).square().mean()
         else:
-            loss = model(batch, Losses(), micro_batch)["total"]
+            loss = model(batch, Losses())["total"]
     loss.backward()
     return peak(device) - before, time.perf_counter() - start
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds.data.batches import Batch, feed
-from seds.model.seds import SEDS, TextTokens, VideoTokens
+from seds.model.seds import SEDS
+from seds.model.similarity import TextTokens, VideoTokens
 
 VIDEO_BATCH = 32
 TEXT_BATCH = 256

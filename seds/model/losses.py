@@ -1,8 +1,9 @@
-"""What training minimises (SPEC 9)."""
+"""The training losses (SPEC 9)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,105 +13,119 @@ from torch.nn import functional as F
 from seds.config import ConfigError, Losses
 from seds.model.distributed import all_sum, gather
 from seds.model.recompute import checkpointed, in_micro_batches
-from seds.model.similarity import Tokens, matching, soft_choice, text_to_video, video_to_text
+from seds.model.similarity import Tokens, VideoTokens, matching, soft_choice, text_to_video, video_to_text
 
-# Scalars: "total" and what it is the sum of, each already weighted: a loss a stream; "match", "distill_pose" and
+# Scalars: "total" and its summands, each already weighted: one per stream, and "match", "distill_pose" and
 # "distill_rgb" where their weight is not 0.
 LossParts = dict[str, Tensor]
 
 
 def duplicates(ids: Tensor) -> Tensor:
-    """Pairs of different rows with the same words, which are no negatives of each other. ids: [B, L] -> bool [B, B]."""
+    """Pairs of different rows with the same words, not negatives of each other. ids: [B, L] -> bool [B, B]."""
     same = (ids[:, None] == ids).all(-1)
     return same & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device)
 
 
-def contrastive(logits: Tensor, left_out: Tensor | None = None) -> Tensor:
-    """Mean over rows a of -log softmax(row a)[a]. logits: [B, B]; left_out: bool [B, B], not in the softmax."""
-    if left_out is not None:
-        logits = logits.masked_fill(left_out, -torch.inf)
+def contrastive(logits: Tensor, not_negatives: Tensor | None = None) -> Tensor:
+    """Mean over rows a of -log softmax(row a)[a]. logits: [B, B]; not_negatives: bool [B, B], not in the softmax."""
+    if not_negatives is not None:
+        logits = logits.masked_fill(not_negatives, -torch.inf)
     return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 
 
-def symmetric(first: Tensor, second: Tensor, mix: float, left_out: Tensor | None = None) -> Tensor:
+def symmetric(first: Tensor, second: Tensor, mix: float, not_negatives: Tensor | None = None) -> Tensor:
     """Contrastive loss of two similarity matrices in both directions, [B, B] each, rows = videos.
 
-    left_out: bool [B, B], pairs that are no negatives of each other, so a symmetric matrix.
+    not_negatives: bool [B, B], symmetric: pairs that are not negatives of each other.
 
-    With a mix other than a half the published weights are `mix` for the first matrix's rows and the second's columns,
-    and 1 - mix for the other two.
+    As published, `mix` weights the first matrix's rows and the second's columns, and 1 - mix the other two.
     """
     rows, columns, second_rows, second_columns = (
-        contrastive(matrix, left_out) for matrix in (first, first.T, second, second.T)
+        contrastive(matrix, not_negatives) for matrix in (first, first.T, second, second.T)
     )
     return 0.5 * (mix * (rows + second_columns) + (1 - mix) * (columns + second_rows))
 
 
+@dataclass(frozen=True)
+class BatchContext:
+    """How the loss of a batch is computed, apart from its tokens and settings.
+
+    masked: padding cannot be picked (seds.model.similarity). counts: the number of rows of each process
+    (seds.model.distributed); None = this process has the whole batch. not_negatives: bool [B, B] of the whole batch,
+    pairs that no contrastive loss uses as negatives (`duplicates`); None = every other row is a negative. micro_batch:
+    videos that are compared at a time; None = all. checkpointing: compute products of tokens again in the backward pass
+    instead of keeping them.
+    """
+
+    masked: bool
+    counts: Sequence[int] | None = None
+    not_negatives: Tensor | None = None
+    micro_batch: int | None = None
+    checkpointing: bool = False
+
+
 def total_loss(
-    streams: dict[str, Tensor],
-    video_valid: Tensor,
-    text: Tokens,
-    swapped: Tokens,
-    scale: Tensor,
-    losses: Losses,
-    masked: bool,
-    counts: Sequence[int] | None = None,
-    part: int | None = None,
-    left_out: Tensor | None = None,
-    recompute: bool = False,
+    video: VideoTokens, text: Tokens, swapped: Tokens, scale: Tensor, losses: Losses, context: BatchContext
 ) -> LossParts:
     """All parts for a batch in which video a belongs to text a.
 
-    streams: those of the model, by name -> normalised tokens [B, 1 + V, D]; matching needs pose and rgb and is left out
-    where one is missing; video_valid: bool [B, 1 + V]; text: as written, for video-to-text similarity; swapped: with
-    two words swapped, for text-to-video; scale: the similarities' multiplier; masked: padding cannot be picked (see
-    seds.model.similarity). Raises ConfigError as check_streams does.
+    video: normalised tokens; matching needs the streams pose and rgb and is omitted without them. text: as written, for
+    video-to-text similarity; swapped: with two words swapped, for text-to-video. scale: factor on the similarities.
+    Raises ConfigError as check_streams does.
 
-    Of a batch spread over processes, each gives its own rows and their numbers `counts` (seds.model.distributed); all
-    get the loss of the whole batch, to which each has compared its videos with everybody's. part: so many at a time.
-    left_out: bool [B, B] of the whole batch, pairs that no contrastive loss takes for negatives (`duplicates`); None =
-    every other row is one. recompute: keep no products of tokens, but compute them again in the backward pass.
+    With several processes each passes its own rows; all get the loss of the whole batch, to which each compares its
+    videos with the texts of all.
     """
+    streams = video.streams
     check_streams(streams, losses)
-    counts = [len(video_valid)] if counts is None else counts
+    counts = [len(video.valid)] if context.counts is None else context.counts
 
-    def everybodys(own: Tokens) -> Tokens:
-        return Tokens(gather(own.values, counts), gather(own.valid, counts))
+    def gather_tokens(tokens: Tokens) -> Tokens:
+        return Tokens(gather(tokens.values, counts), gather(tokens.valid, counts))
 
-    texts, swapped_texts = everybodys(text), everybodys(swapped)
+    texts, swapped_texts = gather_tokens(text), gather_tokens(swapped)
     matched = losses.match_weight > 0 and _both(streams)
-    rgb_videos = everybodys(Tokens(streams["rgb"], video_valid)) if matched else None
+    rgb_videos = gather_tokens(Tokens(streams["rgb"], video.valid)) if matched else None
 
-    def kept(similarity: Callable[..., Any], *inputs: Any) -> Any:
-        return checkpointed(similarity, *inputs) if recompute else similarity(*inputs)
+    def run(similarity: Callable[..., Any], *inputs: Any) -> Any:
+        return checkpointed(similarity, *inputs) if context.checkpointing else similarity(*inputs)
 
-    def compare(valid: Tensor, *videos: Tensor) -> tuple[Tensor]:
+    def compare(valid: Tensor, *tensors: Tensor) -> tuple[Tensor]:
         matrices: list[Tensor] = []
-        for values in videos:
-            video = Tokens(values, valid)
-            matrices += [kept(video_to_text, video, texts, masked), kept(text_to_video, video, swapped_texts, masked)]
+        for values in tensors:
+            tokens = Tokens(values, valid)
+            matrices.append(run(video_to_text, tokens, texts, context.masked))
+            matrices.append(run(text_to_video, tokens, swapped_texts, context.masked))
         if rgb_videos is not None:
-            pose = dict(zip(streams, videos, strict=True))["pose"]
-            matrices += kept(matching, Tokens(pose, valid), rgb_videos, masked)
+            pose = dict(zip(streams, tensors, strict=True))["pose"]
+            matrices += run(matching, Tokens(pose, valid), rgb_videos, context.masked)
         return (torch.stack(matrices, 1),)  # [rows, matrices, B]
 
-    (similarities,) = in_micro_batches(compare, part, video_valid, *streams.values())
+    (similarities,) = in_micro_batches(compare, context.micro_batch, video.valid, *streams.values())
     matrices = (scale * gather(similarities, counts)).unbind(1)
     names = (*streams, "match") if matched else tuple(streams)
     pairs = zip(matrices[::2], matrices[1::2], strict=True)
-    parts = {name: symmetric(*pair, losses.dual_mix, left_out) for name, pair in zip(names, pairs, strict=True)}
+    parts = {
+        name: symmetric(*pair, losses.dual_mix, context.not_negatives) for name, pair in zip(names, pairs, strict=True)
+    }
     if matched:
         parts["match"] = losses.match_weight * parts["match"]
     for student, teacher, weight in (("pose", "rgb", losses.distill_pose), ("rgb", "pose", losses.distill_rgb)):
         if weight:
             parts[f"distill_{student}"] = weight * distillation(
-                streams[student], streams[teacher], video_valid, text, swapped, losses.distill_temperature, masked
+                streams[student],
+                streams[teacher],
+                video.valid,
+                text,
+                swapped,
+                losses.distill_temperature,
+                context.masked,
             )
     return {"total": torch.stack(list(parts.values())).sum(), **parts}
 
 
 def check_streams(streams: Collection[str], losses: Losses) -> None:
-    """Raises ConfigError when a model of these streams is asked for what needs both pose and RGB."""
+    """Raises ConfigError when the losses need pose and RGB and a model of these streams does not have both."""
     for name in ("distill_pose", "distill_rgb"):
         if getattr(losses, name) and not _both(streams):
             raise ConfigError(
@@ -123,10 +138,8 @@ def _both(streams: Collection[str]) -> bool:
     return "pose" in streams and "rgb" in streams
 
 
-TOP_TEXT, TOP_VIDEO = 3, 5  # tokens a row is compared on
-
-
-NEVER = -1e6  # stands for a token not compared; finite, or a row short of tokens would give 0 x infinity
+TOP_TEXT, TOP_VIDEO = 3, 5  # tokens that a row is compared on
+NEVER = -1e6  # logit of a token that is not compared; finite, or a row with too few tokens would give 0 x infinity
 
 
 def distillation(

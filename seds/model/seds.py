@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -14,50 +13,26 @@ from seds.config import Losses, ModelSizes
 from seds.data.batches import Batch, Numerics
 from seds.model import distributed
 from seds.model.fusion import GlossFusion, MlpFusion
-from seds.model.losses import LossParts, duplicates, total_loss
+from seds.model.losses import BatchContext, LossParts, duplicates, total_loss
 from seds.model.pose_encoder.encoder import PoseEncoder
+from seds.model.pose_encoder.graph_network import GraphNetwork
 from seds.model.recompute import checkpointed, in_micro_batches
-from seds.model.similarity import Tokens
-from seds.model.towers import Block, SequenceTower, TextTower
+from seds.model.similarity import TextTokens, Tokens, VideoTokens
+from seds.model.towers import Block, Blocks, SequenceTower, TextTower
 from seds.precision import to_float32
 
 MAX_LOGIT_SCALE = math.log(100)
-# ModelSizes.streams -> the token sequences that such a model makes of a video. The first is the main one, by which
-# epochs are chosen and searches rank.
+# ModelSizes.streams -> the token sequences that the model makes of a video. The first is the main one: it chooses the
+# epoch and ranks search results.
 STREAMS = {"both": ("fusion", "pose", "rgb"), "pose": ("pose",), "rgb": ("rgb",)}
-
-
-@dataclass(frozen=True)
-class VideoTokens:
-    """Class token and one token a window, in the joint space, of each stream of the model. valid: True = real."""
-
-    streams: dict[str, Tensor]  # name -> [B, 1 + V, D], in the order of SEDS.streams
-    valid: Tensor  # bool [B, 1 + V]
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> VideoTokens:
-        """The same change of every tensor: rows taken, moved to a device."""
-        return VideoTokens({name: change(tokens) for name, tokens in self.streams.items()}, change(self.valid))
-
-
-@dataclass(frozen=True)
-class TextTokens:
-    tokens: Tensor  # [B, L, D]
-    valid: Tensor  # bool [B, L], up to and including the end token
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> TextTokens:
-        """As of VideoTokens."""
-        return TextTokens(change(self.tokens), change(self.valid))
 
 
 class SEDS(nn.Module):
     """The retrieval model.
 
-    streams: what it makes of a video, the main one first. Of one stream alone, neither the other's parts nor the fusion
-    exist, as parameters or as attributes.
-    numerics: "default" lets padding influence nothing, so a score never depends on its batch; "published" computes as
-    the released system does, padding included, for its checkpoints.
-    recompute: while training, keep the inputs of the layers alone and compute them again in the backward pass
-    (seds.model.recompute); it takes about a forward pass more, and gradients are the same. May be set at any time.
+    streams: what it makes of a video, the main one first. A model of one stream has neither the other's parts nor the
+    fusion, as parameters or as attributes. numerics: "default" keeps padding without influence, so a score never
+    depends on its batch; "published" computes as the released system does, padding included, for its checkpoints.
     """
 
     pose_encoder: PoseEncoder
@@ -66,12 +41,13 @@ class SEDS(nn.Module):
     fusion: MlpFusion
     rgb_mean: Tensor
     rgb_std: Tensor
+    micro_batch: int | None
 
     def __init__(self, sizes: ModelSizes, numerics: Numerics = "default") -> None:
         super().__init__()
         self.sizes, self.numerics = sizes, numerics
         self.streams = STREAMS[sizes.streams]
-        self.recompute = False
+        self.checkpointing, self.micro_batch = False, None
 
         def tower(inputs: int) -> SequenceTower:
             return SequenceTower(
@@ -83,7 +59,7 @@ class SEDS(nn.Module):
             self.pose_tower = tower(3 * sizes.gcn_out)
         if "rgb" in self.streams:
             self.rgb_tower = tower(sizes.rgb_features)
-            # RGB features are seen as (rgb - mean) / std; training sets the corpus' own when asked to.
+            # The tower reads (rgb - mean) / std; with standardise_rgb, training sets those of the corpus.
             self.register_buffer("rgb_mean", torch.zeros(sizes.rgb_features))
             self.register_buffer("rgb_std", torch.ones(sizes.rgb_features))
         if "fusion" in self.streams:
@@ -97,13 +73,27 @@ class SEDS(nn.Module):
     def masked(self) -> bool:
         return self.numerics == "default"
 
-    def encode_video(self, batch: Batch, part: int | None = None) -> VideoTokens:
-        """part: in training, hold the activations of so many videos at a time only (seds.model.recompute)."""
+    def set_activation_checkpointing(self, every_layer: bool = False, micro_batch: int | None = None) -> None:
+        """Compute activations again in the backward pass instead of keeping them (seds.model.recompute).
+
+        To be called before training, alike in all processes. Each costs about one more forward pass; neither changes a
+        gradient. every_layer: each layer keeps only its inputs. micro_batch: rows of a batch whose activations this
+        process holds at a time; None = all. The pose encoder, whose batch statistics couple the rows, is checkpointed
+        layer by layer instead.
+        """
+        self.checkpointing, self.micro_batch = every_layer, micro_batch
+        for module in self.modules():
+            if isinstance(module, PoseEncoder | GraphNetwork):
+                module.checkpointing = every_layer or micro_batch is not None
+            elif isinstance(module, Blocks):
+                module.checkpointing = every_layer
+
+    def encode_video(self, batch: Batch, micro_batch: int | None = None) -> VideoTokens:
+        """micro_batch: videos whose activations are held at a time in training; None = all."""
         used = batch.window_starts >= 0
         valid = torch.cat([used.new_ones(len(used), 1), used], 1)
         inputs = {}
         if "pose" in self.streams:
-            self.pose_encoder.recompute = self.recompute or part is not None
             inputs["pose"] = self.pose_encoder(
                 batch.left, batch.right, batch.body, batch.frames, batch.window_starts, padded=not self.masked
             )
@@ -114,81 +104,69 @@ class SEDS(nn.Module):
             tokens = self._tokens(dict(zip(inputs, tensors, strict=True)), valid)
             return tuple(tokens[name] for name in self.streams)
 
-        tokens = in_micro_batches(encode, part, valid, *inputs.values())
+        tokens = in_micro_batches(encode, micro_batch, valid, *inputs.values())
         return VideoTokens(dict(zip(self.streams, tokens, strict=True)), valid)
 
     def _tokens(self, inputs: dict[str, Tensor], valid: Tensor) -> dict[str, Tensor]:
-        """pose: the encoder's window tokens, rgb: features -> tokens of every stream; each video by itself."""
+        """Tokens of every stream; each video by itself. inputs: "pose", the encoder's window tokens [B, V, 3 gcn_out];
+        "rgb", features [B, V, rgb_features]. valid: bool [B, 1 + V].
+        """
         tokens = {}
         if "pose" in inputs:
-            self.pose_tower.blocks.recompute = self.recompute
             tokens["pose"] = to_float32(self.pose_tower(inputs["pose"], valid))
         if "rgb" in inputs:
-            self.rgb_tower.blocks.recompute = self.recompute
             tokens["rgb"] = to_float32(self.rgb_tower((inputs["rgb"] - self.rgb_mean) / self.rgb_std, valid))
         if "fusion" in self.streams:
-            with torch.autocast(valid.device.type, enabled=False):  # sampling places need more than 8 bits
+            with torch.autocast(valid.device.type, enabled=False):  # sampling positions need more than 8 bits
                 both = (tokens["pose"], tokens["rgb"], valid, self.masked)
-                tokens["fusion"] = checkpointed(self.fusion, *both) if self.recompute else self.fusion(*both)
+                tokens["fusion"] = checkpointed(self.fusion, *both) if self.checkpointing else self.fusion(*both)
         return tokens
 
-    def encode_text(self, ids: Tensor, part: int | None = None) -> TextTokens:
-        """ids: int64 [B, L], as seds.text.tokenise gives them. part: as of encode_video."""
-        self.text_tower.blocks.recompute = self.recompute
-        end = ids.argmax(1, keepdim=True)  # the first of the highest ids, which is the end token's
-        (tokens,) = in_micro_batches(lambda some: (to_float32(self.text_tower(some)),), part, ids)
+    def encode_text(self, ids: Tensor, micro_batch: int | None = None) -> TextTokens:
+        """ids: int64 [B, L], as seds.text.tokenise gives them. micro_batch: as for encode_video."""
+        end = ids.argmax(1, keepdim=True)  # the end token has the highest id
+        (tokens,) = in_micro_batches(lambda rows: (to_float32(self.text_tower(rows)),), micro_batch, ids)
         return TextTokens(tokens, torch.arange(ids.shape[1], device=ids.device) <= end)
 
-    def forward(self, batch: Batch, losses: Losses, micro_batch: int | None = None) -> LossParts:
+    def forward(self, batch: Batch, losses: Losses) -> LossParts:
         """The training loss of a batch in which video a belongs to text a.
 
-        Of several processes (seds.model.distributed) each gives its rows of the batch, padded alike, and gets the loss
-        of the whole. micro_batch: hold the activations of so many rows at a time; None = of all. Neither changes a
-        gradient.
+        With several processes (seds.model.distributed) each passes its rows of the batch, padded alike, and gets the
+        loss of the whole batch.
         """
         counts = distributed.row_counts(len(batch.frames), batch.frames.device)
-        # The same on all processes: repeated batch statistics are sums over them too.
-        part = micro_batch if micro_batch is not None and micro_batch < max(counts) else None
-        video = self.encode_video(batch, part)
-        left_out = duplicates(distributed.gather(batch.ids, counts)) if losses.duplicates == "ignore" else None
-        both = self.encode_text(torch.cat([batch.ids, batch.ids_swapped]), part)
+        micro_batch = self.micro_batch if self.micro_batch is not None and self.micro_batch < max(counts) else None
+        video = self.encode_video(batch, micro_batch)
+        not_negatives = duplicates(distributed.gather(batch.ids, counts)) if losses.duplicates == "ignore" else None
+        both = self.encode_text(torch.cat([batch.ids, batch.ids_swapped]), micro_batch)
+        context = BatchContext(self.masked, counts, not_negatives, micro_batch, self.checkpointing)
         with torch.autocast(batch.ids.device.type, enabled=False):
+            streams = {name: F.normalize(tokens, dim=-1) for name, tokens in video.streams.items()}
             words, valid = F.normalize(both.tokens, dim=-1).chunk(2), both.valid.chunk(2)
-            return total_loss(
-                {name: F.normalize(tokens, dim=-1) for name, tokens in video.streams.items()},
-                video.valid,
-                Tokens(words[0], valid[0]),
-                Tokens(words[1], valid[1]),
-                self.logit_scale.exp(),
-                losses,
-                self.masked,
-                counts,
-                part,
-                left_out,
-                self.recompute,
-            )
+            text, swapped = (Tokens(*half) for half in zip(words, valid, strict=True))
+            return total_loss(VideoTokens(streams, video.valid), text, swapped, self.logit_scale.exp(), losses, context)
 
     @torch.no_grad()
     def clamp_logit_scale(self) -> None:
-        """To be called after each optimiser step."""
+        """Limit the scale to 100. To be called after each optimiser step."""
         self.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
 
     def compile_blocks(self) -> None:
-        """Let torch compile the towers' blocks, most of the arithmetic, at their first use; the names stay.
+        """Have torch compile the towers' blocks, which do most of the arithmetic, on first use; names stay.
 
-        One block's code serves all of a tower's shape. The rest is left alone: on a CPU, where it was measured, fusion
-        and losses were no quicker compiled, or not worth the minutes it takes; on a GPU nothing was measured.
+        One block's code serves all blocks of its shape. Nothing else is compiled: measured on a CPU, fusion and losses
+        were no faster, or not worth the minutes that compiling takes; on a GPU nothing was measured.
         """
         for module in self.modules():
             if isinstance(module, Block):
                 module.compile(dynamic=True)
 
     def clip_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Those that start from CLIP, with their names: the three towers and the logit scale."""
+        """Parameters that start from CLIP, with their names: the three towers and the logit scale."""
         return ((name, p) for name, p in self.named_parameters() if _is_clip(name))
 
     def other_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """The pose encoder's and the fusion's."""
+        """Parameters of the pose encoder and the fusion, with their names."""
         return ((name, p) for name, p in self.named_parameters() if not _is_clip(name))
 
 

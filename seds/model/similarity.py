@@ -1,7 +1,8 @@
-"""Fine-grained similarity of token sequences (SPEC 9), as in CiCo (Cheng et al., CVPR 2023)."""
+"""Token sequences and their fine-grained similarity (SPEC 9), as in CiCo (Cheng et al., CVPR 2023)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,11 +14,35 @@ DUAL_MIX = 0.5  # of a score, the share that is video to text
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """Normalised tokens and which are real. values: [B, T, D]; valid: bool [B, T]."""
+class VideoTokens:
+    """Class token and one token per window, in the joint space, of each stream of the model."""
 
-    values: Tensor
-    valid: Tensor
+    streams: dict[str, Tensor]  # name -> [B, 1 + V, D], in the order of SEDS.streams
+    valid: Tensor  # bool [B, 1 + V], False = padding
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> VideoTokens:
+        """The same change of every tensor, such as a selection of rows or a move to a device."""
+        return VideoTokens({name: change(tokens) for name, tokens in self.streams.items()}, change(self.valid))
+
+
+@dataclass(frozen=True)
+class TextTokens:
+    """One token per word piece, in the joint space."""
+
+    tokens: Tensor  # [B, L, D]
+    valid: Tensor  # bool [B, L], up to and including the end token
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> TextTokens:
+        """As VideoTokens.map."""
+        return TextTokens(change(self.tokens), change(self.valid))
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """L2-normalised tokens of one stream or of texts."""
+
+    values: Tensor  # [B, T, D]
+    valid: Tensor  # bool [B, T], False = padding
 
 
 def products(video: Tensor, text: Tensor) -> Tensor:

@@ -52,16 +52,16 @@ class Block(nn.Module):
 
 
 class Blocks(nn.ModuleList):
-    """Blocks in turn. recompute: while training, each keeps its input alone (seds.model.recompute)."""
+    """Blocks in sequence. checkpointing: in training, each keeps only its input (seds.model.recompute)."""
 
     def __init__(self, width: int, layers: int, heads: int) -> None:
         super().__init__([Block(width, heads) for _ in range(layers)])
-        self.recompute = False
+        self.checkpointing = False
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """x: [B, T, D]; mask: as of Attention."""
         for block in self:
-            x = checkpointed(block, x, mask) if self.recompute else block(x, mask)
+            x = checkpointed(block, x, mask) if self.checkpointing else block(x, mask)
         return x
 
 

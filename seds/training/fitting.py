@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,10 @@ def build(train: Split, settings: Train, profile: TrainProfile, seed: int, devic
     """
     model = SEDS(profile.model, settings.numerics)
     check_streams(model.streams, settings.losses)
-    model.recompute = profile.checkpointing
+    # A micro-batch no smaller than this process's part of a batch saves nothing, but would cost a second forward pass.
+    rows = math.ceil(profile.batch / distributed.world_size())
+    needed = profile.micro_batch is not None and profile.micro_batch < rows
+    model.set_activation_checkpointing(profile.checkpointing, profile.micro_batch if needed else None)
     initialise(model, torch.Generator().manual_seed(seed))
     if profile.clip is not None:
         load_clip(model, profile.clip)

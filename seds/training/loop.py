@@ -109,7 +109,7 @@ class Loop:
         random = np.random.SeedSequence((self.seed, self.state.step, distributed.rank()))
         torch.manual_seed(int(random.generate_state(1, np.uint64)[0]))  # for dropout, which takes no generator
         with autocast(self.device, self.profile.precision):
-            parts = self.network(batch, self.settings.losses, self.profile.micro_batch)
+            parts = self.network(batch, self.settings.losses)
         self.optimiser.zero_grad()
         parts["total"].backward()
         norm = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds.config import Losses
-from seds.model.losses import LossParts, distillation, total_loss
-from seds.model.seds import SEDS, TextTokens, VideoTokens
-from seds.model.similarity import Tokens, matching, text_to_video, video_to_text
+from seds.model.losses import BatchContext, LossParts, distillation, total_loss
+from seds.model.seds import SEDS
+from seds.model.similarity import TextTokens, Tokens, VideoTokens, matching, text_to_video, video_to_text
 from seds.retrieval.scoring import Sentences
 from seds.verify.arrays import Arrays, NotCompared, as_recorded
 from seds.verify.comparison import Comparison, Note, Result, elementwise, relative
@@ -174,13 +174,12 @@ def _loss(recording: Recording, model: SEDS, inputs: Arrays, outputs: Arrays, va
     fused = model.fusion(hidden["pose_hidden"], hidden["rgb_hidden"], videos.valid, masked=False)
     streams = {"fusion": fused, "pose": hidden["pose_hidden"], "rgb": hidden["rgb_hidden"]}
     parts = total_loss(
-        {name: F.normalize(tokens, dim=-1) for name, tokens in streams.items()},
-        videos.valid,
+        VideoTokens({name: F.normalize(tokens, dim=-1) for name, tokens in streams.items()}, videos.valid),
         normal(hidden["text_hidden"], text.valid),
         normal(hidden["text_hidden_aug"], swapped.valid),
         hidden["logit_scale"].exp(),
         VARIANTS[variant],
-        masked=False,
+        BatchContext(masked=False),
     )
     values, with_windows = loss_parts(parts, variant), videos.valid[:, 1:].any(1)
     if f"loss/{variant}" in outputs:

@@ -11,7 +11,8 @@ from torch import Tensor
 from seds.config import Losses, ModelSizes
 from seds.data.batches import Batch
 from seds.model.published_names import OURS_ALONE, UNUSED, published_name
-from seds.model.seds import SEDS, VideoTokens
+from seds.model.seds import SEDS
+from seds.model.similarity import VideoTokens
 from seds.verify.activations import watching
 from seds.verify.arrays import Arrays, NotCompared, RecordingError, as_recorded
 from seds.verify.comparison import Comparison, Note, Result, relative, same

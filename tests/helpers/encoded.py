@@ -5,8 +5,8 @@ import torch
 
 from seds.data.split import Split
 from seds.model import encoding
-from seds.model.seds import SEDS, TextTokens, VideoTokens
-from seds.model.similarity import Tokens
+from seds.model.seds import SEDS
+from seds.model.similarity import TextTokens, Tokens, VideoTokens
 from seds.retrieval.scoring import Sentences
 
 

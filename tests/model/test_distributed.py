@@ -40,10 +40,11 @@ MODELS = {
 CASES = (*itertools.product(("default", "published"), (None, 2)), ("pose", None), ("rgb", 2))  # model, micro-batch
 
 
-def build(name: str, dropout: bool = False) -> SEDS:
+def build(name: str, micro_batch: int | None = None, dropout: bool = False) -> SEDS:
     numerics, streams, _ = MODELS[name]
     model = SEDS(SMALL.model_copy(update={"streams": streams}), numerics).double()
-    model.recompute = name == "pose"  # batch statistics of all processes, computed twice
+    # Of pose, every layer: batch statistics of all processes, computed twice.
+    model.set_activation_checkpointing(name == "pose", micro_batch)
     initialise(model, torch.Generator().manual_seed(0))
     return model.train() if dropout else without_dropout(model.train())
 
@@ -106,9 +107,9 @@ def worker(rank: int, folder: str, corpus: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=PROCESSES)
     for name, micro_batch in CASES:
-        model, batch = build(name), batch_for(name)
+        model, batch = build(name, micro_batch), batch_for(name)
         step = DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
-        parts = step(batch.rows(distributed.local_rows(len(FRAMES))), MODELS[name][2], micro_batch)
+        parts = step(batch.rows(distributed.local_rows(len(FRAMES))), MODELS[name][2])
         save_file(outcome(model, parts), f"{folder}/{name}-{micro_batch}-{rank}.safetensors")
 
     whole = torch.arange(10.0).view(5, 2)
@@ -177,8 +178,8 @@ def test_rows_are_gathered_in_order_and_their_gradients_added(written: Path) -> 
 @pytest.mark.parametrize("micro_batch", [1, 2, 3])
 @pytest.mark.parametrize("numerics", ["default", "published"])
 def test_micro_batches_equal_the_whole_batch(alone: dict, numerics: str, micro_batch: int) -> None:
-    model = build(numerics)
-    assert_same(outcome(model, model(batch_for(numerics), MODELS[numerics][2], micro_batch)), alone[numerics])
+    model = build(numerics, micro_batch)
+    assert_same(outcome(model, model(batch_for(numerics), MODELS[numerics][2])), alone[numerics])
 
 
 def test_duplicate_sentences_matter(alone: dict) -> None:
@@ -192,8 +193,8 @@ def test_duplicate_sentences_matter(alone: dict) -> None:
 def test_what_is_computed_again_drops_the_same_activations(monkeypatch: pytest.MonkeyPatch) -> None:
     def step() -> dict[str, torch.Tensor]:
         torch.manual_seed(3)
-        model = build("default", dropout=True)
-        return outcome(model, model(batch_for("default"), LOSSES, 2))
+        model = build("default", 2, dropout=True)
+        return outcome(model, model(batch_for("default"), LOSSES))
 
     again = step()
     # The same parts, their activations kept.
@@ -201,5 +202,5 @@ def test_what_is_computed_again_drops_the_same_activations(monkeypatch: pytest.M
     kept = step()
     assert_same(again, kept)
     torch.manual_seed(4)
-    model = build("default", dropout=True)
-    assert not torch.allclose(model(batch_for("default"), LOSSES, 2)["total"], kept["loss/total"])
+    model = build("default", 2, dropout=True)
+    assert not torch.allclose(model(batch_for("default"), LOSSES)["total"], kept["loss/total"])

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from seds.config import Losses
-from seds.model.losses import contrastive, duplicates, symmetric, total_loss
-from seds.model.similarity import Tokens, matching, text_to_video, video_to_text
+from seds.model.losses import BatchContext, contrastive, duplicates, symmetric, total_loss
+from seds.model.similarity import Tokens, VideoTokens, matching, text_to_video, video_to_text
 
 
 def test_contrastive_spelled_out():
@@ -43,13 +43,12 @@ def test_no_loss_depends_on_padding_when_masked():
 
         streams = dict(zip(("fusion", "pose", "rgb"), (padded(v, i) for i, v in enumerate(videos)), strict=True))
         return total_loss(
-            {name: tokens.values for name, tokens in streams.items()},
-            streams["pose"].valid,
+            VideoTokens({name: tokens.values for name, tokens in streams.items()}, streams["pose"].valid),
             padded(text, 4),
             padded(swapped, 5),
             torch.tensor(10.0, dtype=torch.float64),
             losses,
-            masked=True,
+            BatchContext(masked=True),
         )
 
     torch.testing.assert_close(loss(3), loss(0))
@@ -84,14 +83,12 @@ def test_duplicates_are_left_out_of_every_softmax_or_of_none(ignored):
     streams = {name: tokens.values.requires_grad_() for name, tokens in videos.items()}
     mix, weight = 0.3, 0.7
     parts = total_loss(
-        streams,
-        videos["pose"].valid,
+        VideoTokens(streams, videos["pose"].valid),
         text,
         swapped,
         scale,
         Losses(dual_mix=mix, match_weight=weight),
-        masked=True,
-        left_out=duplicates(ids) if ignored else None,
+        BatchContext(masked=True, not_negatives=duplicates(ids) if ignored else None),
     )
     pairs = {n: (video_to_text(v, text, True), text_to_video(v, swapped, True)) for n, v in videos.items()}
     pairs["match"] = matching(videos["pose"], videos["rgb"], True)

@@ -18,7 +18,7 @@ def step(recompute: bool, numerics: str, micro_batch: int | None, half: bool) ->
     """Losses, gradients and buffers of a training step with dropout; bytes that the forward pass kept."""
     model = SEDS(SMALL, numerics)
     initialise(model, torch.Generator().manual_seed(0))
-    model.train().recompute = recompute
+    model.train().set_activation_checkpointing(recompute, micro_batch)
     batch = random_batch(FRAMES, WORDS, extra=(0, SMALL.max_windows - 25, 0) if numerics == "published" else (0, 0, 0))
     kept: dict[int, int] = {}
 
@@ -29,7 +29,7 @@ def step(recompute: bool, numerics: str, micro_batch: int | None, half: bool) ->
     torch.manual_seed(3)
     hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
     with hooks, torch.autocast("cpu", torch.bfloat16, enabled=half):
-        parts = model(batch, LOSSES, micro_batch)
+        parts = model(batch, LOSSES)
     parts["total"].backward()
     tensors = dict(parts) | dict(model.named_buffers())
     tensors |= {f"gradient of {name}": p.grad for name, p in model.named_parameters()}

@@ -16,13 +16,13 @@ from seds.model.recompute import checkpointed
 class PoseEncoder(nn.Module):
     """Both hands through one graph network, the body through another, then a temporal block inside each window.
 
-    recompute: while training, layers keep their inputs alone and are computed again in the backward pass; the batch
-    statistics are those of the whole batch all the same.
+    checkpointing: in training, layers keep only their inputs and are computed again in the backward pass; the batch
+    statistics are still those of the whole batch.
     """
 
     def __init__(self, sizes: ModelSizes) -> None:
         super().__init__()
-        self.recompute = False
+        self.checkpointing = False
         self.window = sizes.window
         channels, out = sizes.gcn_channels, sizes.gcn_out
         self.hand = GraphNetwork(hand_graph(), channels, out, sizes.gcn_dropout, sizes.gcn_out_dropout)
@@ -32,8 +32,6 @@ class PoseEncoder(nn.Module):
     def frame_features(self, left: Tensor, right: Tensor, body: Tensor, lengths: Tensor) -> Tensor:
         """left, right: [N, 21, 2] px, body: [N, 7, 2] px, the videos end to end; lengths: [B] -> [N, 3 gcn_out]."""
         packing = Packing(lengths)
-        for network in (self.hand, self.body):
-            network.recompute = self.recompute
         # Right before left: the shared network's running statistics see them in the release's order.
         right_features = self.hand(right, packing)
         return torch.cat([self.hand(left, packing), right_features, self.body(body, packing)], 1)
@@ -63,9 +61,10 @@ class PoseEncoder(nn.Module):
             weight[-1] = (~used).sum()
             features = torch.cat([features, features.new_zeros(self.window, features.shape[1])])
         inputs = (self.window_block, features, flat_starts, self.window, weight)
-        means = (
-            checkpointed(window_means, *inputs, norms=self.window_block) if self.recompute else window_means(*inputs)
-        )
+        if self.checkpointing:
+            means = checkpointed(window_means, *inputs, norms=self.window_block)
+        else:
+            means = window_means(*inputs)
         if not padded:
             means = torch.cat([means, means.new_zeros(1, means.shape[1])])
         return means[row]

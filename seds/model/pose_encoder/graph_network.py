@@ -51,15 +51,15 @@ class GraphUnit(nn.Module):
 class GraphNetwork(nn.Module):
     """Joint coordinates of one part (a hand, the body) -> one feature a frame, seen over time.
 
-    recompute: while training, each unit and temporal block keeps its input alone and is computed again in the backward
-    pass; the batch statistics are those of the whole batch all the same.
+    checkpointing: in training, each unit and temporal block keeps only its input and is computed again in the backward
+    pass; the batch statistics are still those of the whole batch.
     """
 
     def __init__(
         self, graph: Graph, channels: tuple[int, int, int], outputs: int, dropout: float, out_dropout: float
     ) -> None:
         super().__init__()
-        self.recompute = False
+        self.checkpointing = False
         first, second, third = channels
         self.parts = graph.parts
         # eps 0.1: the release passes the momentum in its place, and its weights were trained so.
@@ -97,4 +97,4 @@ class GraphNetwork(nn.Module):
         return x
 
     def _step(self, module: nn.Module, *inputs: Any) -> Tensor:
-        return checkpointed(module, *inputs, norms=module) if self.recompute else module(*inputs)
+        return checkpointed(module, *inputs, norms=module) if self.checkpointing else module(*inputs)
