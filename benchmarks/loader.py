@@ -53,7 +53,7 @@ import torch
 from torch import nn
 
 from seds import shards, tables
-from seds.config import Dataset, Train, TrainProfile, Windows, load_params
+from seds.config import SampleRules, Train, TrainProfile, load_params
 from seds.data.batches import Batch, feed
 from seds.data.split import Split, load_split
 from seds.model.initialisation import initialise
@@ -66,7 +66,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from helpers import per_frame
 
 NAME, BATCH, ROUNDS = "lengths", 128, 3
-DATASET, RULES = Dataset(corpus="phoenix14t"), Windows()
+RULES = SampleRules()
 WIDTH, HEIGHT = 210, 260
 
 
@@ -219,11 +219,11 @@ def main() -> None:
         torch.set_num_threads(1)
 
         def prepare() -> int:
-            return len(load_split(NAME, "train", DATASET, RULES, profile.model, "default", root, workers=1).videos)
+            return len(load_split(NAME, "train", RULES, profile.model, "default", root, workers=1).videos)
 
         wall, processor = timed(prepare)
         print(f"prepared   {wall:9.0f} videos/s,  {processor:7.0f} a second of the processor")
-        split = load_split(NAME, "train", DATASET, RULES, profile.model, "default", root)
+        split = load_split(NAME, "train", RULES, profile.model, "default", root)
         print(f"{len(split.videos)} videos of {split.frames.mean():.0f} retained frames (at most {split.frames.max()})")
         compare(split, root)
         torch.set_num_threads(threads)

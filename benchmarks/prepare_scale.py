@@ -38,7 +38,7 @@ import numpy as np
 import pandas as pd
 
 from seds import shards, tables
-from seds.config import Windows
+from seds.config import SampleRules
 from seds.data import hands
 
 ROOT = Path(__file__).parents[1]
@@ -121,11 +121,11 @@ def run(top: Path, stage: str) -> tuple[float, float, float]:
 
 def one_by_one(top: Path, count: int) -> float:
     """Seconds to measure the visibility of `count` videos each by itself."""
-    pose, rules = shards.ShardReader(top / "data/pose" / NAME, "pose"), Windows()
+    pose, rules = shards.ShardReader(top / "data/pose" / NAME, "pose"), SampleRules()
     start = time.perf_counter()
     for video_id in pose.index["video_id"][:count]:
         (keypoints,) = pose.read(video_id, ("keypoints",))
-        hands.retain(keypoints, 64, 48, rules, None)
+        hands.retain(keypoints, hands.Frame(64, 48), rules)
     return time.perf_counter() - start
 
 

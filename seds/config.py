@@ -144,7 +144,7 @@ class Rgb(Section):
         return self.small if profile == "small" else self.published
 
 
-class Windows(Section):
+class Manifest(Section):
     """Retained frames, hand crops and pose windows (SPEC 3-5); published values."""
 
     window: int = Field(16, ge=1)  # frames a window
@@ -154,6 +154,12 @@ class Windows(Section):
     visible_joints: int = Field(10, ge=1, le=21)  # fewer: the elbow fallback
     arm: float = Field(0.5, ge=0, le=1)  # confidence that the elbow fallback needs of shoulder, elbow and wrist
     gate: float = Field(0.4, ge=0, le=1)  # hand joints at or below this confidence are zeroed
+
+
+class SampleRules(Manifest):
+    """All that decides what the model reads of a video's keypoints: the section `manifest` and the corpus's own."""
+
+    wrist_margin: float | None = Field(None, ge=0, lt=1)  # fraction of frame height, see Dataset
 
 
 class Serve(Section):
@@ -285,7 +291,7 @@ class Params(Section):
     render: Render
     pose: Pose
     rgb: Rgb
-    manifest: Windows
+    manifest: Manifest
     train: Train
     evaluate: Evaluate
     index: Index
@@ -296,6 +302,10 @@ class Params(Section):
         if name not in self.datasets:
             raise ConfigError(f"unknown dataset {name!r}; datasets in params.yaml has: {', '.join(self.datasets)}")
         return self.datasets[name]
+
+    def rules(self, name: str) -> SampleRules:
+        """How the keypoints of a corpus are read. Raises ConfigError."""
+        return SampleRules(**self.manifest.model_dump(), wrist_margin=self.dataset(name).wrist_margin)
 
     def profile(self, name: str) -> ProfileName:
         """The profile that a corpus uses on this machine."""

@@ -27,8 +27,8 @@ def main(dataset: str) -> None:
     keypoints = results.read_json(metrics_folder / results.KEYPOINTS, f"dvc repro manifest@{dataset}")
 
     model = checkpoint.load(folder).to(device)
-    corpus, workers = params.dataset(dataset), params.machine.workers
-    test = load_split(dataset, "test", corpus, params.manifest, model.sizes, model.numerics, workers=workers)
+    rules, workers = params.rules(dataset), params.machine.workers
+    test = load_split(dataset, "test", rules, model.sizes, model.numerics, workers=workers)
     evaluation = evaluate_model(model, test)
     main_seed = str(provenances[0].get("seed", ""))
     by_seed = {main_seed: evaluation.metrics}

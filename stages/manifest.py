@@ -26,7 +26,7 @@ def main(dataset: str) -> None:
     rgb = ShardReader(data / "rgb" / dataset, "rgb")
     with ThreadPoolExecutor(1) as aside:  # both read all keypoints, and numpy lets go of the interpreter
         quality = aside.submit(keypoint_accuracy.by_split, videos, pose, data / "raw" / dataset / "joints.safetensors")
-        table = join.build(videos, pose, rgb, params.manifest, params.dataset(dataset).wrist_margin)
+        table = join.build(videos, pose, rgb, params.rules(dataset))
     tables.write(table, tables.MANIFEST, data / "manifest" / f"{dataset}.parquet")
     print(join.summary(table))
 

@@ -37,17 +37,9 @@ def run(dataset: str, params: Params, device: str) -> None:
     profile = params.train.of(name)
     lr = profile.lr if params.lr is None else params.lr
     seeds = params.train.seeds or (params.seed,)
+    rules, numerics, workers = params.rules(dataset), params.train.numerics, params.machine.workers
     train, dev = (
-        load_split(
-            dataset,
-            split,
-            corpus,
-            params.manifest,
-            profile.model,
-            params.train.numerics,
-            workers=params.machine.workers,
-        )
-        for split in ("train", "dev")
+        load_split(dataset, split, rules, profile.model, numerics, workers=workers) for split in ("train", "dev")
     )
     processes, first = distributed.world_size(), distributed.rank() == 0
     fits = []

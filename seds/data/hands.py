@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seds.config import Windows
+from seds.config import Manifest, SampleRules
 from seds.data.joints import UPPER_BODY
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
@@ -36,6 +36,21 @@ RIGHT = Hand(RIGHT_HAND, JOINT["right_shoulder"], JOINT["right_elbow"], JOINT["r
 
 
 @dataclass(frozen=True)
+class Frame:
+    """The picture that keypoints are given in, px. wrist_margin: the elbow fallback ignores wrists nearer than this to
+    its bottom; None ignores none.
+    """
+
+    width: int
+    height: int
+    wrist_margin: float | None = None
+
+    @classmethod
+    def of(cls, width: int, height: int, rules: SampleRules) -> Frame:
+        return cls(width, height, None if rules.wrist_margin is None else rules.wrist_margin * height)
+
+
+@dataclass(frozen=True)
 class Retained:
     """The frames of a video in which at least one hand was seen, and their joints in the coordinates of SPEC 4."""
 
@@ -47,25 +62,21 @@ class Retained:
     right_seen: np.ndarray  # bool [F]
 
 
-def retain(
-    keypoints: np.ndarray, width: int, height: int, rules: Windows, wrist_margin_px: float | None = None
-) -> Retained:
+def retain(keypoints: np.ndarray, frame: Frame, rules: Manifest) -> Retained:
     """The retained frames of a video; none (F = 0) where no hand is seen in any.
 
-    keypoints: [T,133,3], x px, y px, confidence, in a frame of width x height px; a joint that is not finite counts as
-    not detected. wrist_margin_px: the elbow fallback ignores wrists nearer than this to the frame's bottom; None
-    ignores none. Differs from the published release, which raises, in two points: a video in which one hand is never
-    seen keeps the other, and a hand whose box has no area counts as not seen in that frame.
-    Raises ValueError when keypoints has another shape.
+    keypoints: [T,133,3], x px, y px, confidence; a joint that is not finite counts as not detected. Differs from the
+    published release, which raises, in two points: a video in which one hand is never seen keeps the other, and a hand
+    whose box has no area counts as not seen in that frame. Raises ValueError when keypoints has another shape.
     """
     if keypoints.ndim != 3 or keypoints.shape[1:] != (JOINTS, 3):
         raise ValueError(f"keypoints must be [T,{JOINTS},3], got {list(keypoints.shape)}")
     sampled = sample_frames(len(keypoints), rules.max_frames)  # [K]
     points = _detected(keypoints[sampled])  # [K,133,3]
 
-    left, left_seen = _hand(points, LEFT, width, height, rules, wrist_margin_px)
-    right, right_seen = _hand(points, RIGHT, width, height, rules, wrist_margin_px)
-    body = points[:, UPPER_BODY, :2] / (width, height) * CROP
+    left, left_seen = _hand(points, LEFT, frame, rules)
+    right, right_seen = _hand(points, RIGHT, frame, rules)
+    body = points[:, UPPER_BODY, :2] / (frame.width, frame.height) * CROP
 
     kept = left_seen | right_seen
     return Retained(
@@ -78,16 +89,14 @@ def retain(
     )
 
 
-def seen(
-    points: np.ndarray, width: int, height: int, rules: Windows, wrist_margin_px: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def seen(points: np.ndarray, frame: Frame, rules: Manifest) -> tuple[np.ndarray, np.ndarray]:
     """In which frames the left and the right hand is seen, bool [K] each: what `retain` goes by.
 
     points: [K,133,3] as in `retain`, of sampled frames. Each frame is judged by itself, so the frames of many
     videos of one size may be given together, which is far faster than video by video.
     """
     points = _detected(points)
-    left, right = (hand_boxes(points, hand, width, height, rules, wrist_margin_px) for hand in (LEFT, RIGHT))
+    left, right = (hand_boxes(points, hand, frame, rules) for hand in (LEFT, RIGHT))
     return left[:, 2] > 0, right[:, 2] > 0
 
 
@@ -96,28 +105,26 @@ def sample_frames(frames: int, max_frames: int) -> np.ndarray:
     return np.arange(0, frames, max(1, -(-frames // max_frames)), dtype=np.int64)
 
 
-def hand_boxes(
-    points: np.ndarray, hand: Hand, width: int, height: int, rules: Windows, wrist_margin_px: float | None
-) -> np.ndarray:
+def hand_boxes(points: np.ndarray, hand: Hand, frame: Frame, rules: Manifest) -> np.ndarray:
     """The crop of one hand in each frame, int64 [K,3] = x0, y0, side in px; side <= 0 where the hand is not seen.
 
     points: [K,133,3]. Where enough joints are visible the crop is centred on them, else guessed from a confident arm.
     A crop without area (coinciding joints, an arm that leaves the frame) is a hand not seen, too.
     """
     # Boxes in float64, where halves round as recorded; confidences in the dtype they came in, as thresholds were met.
-    frame = np.array([width, height])
+    size = np.array([frame.width, frame.height])
     # Joints first, so that each step of a sum or a minimum over them runs through memory in order.
     joints = np.ascontiguousarray(points[:, hand.joints].transpose(2, 1, 0))  # [3,21,K]
     visible = joints[2] > rules.visible
     enough = visible.sum(axis=0) >= rules.visible_joints
     arm = [hand.shoulder, hand.elbow, hand.wrist]
     guessed = ~enough & (points[:, arm, 2] >= rules.arm).all(axis=1)
-    if wrist_margin_px is not None:
-        guessed &= points[:, hand.wrist, 1].astype(np.float64) < height - wrist_margin_px
+    if frame.wrist_margin is not None:
+        guessed &= points[:, hand.wrist, 1].astype(np.float64) < frame.height - frame.wrist_margin
 
     boxes = np.zeros((len(points), 3), np.int64)
-    boxes[enough] = _boxes_around(joints[:2, :, enough], visible[:, enough], frame)
-    boxes[guessed] = _boxes_beyond_wrist(points[guessed][:, arm, :2].astype(np.float64), frame)
+    boxes[enough] = _boxes_around(joints[:2, :, enough], visible[:, enough], size)
+    boxes[guessed] = _boxes_beyond_wrist(points[guessed][:, arm, :2].astype(np.float64), size)
     return boxes
 
 
@@ -127,33 +134,31 @@ def _detected(points: np.ndarray) -> np.ndarray:
     return points if finite.all() else np.where(finite.all(axis=2, keepdims=True), points, np.zeros((), points.dtype))
 
 
-def _boxes_around(xy: np.ndarray, visible: np.ndarray, frame: np.ndarray) -> np.ndarray:
+def _boxes_around(xy: np.ndarray, visible: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Boxes of hands by their visible joints. xy [2,21,N], visible [21,N] with one True a column at least -> [N,3]."""
     low = np.where(visible, xy, np.inf).min(axis=1).T.astype(np.float64)  # [N,2]
     extent = np.where(visible, xy, -np.inf).max(axis=1).T - low
     side = np.rint(_HAND_MARGIN * extent.max(axis=1, keepdims=True))  # rint: half to even, as recorded
-    side = np.minimum(side, frame.min() - 1)
+    side = np.minimum(side, size.min() - 1)
     corner = np.rint(np.maximum(0, low + extent / 2 - side / 2))
-    corner = np.minimum(corner, frame - 1 - side)
+    corner = np.minimum(corner, size - 1 - side)
     return np.concatenate([corner, side], axis=1).astype(np.int64)
 
 
-def _boxes_beyond_wrist(arm: np.ndarray, frame: np.ndarray) -> np.ndarray:
+def _boxes_beyond_wrist(arm: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Boxes guessed from the arm. arm [N,3,2], shoulder, elbow, wrist -> [N,3]; side <= 0 beyond the frame."""
     shoulder, elbow, wrist = arm[:, 0], arm[:, 1], arm[:, 2]
     forearm = np.linalg.norm(wrist - elbow, axis=1, keepdims=True)
     upper_arm = np.linalg.norm(elbow - shoulder, axis=1, keepdims=True)
     side = _ARM_MARGIN * np.maximum(forearm, _UPPER_ARM * upper_arm)
     corner = np.maximum(0, wrist + _REACH * (wrist - elbow) - side / 2)
-    side = np.minimum(side, (frame - corner).min(axis=1, keepdims=True))
+    side = np.minimum(side, (size - corner).min(axis=1, keepdims=True))
     return np.concatenate([corner, side], axis=1).astype(np.int64)  # truncates, as recorded
 
 
-def _hand(
-    points: np.ndarray, hand: Hand, width: int, height: int, rules: Windows, wrist_margin_px: float | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _hand(points: np.ndarray, hand: Hand, frame: Frame, rules: Manifest) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates [K,21,2] of a hand in its crop, zeros where it is not seen, and where it is seen, bool [K]."""
-    boxes = hand_boxes(points, hand, width, height, rules, wrist_margin_px)
+    boxes = hand_boxes(points, hand, frame, rules)
     seen = boxes[:, 2] > 0
     joints = points[:, hand.joints]
     # A gated joint goes to the frame's origin, not the crop's: as published, it lands at or below 0 and is clipped.

@@ -25,10 +25,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from seds.config import Windows
+from seds.config import SampleRules
 from seds.data import samples
 from seds.data.mapped import FileState, Location, MappedError, file_state, locations, open_map, view
-from seds.data.samples import Prepared, Video
+from seds.data.samples import Sample, Video
 from seds.shards import ShardError, ShardReader
 from seds.system.code_version import code_version
 from seds.system.files import digest
@@ -117,18 +117,17 @@ def open_videos(
     rows: pd.DataFrame,
     pose: ShardReader,
     rgb: ShardReader,
-    rules: Windows,
-    wrist_margin: float | None,
+    rules: SampleRules,
     scratch: Path,
     workers: int | None = None,
 ) -> Videos:
     """The videos of usable rows of a manifest, prepared where they are not yet.
 
-    wrist_margin: share of the frame's height, see config.Dataset. scratch: where prepared files stay. workers: threads;
+    scratch: where prepared files stay. workers: threads;
     None = one a core. Several processes may ask for the same at once: one prepares it, the others wait. Raises
     ShardError for a missing or damaged shard, StorageError where `scratch` cannot be written.
     """
-    settings = [_SCHEMA, code_version(samples.prepare), rules.model_dump(), wrist_margin]
+    settings = [_SCHEMA, code_version(samples.make_sample), rules.model_dump()]
     jobs = _jobs(rows, pose, rgb, scratch / digest(settings)[:16])
     if not all(_found(job) for job in jobs):
         name = pose.folder.name
@@ -136,7 +135,7 @@ def open_videos(
             missing = [job for job in jobs if not _found(job, tqdm.write)]  # another process may have been first
 
             def prepare(job: _Job) -> int:
-                write_tensors(job.path, *_make(job, pose, rgb, rules, wrist_margin))
+                write_tensors(job.path, *_make(job, pose, rgb, rules))
                 return len(job.rows)
 
             total = sum(len(job.rows) for job in missing)
@@ -175,18 +174,18 @@ def _state(reader: ShardReader, shard: str) -> FileState:
 
 
 def _make(
-    job: _Job, pose: ShardReader, rgb: ShardReader, rules: Windows, wrist_margin: float | None
+    job: _Job, pose: ShardReader, rgb: ShardReader, rules: SampleRules
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The tensors and the header of a file."""
     names = [path.name for path, _ in job.shards]
     headers = [locations(path) for path, _ in job.shards]
     rgb_window = int(rgb.metadata["window"])
-    prepared: list[Prepared] = []
+    prepared: list[Sample] = []
     places = []
     frame = window = 0
     for row in job.rows.itertuples():
         (keypoints,), (starts,) = pose.read(row.video_id, ("keypoints",)), rgb.read(row.video_id, ("starts",))
-        one = samples.prepare(keypoints, row.width, row.height, starts, rgb_window, rules, wrist_margin)
+        one = samples.make_sample(keypoints, row.width, row.height, starts, rgb_window, rules)
         shard = names.index(row.rgb_shard)
         features = headers[shard].get(f"features/{row.video_id}")
         if features is None or features.dtype != _FEATURES or len(features.shape) != 2:

@@ -1,8 +1,7 @@
 """One video as the model reads it: hands in their crops, pose windows, and the RGB window of each (SPEC 3-5).
 
 All of it is computed here from raw keypoints, so an experiment on it never repeats an extraction.
-seds.data.sample_cache keeps what `prepare` makes; of this file and what it imports depends whether that may be used
-again.
+seds.data.sample_cache keeps what `make_sample` gives, until the code of this file or of what it imports changes.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seds.config import Windows
+from seds.config import SampleRules
 from seds.data import hands, windows
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What a video's keypoints amount to. F retained frames, n pose windows.
+class Sample:
+    """What the model reads of a video's keypoints. F retained frames, n pose windows.
 
     left, right: float32 [F,21,2]; body: float32 [F,7,2], px of a 256 px frame (SPEC 4).
     raw_frames: int32 [F], the number of each retained frame in the video. starts: int64 [n], first retained frame of
@@ -34,7 +33,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Video(Prepared):
+class Video(Sample):
     """One video, ready for the model. features: float16 [V, features], one row an RGB window of the file."""
 
     features: np.ndarray
@@ -48,20 +47,18 @@ class Video(Prepared):
         return self.features[self.nearest]
 
 
-def prepare(
+def make_sample(
     keypoints: np.ndarray,
     width: int,
     height: int,
     rgb_starts: np.ndarray,
     rgb_window: int,
-    rules: Windows,
-    wrist_margin: float | None,
-) -> Prepared:
+    rules: SampleRules,
+) -> Sample:
     """keypoints: [T,133,3] px in a frame of width x height; rgb_starts: int [V], raw frames, ascending, of windows of
-    `rgb_window` frames; wrist_margin: share of the frame's height, see config.Dataset. Raises ValueError for keypoints
-    of another shape, and where there is no RGB window.
+    `rgb_window` frames. Raises ValueError for keypoints of another shape, and where there is no RGB window.
     """
-    kept = hands.retain(keypoints, width, height, rules, None if wrist_margin is None else wrist_margin * height)
+    kept = hands.retain(keypoints, hands.Frame.of(width, height, rules), rules)
     starts = windows.pose_windows(len(kept.frames), rules.window, rules.max_windows)
     nearest = windows.nearest_rgb(windows.pose_centres(kept.frames, starts, rules.window), rgb_starts, rgb_window)
-    return Prepared(kept.left, kept.right, kept.body, kept.frames.astype(np.int32), starts, nearest)
+    return Sample(kept.left, kept.right, kept.body, kept.frames.astype(np.int32), starts, nearest)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from seds import tables, text
-from seds.config import Dataset, ModelSizes, Windows
+from seds.config import Manifest, ModelSizes, SampleRules
 from seds.data.batches import Batch, Numerics, collate, count_words
 from seds.data.mapped import MappedReader
 from seds.data.sample_cache import Videos, open_videos
@@ -106,8 +106,7 @@ class Split:
 def load_split(
     name: str,
     split: str,
-    dataset: Dataset,
-    rules: Windows,
+    rules: SampleRules,
     sizes: ModelSizes,
     numerics: Numerics,
     root: Path = Path("data"),
@@ -115,7 +114,7 @@ def load_split(
 ) -> Split:
     """Read a split of a corpus, as usable_rows and load_videos do. Raises what they do."""
     rows = usable_rows(name, [split], root)
-    return Split(load_videos(name, rows, dataset, rules, sizes, root, workers), sizes, numerics)
+    return Split(load_videos(name, rows, rules, sizes, root, workers), sizes, numerics)
 
 
 def usable_rows(name: str, splits: Sequence[str], root: Path = Path("data")) -> pd.DataFrame:
@@ -138,8 +137,7 @@ def usable_rows(name: str, splits: Sequence[str], root: Path = Path("data")) -> 
 def load_videos(
     name: str,
     rows: pd.DataFrame,
-    dataset: Dataset,
-    rules: Windows,
+    rules: SampleRules,
     sizes: ModelSizes,
     root: Path = Path("data"),
     workers: int | None = None,
@@ -151,7 +149,7 @@ def load_videos(
     """
     check_windows(name, rules, sizes)
     pose, rgb = MappedReader(root / "pose" / name, "pose"), MappedReader(root / "rgb" / name, "rgb")
-    videos = open_videos(rows, pose, rgb, rules, dataset.wrist_margin, root.parent / "work" / "prepared", workers)
+    videos = open_videos(rows, pose, rgb, rules, root.parent / "work" / "prepared", workers)
     others = np.flatnonzero(videos.widths != sizes.rgb_features)
     if sizes.streams != "pose" and len(others):
         row = int(others[0])
@@ -162,7 +160,7 @@ def load_videos(
     return videos
 
 
-def check_windows(name: str, rules: Windows, sizes: ModelSizes) -> None:
+def check_windows(name: str, rules: Manifest, sizes: ModelSizes) -> None:
     """Raises DataError when the model is made for other windows than the corpus of that name is read with."""
     for knob in ("window", "max_windows"):
         ours, theirs = getattr(rules, knob), getattr(sizes, knob)

@@ -11,8 +11,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from seds import tables
-from seds.config import Dataset, Windows
 from seds.config import Index as Settings
+from seds.config import SampleRules
 from seds.data.samples import Video
 from seds.data.split import load_videos, usable_rows
 from seds.index.encoding import Encoded, encoded_texts, encoded_videos, window_times
@@ -30,8 +30,7 @@ def build(
     name: str,
     model: SEDS,
     model_sha256: str,
-    dataset: Dataset,
-    rules: Windows,
+    rules: SampleRules,
     settings: Settings,
     output: Path,
     data: Path = Path("data"),
@@ -44,7 +43,7 @@ def build(
     no video of the splits is usable or the model is made for other data; StorageError.
     """
     rows = usable_rows(name, settings.splits, data)
-    videos = load_videos(name, rows, dataset, rules, model.sizes, data, workers)
+    videos = load_videos(name, rows, rules, model.sizes, data, workers)
     pose, rgb = ShardReader(data / "pose" / name, "pose"), ShardReader(data / "rgb" / name, "rgb")
     sentences = _sentences(rows)
     made_of = {
@@ -56,8 +55,8 @@ def build(
         "logit_scale": model.logit_scale.exp().item(),
         "dual_mix": DUAL_MIX,
         **settings.model_dump(),
-        "windows": rules.model_dump(),
-        "wrist_margin": dataset.wrist_margin,
+        "windows": rules.model_dump(exclude={"wrist_margin"}),
+        "wrist_margin": rules.wrist_margin,
         "pose": extraction(pose.metadata),
         "rgb": extraction(rgb.metadata),
     }

@@ -30,7 +30,7 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 
 from seds import tables
-from seds.config import Section, Windows
+from seds.config import Manifest, SampleRules, Section
 from seds.errors import SedsError
 from seds.model.checkpoint import CONFIG, WEIGHTS
 from seds.system.files import digest, file_sha256
@@ -61,7 +61,7 @@ class Header(Section):
     splits: tuple[str, ...]
     first_pass: int = Field(ge=1)  # up to so many videos or sentences, all are scored exactly
     candidates: int = Field(ge=1)  # of a larger gallery, how many
-    windows: Windows  # rules of frames, crops and windows
+    windows: Manifest  # rules of frames, crops and windows
     wrist_margin: float | None
     pose: dict[str, str]  # how keypoints were extracted, as the shards say
     rgb: dict[str, str]
@@ -69,6 +69,11 @@ class Header(Section):
     sentences: int
     video_tokens: int
     sentence_tokens: int
+
+    @property
+    def rules(self) -> SampleRules:
+        """How the keypoints of a new video are to be read."""
+        return SampleRules(**self.windows.model_dump(), wrist_margin=self.wrist_margin)
 
 
 @dataclass(frozen=True)

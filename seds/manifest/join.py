@@ -16,7 +16,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from seds import tables
-from seds.config import Windows
+from seds.config import Manifest, SampleRules
 from seds.data import hands
 from seds.data.windows import pose_windows
 from seds.messages import summarise_skipped
@@ -43,19 +43,18 @@ def build(
     videos: pd.DataFrame,
     pose: ShardReader,
     rgb: ShardReader,
-    rules: Windows,
-    wrist_margin: float | None,
+    rules: SampleRules,
     workers: int | None = None,
 ) -> pd.DataFrame:
     """The MANIFEST table of a VIDEOS table and the two shard folders made from it.
 
     left_visible and right_visible are shares of the frames that are read, which in a long video are not all (SPEC 3).
-    wrist_margin: share of the frame's height, see config.Dataset. workers: threads; None = as the machine suggests.
+    workers: threads; None = as the machine suggests.
     Raises ShardError for a missing or damaged shard.
     """
     pose_of = {row.video_id: row for row in pose.index.itertuples()}
     rgb_of = {row.video_id: row for row in rgb.index.itertuples()}
-    seen_of = _visibility([v for v in videos.itertuples() if v.video_id in pose], pose, rules, wrist_margin, workers)
+    seen_of = _visibility([v for v in videos.itertuples() if v.video_id in pose], pose, rules, workers)
     rows = []
     for video in videos.itertuples():
         posed, featured = pose_of.get(video.video_id), rgb_of.get(video.video_id)
@@ -99,7 +98,7 @@ def summary(manifest: pd.DataFrame) -> str:
 
 
 def _visibility(
-    videos: Sequence[Any], pose: ShardReader, rules: Windows, wrist_margin: float | None, workers: int | None
+    videos: Sequence[Any], pose: ShardReader, rules: SampleRules, workers: int | None
 ) -> dict[str, _Visibility]:
     """By video_id, of videos that have keypoints."""
 
@@ -114,9 +113,8 @@ def _visibility(
         for end, frames in zip(ends, read, strict=True):
             for joints in _JUDGED:
                 points[end - len(frames) : end, joints] = frames[:, joints]
-        width, height = batch[0].width, batch[0].height
-        margin = None if wrist_margin is None else wrist_margin * height
-        left, right = (np.split(side, ends[:-1]) for side in hands.seen(points, width, height, rules, margin))
+        frame = hands.Frame.of(batch[0].width, batch[0].height, rules)
+        left, right = (np.split(side, ends[:-1]) for side in hands.seen(points, frame, rules))
         return {
             video.video_id: _of_frames(left_seen, right_seen, rules)
             for video, left_seen, right_seen in zip(batch, left, right, strict=True)
@@ -148,7 +146,7 @@ def _batches(videos: Sequence[Any], frames: Mapping[str, int]) -> Iterator[list[
         yield batch
 
 
-def _of_frames(left_seen: np.ndarray, right_seen: np.ndarray, rules: Windows) -> _Visibility:
+def _of_frames(left_seen: np.ndarray, right_seen: np.ndarray, rules: Manifest) -> _Visibility:
     """left_seen, right_seen: bool [K], of the frames that are read."""
     retained = int(np.count_nonzero(left_seen | right_seen))
     read = max(1, len(left_seen))

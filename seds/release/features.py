@@ -19,7 +19,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from seds import shards, tables
-from seds.config import Windows
+from seds.config import Manifest
 from seds.corpora import pickles
 from seds.corpora.captions import RELEASES, Caption, CaptionError, Release, read_captions
 from seds.data import hands, windows
@@ -29,7 +29,7 @@ from seds.system.files import atomic_folder
 
 FEATURES = 1024  # of an Inception-I3D window
 LANGUAGE = "en"
-RULES = Windows.model_validate({})  # the published ones, by which the release chose its windows
+RULES = Manifest.model_validate({})  # the published ones, by which the release chose its windows
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def window_starts(keypoints: np.ndarray, release: Release) -> np.ndarray:
     pose window takes the one whose centre is nearest. So each row is placed at the centre of its pose window, or half a
     frame before it: windows are at least a frame apart, so the nearest row is its own even if frames were left out.
     """
-    kept = hands.retain(keypoints, release.width, release.height, RULES, release.wrist_margin)
+    kept = hands.retain(keypoints, hands.Frame(release.width, release.height, release.wrist_margin), RULES)
     starts = windows.pose_windows(len(kept.frames), RULES.window, RULES.max_windows)
     centres = windows.pose_centres(kept.frames, starts, RULES.window)
     # Only the single window of a video shorter than a window would start before the video.

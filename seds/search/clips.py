@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seds.config import Params, Windows
+from seds.config import Params, SampleRules
 from seds.data import samples
 from seds.extraction import imported
 from seds.extraction.extractor import Extraction, Extractor, ExtractorSpec, Video
@@ -81,7 +81,7 @@ def extractors(header: Header, params: Params) -> Extractors:
     return Extractors(pose, rgb if "rgb" in header.streams else None, params.rgb.window)
 
 
-def load_clip(path: Path, how: Extractors, rules: Windows, wrist_margin: float | None) -> ClipSample:
+def load_clip(path: Path, how: Extractors, rules: SampleRules) -> ClipSample:
     """Extract a file. Raises SearchError if it is not a video, is too damaged, or shows no hand."""
     name = printable(path.name)
     try:
@@ -93,7 +93,7 @@ def load_clip(path: Path, how: Extractors, rules: Windows, wrist_margin: float |
         raise SearchError(f"{name} cannot be read: {outcome.how}")
     if isinstance(outcome, str):
         raise SearchError(f"{name} cannot be read: {outcome}")
-    return ready_clip(path, outcome, how, rules, wrist_margin)
+    return ready_clip(path, outcome, how, rules)
 
 
 def whole_file(path: Path, info: VideoInfo) -> Video:
@@ -101,14 +101,10 @@ def whole_file(path: Path, info: VideoInfo) -> Video:
     return Video(path.name, str(path), None, None, info.frames, info.fps, info.width, info.height, sha256="")
 
 
-def ready_clip(
-    path: Path, extracted: Extracted, how: Extractors, rules: Windows, wrist_margin: float | None
-) -> ClipSample:
+def ready_clip(path: Path, extracted: Extracted, how: Extractors, rules: SampleRules) -> ClipSample:
     """The clip of a file's keypoints and features. Raises SearchError if no hand is visible in it."""
     info, keypoints, features = extracted.info, extracted.pose.tensors["keypoints"], extracted.rgb.tensors
-    prepared = samples.prepare(
-        keypoints, info.width, info.height, features["starts"], how.rgb_window, rules, wrist_margin
-    )
+    prepared = samples.make_sample(keypoints, info.width, info.height, features["starts"], how.rgb_window, rules)
     if not len(prepared.raw_frames):
         raise SearchError(
             f"{printable(path.name)}: no hand is visible in any of its {len(keypoints)} frames; nothing to compare"

@@ -186,12 +186,11 @@ class Gallery:
 
         Raises SearchError: no video, no hand seen, or the corpus was extracted otherwise than params.yaml now says.
         """
-        return self._encode(load_clip(path, self.extractors(), self.header.windows, self.header.wrist_margin))
+        return self._encode(load_clip(path, self.extractors(), self.header.rules))
 
     def encode_extracted(self, path: Path, found: Extracted) -> EncodedClip:
         """A video file of which another process has extracted keypoints and features. Raises SearchError: no hand."""
-        rules, margin = self.header.windows, self.header.wrist_margin
-        return self._encode(ready_clip(path, found, self.extractors(), rules, margin))
+        return self._encode(ready_clip(path, found, self.extractors(), self.header.rules))
 
     def extractors(self) -> Extractors:
         """How keypoints and features of a new video are extracted. Raises SearchError as `encode_clip` does."""

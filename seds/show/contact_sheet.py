@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from seds import tables
-from seds.config import Params, Windows
+from seds.config import Manifest, Params, SampleRules
+from seds.data.hands import Frame
 from seds.errors import SedsError
 from seds.messages import printable, safe_filename
 from seds.shards import ShardReader
@@ -67,13 +68,11 @@ class Corpus:
     name: str
     videos: pd.DataFrame  # VIDEOS
     pose: ShardReader
-    rules: Windows
-    wrist_margin: float | None  # share of the frame's height, see config.Dataset
+    rules: SampleRules
 
     def clip(self, video: Any) -> PosedVideo:
         """A row (of itertuples) of the videos table with its keypoints. Raises ShardError."""
         (keypoints,) = self.pose.read(video.video_id, ("keypoints",))
-        margin = None if self.wrist_margin is None else self.wrist_margin * video.height
         return PosedVideo(
             video.video_id,
             video.text,
@@ -87,15 +86,15 @@ class Corpus:
             parse_box(video.bbox),
             keypoints,
             frame_edges(self.pose.find(video.video_id, FRAME_TIMES), len(keypoints), video.fps)[:-1],
-            follow(keypoints, video.width, video.height, self.rules, margin),
+            follow(keypoints, Frame.of(video.width, video.height, self.rules), self.rules),
         )
 
 
 def open_corpus(name: str, params: Params, data: Path = Path("data")) -> Corpus:
     """What stages prepare and pose made of a corpus. Raises ConfigError, TableError, ShardError: what to run."""
-    margin = params.dataset(name).wrist_margin
+    rules = params.rules(name)
     videos = tables.read(data / "videos" / f"{name}.parquet", tables.VIDEOS, f"dvc repro prepare@{name}")
-    return Corpus(name, videos, ShardReader(data / "pose" / name, "pose"), params.manifest, margin)
+    return Corpus(name, videos, ShardReader(data / "pose" / name, "pose"), rules)
 
 
 def find(corpus: Corpus, video_id: str) -> PosedVideo:
@@ -124,7 +123,7 @@ def evenly(track: Track, count: int) -> list[int]:
     return track.read[np.rint(places).astype(int)].tolist()
 
 
-def pictures(clip: PosedVideo, numbers: Sequence[int], width: int, rules: Windows) -> list[np.ndarray]:
+def pictures(clip: PosedVideo, numbers: Sequence[int], width: int, rules: Manifest) -> list[np.ndarray]:
     """Frames of a clip, `width` px wide, with skeleton, hand crops and the signer's box; uint8 [H,width,3] RGB each.
 
     numbers: ascending. Joints at or below the gate are not drawn. Raises VideoError.
@@ -151,7 +150,7 @@ def state(track: Track, number: int) -> str:
     return "kept: both hands" if left and right else "kept: left hand" if left else "kept: right hand"
 
 
-def contact_sheet(clip: PosedVideo, rules: Windows, count: int) -> np.ndarray:
+def contact_sheet(clip: PosedVideo, rules: Manifest, count: int) -> np.ndarray:
     """`count` frames of a clip, or all there are, under its confidence over time; uint8 [H,1600,3] RGB.
 
     Raises VideoError.

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seds.config import Windows
+from seds.config import Manifest
 from seds.data import hands
 from seds.data.joints import UPPER_BODY
 from seds.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
@@ -83,18 +83,15 @@ class Quality:
     badness: float
 
 
-def follow(
-    keypoints: np.ndarray, width: int, height: int, rules: Windows, wrist_margin_px: float | None = None
-) -> Track:
+def follow(keypoints: np.ndarray, frame: hands.Frame, rules: Manifest) -> Track:
     """The hands and confidences of a video, with the crops that seds.data.hands computes.
 
-    keypoints: [T,133,3], x px, y px, confidence, in a frame of width x height px; a joint that is not finite counts as
-    not detected. wrist_margin_px: as in hands.retain.
+    keypoints: [T,133,3], x px, y px, confidence; a joint that is not finite counts as not detected.
     """
     points = _finite(keypoints)
 
     def track(hand: hands.Hand) -> HandTrack:
-        boxes = hands.hand_boxes(points, hand, width, height, rules, wrist_margin_px)
+        boxes = hands.hand_boxes(points, hand, frame, rules)
         confidence = points[:, hand.joints, 2]
         enough = (confidence > rules.visible).sum(axis=1) >= rules.visible_joints
         return HandTrack(boxes, enough & (boxes[:, 2] > 0), confidence.mean(axis=1))
@@ -107,7 +104,7 @@ def follow(
     )
 
 
-def measure(keypoints: np.ndarray, track: Track, rules: Windows) -> Quality:
+def measure(keypoints: np.ndarray, track: Track, rules: Manifest) -> Quality:
     """The measures of a video. keypoints: [T,133,3], T >= 1, of which `track` was made."""
     points = _finite(keypoints)
     crops = blank = guessed = 0
@@ -148,7 +145,7 @@ def badness(dropped: float, left_visible: float, right_visible: float, blank: fl
     return float(np.mean([1.0 if np.isnan(share) else share for share in shares]))
 
 
-def jitter(keypoints: np.ndarray, rules: Windows) -> float:
+def jitter(keypoints: np.ndarray, rules: Manifest) -> float:
     """Median second difference of wrists and fingers, in shoulder widths. keypoints: [T,133,3]; NaN if none is known.
 
     The shoulders' width is the median over the frames in which both are as sure as the elbow fallback asks (`arm`).

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from seds.config import Windows
+from seds.config import Manifest
 from seds.data import hands
 from seds.data.windows import pose_windows
 from seds.skeleton import JOINTS
 from seds.verify.arrays import Arrays, NotCompared, RecordingError, as_recorded
 from seds.verify.comparison import Comparison, Note, Result, absolute, same
 
-# The published loaders' names for the values of Windows.
+# The published loaders' names for the values of Manifest.
 RULE_NAMES = {
     "gate": "threshold",
     "visible": "frames_threshold",
@@ -36,12 +36,10 @@ PIXELS = 1e-4  # limit of coordinates, px
 
 @dataclass(frozen=True)
 class Options:
-    """How a file of keypoints was recorded. margins: the wrist margins that it may have been recorded with."""
+    """How a file of keypoints was recorded. frames: with the wrist margins that it may have been recorded with."""
 
-    rules: Windows
-    width: int
-    height: int
-    margins: tuple[float | None, ...]
+    rules: Manifest
+    frames: tuple[hands.Frame, ...]
     stride: int = 1
     crop: float = hands.CROP
     interval: int = 1
@@ -100,9 +98,7 @@ def _boxes(
 ) -> Iterator[Result]:
     sampled = hands.sample_frames(len(points), options.rules.max_frames)
     for side, hand in (("left", hands.LEFT), ("right", hands.RIGHT)):
-        boxes = hands.hand_boxes(
-            points[sampled], hand, options.width, options.height, options.rules, options.margins[0]
-        )
+        boxes = hands.hand_boxes(points[sampled], hand, options.frames[0], options.rules)
         seen = boxes[:, 2] > 0
         x, y, size = boxes[seen].T
         if names is not None and f"{case}/bbox_frames_{side}" in recorded:
@@ -137,7 +133,7 @@ def read_options(recorded: Arrays, corpus: str) -> Options:
     whole = ("max_frames", "window", "max_windows", "visible_joints")
     chosen: dict[str, Any] = {ours: values[theirs] for ours, theirs in RULE_NAMES.items() if theirs in values}
     try:
-        rules = Windows(**{name: int(value) if name in whole else value for name, value in chosen.items()})
+        rules = Manifest(**{name: int(value) if name in whole else value for name, value in chosen.items()})
     except ValidationError as error:
         wrong = ", ".join(f"{RULE_NAMES[str(e['loc'][0])]} {e['input']}" for e in error.errors())
         raise NotCompared(f"recorded with options that are not offered: {wrong}") from None
@@ -153,7 +149,8 @@ def read_options(recorded: Arrays, corpus: str) -> Options:
         notes.append(f"unknown loader {loader!r}; known: {', '.join(WRIST_MARGINS)}; compared where their rules agree")
     margins = (WRIST_MARGINS[loader],) if loader in WRIST_MARGINS else tuple(dict.fromkeys(WRIST_MARGINS.values()))
     interval = int(values.get(INTERVAL, 1)) if loader in SAMPLES_BY_INTERVAL else 1
-    return Options(rules, width, height, margins, stride, crop, interval, notes)
+    frames = tuple(hands.Frame(width, height, margin) for margin in margins)
+    return Options(rules, frames, stride, crop, interval, notes)
 
 
 _KNOWN = {*RULE_NAMES.values(), CROP, STRIDE, INTERVAL}
@@ -174,9 +171,7 @@ def _frame_names(recorded: Arrays, case: str, frames: int) -> np.ndarray | None:
 
 def retained_frames(points: np.ndarray, options: Options) -> hands.Retained:
     """Raises NotCompared where it depends on the loader which frames are retained."""
-    first, *others = (
-        hands.retain(points, options.width, options.height, options.rules, margin) for margin in options.margins
-    )
+    first, *others = (hands.retain(points, frame, options.rules) for frame in options.frames)
     for other in others:
         if not all(np.array_equal(value, getattr(other, name)) for name, value in vars(first).items()):
             raise NotCompared("the loaders differ here in how near the frame's bottom a wrist may be")

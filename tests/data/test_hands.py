@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seds.config import Windows
-from seds.data.hands import LEFT, RIGHT, Hand, retain, sample_frames
+from seds.config import SampleRules
+from seds.data.hands import LEFT, RIGHT, Frame, Hand, retain, sample_frames
 from seds.data.joints import UPPER_BODY
 from seds.skeleton import BODY
 
-RULES = Windows()
+RULES = SampleRules()
 RECORDED = Path(__file__).parents[1] / "golden" / "keypoints_ph.npz"
 
 
@@ -20,7 +20,7 @@ def test_what_stops_the_published_loader_is_answered():
         recorded = {name: arrays[name] for name in arrays.files}
     width, height = recorded["image_size_wh"].tolist()
     failing = [str(case) for case in recorded["cases"] if str(recorded[f"{case}/error"])]
-    kept = {case: retain(recorded[f"{case}/keypoints"], width, height, RULES) for case in failing}
+    kept = {case: retain(recorded[f"{case}/keypoints"], Frame(width, height), RULES) for case in failing}
     assert len(kept["err_no_hand_at_all"].frames) == 0
     only_right = kept["err_left_never_found"]
     assert only_right.right_seen.all()
@@ -107,7 +107,7 @@ def videos(draw):
 @settings(max_examples=200, deadline=None)
 def test_against_the_rules_applied_one_frame_at_a_time(video, margin):
     keypoints, width, height = video
-    kept = retain(keypoints, width, height, RULES, margin)
+    kept = retain(keypoints, Frame(width, height, margin), RULES)
     position = {int(frame): i for i, frame in enumerate(kept.frames)}
     for t, points in enumerate(keypoints):
         left_box, right_box = (slow_box(points, hand, width, height, margin) for hand in (LEFT, RIGHT))
@@ -142,7 +142,7 @@ def test_a_joint_that_is_not_finite_counts_as_not_detected():
     broken, absent = keypoints.copy(), keypoints.copy()
     broken[0, 95, 0], broken[1, 120, 2] = np.nan, np.inf
     absent[0, 95], absent[1, 120] = 0, 0
-    found, expected = retain(broken, 200, 200, RULES), retain(absent, 200, 200, RULES)
+    found, expected = (retain(points, Frame(200, 200), RULES) for points in (broken, absent))
     np.testing.assert_array_equal(found.left, expected.left)
     np.testing.assert_array_equal(found.right, expected.right)
     assert np.isnan(broken[0, 95, 0])  # the caller's array is left as it was
@@ -150,4 +150,4 @@ def test_a_joint_that_is_not_finite_counts_as_not_detected():
 
 def test_a_foreign_shape_is_named():
     with pytest.raises(ValueError, match=r"\[T,133,3\], got \[4, 17, 3\]"):
-        retain(np.zeros((4, 17, 3)), 100, 100, RULES)
+        retain(np.zeros((4, 17, 3)), Frame(100, 100), RULES)

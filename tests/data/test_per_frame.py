@@ -6,21 +6,22 @@ import numpy as np
 import pytest
 from helpers import per_frame
 
-from seds.config import Windows
+from seds.config import SampleRules
 from seds.data import samples
 from seds.data.hands import LEFT, RIGHT
 from seds.skeleton import BODY
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-RULES = Windows()
+RULES = SampleRules()
 RECORDINGS = {"keypoints_ph": None, "keypoints_h2s_wide": 50.0}  # and their wrist margin, px
 
 
-def assert_equal(keypoints: np.ndarray, width: int, height: int, rules: Windows, margin_px: float | None) -> int:
+def assert_equal(keypoints: np.ndarray, width: int, height: int, rules: SampleRules, margin_px: float | None) -> int:
     """Number of frames kept."""
     rgb_starts = np.arange(0, max(1, len(keypoints) - 15), 3)
     share = None if margin_px is None else margin_px / height
-    found = samples.prepare(keypoints, width, height, rgb_starts, rules.window, rules, share)
+    rules = rules.model_copy(update={"wrist_margin": share})
+    found = samples.make_sample(keypoints, width, height, rgb_starts, rules.window, rules)
     expected = per_frame.sample(keypoints, width, height, rules, margin_px)
     for name, array in expected.items():
         if len(expected["raw_frames"]) or name in ("raw_frames", "starts"):
@@ -66,6 +67,6 @@ def test_random_keypoints(frames: int, margin_px: float | None) -> None:
 
 
 def test_other_rules() -> None:
-    rules = Windows(window=8, max_windows=20, max_frames=100, visible=0.3, visible_joints=6, arm=0.6, gate=0.2)
+    rules = SampleRules(window=8, max_windows=20, max_frames=100, visible=0.3, visible_joints=6, arm=0.6, gate=0.2)
     for seed in range(5):
         assert assert_equal(film(230, np.random.default_rng(seed)), 256, 256, rules, 10.0) > 50

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.corpus import DATASET, RULES, computed_video, write_corpus
+from helpers.corpus import RULES, computed_video, write_corpus
 
 from seds import shards, tables
-from seds.config import Windows
+from seds.config import SampleRules
 from seds.data import mapped, sample_cache, samples
 from seds.data.samples import Video
 
@@ -24,19 +24,19 @@ def rows_of(root: Path) -> pd.DataFrame:
     return table[table["usable"]]
 
 
-def opened(root: Path, rules: Windows = RULES, rows: pd.DataFrame | None = None) -> sample_cache.Videos:
+def opened(root: Path, rules: SampleRules = RULES, rows: pd.DataFrame | None = None) -> sample_cache.Videos:
     pose, rgb = (shards.ShardReader(root / kind / "toy", kind) for kind in ("pose", "rgb"))
     rows = rows_of(root) if rows is None else rows
-    return sample_cache.open_videos(rows, pose, rgb, rules, DATASET.wrist_margin, root / "scratch", workers=2)
+    return sample_cache.open_videos(rows, pose, rgb, rules, root / "scratch", workers=2)
 
 
-def assert_as_computed(videos: sample_cache.Videos, root: Path, rules: Windows = RULES) -> None:
+def assert_as_computed(videos: sample_cache.Videos, root: Path, rules: SampleRules = RULES) -> None:
     """Bit for bit what each row gives by itself."""
     pose, rgb = (shards.ShardReader(root / kind / "toy", kind) for kind in ("pose", "rgb"))
     rows = list(rows_of(root).itertuples())
     assert len(videos) == len(rows)
     for video, row in zip(videos, rows, strict=True):
-        for field, expected in vars(computed_video(row, pose, rgb, DATASET, rules)).items():
+        for field, expected in vars(computed_video(row, pose, rgb, rules)).items():
             found = getattr(video, field)
             if isinstance(expected, np.ndarray):
                 assert found.dtype == expected.dtype, field
@@ -97,7 +97,7 @@ def test_file_of_a_split_serves_whoever_reads_it(root: Path) -> None:
 
 def test_other_rules_other_rows_and_other_shards_are_prepared_anew(root: Path) -> None:
     opened(root)
-    rules = Windows(visible_joints=21, window=8)
+    rules = SampleRules(visible_joints=21, window=8)
     assert_as_computed(opened(root, rules), root, rules)
     assert len(files(root)) == 2 * FILES
 
@@ -179,6 +179,6 @@ def test_rgb_rows_are_the_nearest_to_the_pose_windows(root: Path) -> None:
     keypoints = np.ones((40, 133, 3), np.float32)
     keypoints[:, 91:133, :2] = np.arange(42)[:, None] * [2, 3]
     starts = np.array([0, 8, 16, 24])
-    one = samples.prepare(keypoints, 256, 256, starts, 16, RULES, None)
+    one = samples.make_sample(keypoints, 256, 256, starts, 16, RULES)
     assert one.raw_frames.tolist() == list(range(40))
     assert one.nearest.tolist() == [int(np.argmin([abs(s - r) for r in starts])) for s in one.starts]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.corpus import DATASET, RULES, SIZES, WORDS, write_corpus
+from helpers.corpus import RULES, SIZES, WORDS, write_corpus
 
 from seds import shards, text
-from seds.config import Windows
+from seds.config import SampleRules
 from seds.data import hands, windows
 from seds.data.batches import Batch, collate, feed
 from seds.data.split import DataError, Split, load_split
@@ -27,7 +27,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def train(root: Path) -> Split:
-    return load_split("toy", "train", DATASET, RULES, SIZES, "default", root)
+    return load_split("toy", "train", RULES, SIZES, "default", root)
 
 
 def assert_same(a: tuple[np.ndarray, Batch], b: tuple[np.ndarray, Batch]) -> None:
@@ -41,26 +41,26 @@ def assert_same(a: tuple[np.ndarray, Batch], b: tuple[np.ndarray, Batch]) -> Non
 def test_a_split_holds_the_usable_videos_and_their_sentences(root: Path, train: Split) -> None:
     assert len(train.videos) == 2 * len(WORDS)
     assert train.texts == [f"a {word}" for word in WORDS]
-    dev = load_split("toy", "dev", DATASET, RULES, SIZES, "default", root)
+    dev = load_split("toy", "dev", RULES, SIZES, "default", root)
     assert [video.video_id for video in dev.videos] == [f"dev-{word}-0" for word in WORDS[:-1]]  # the last is unusable
 
 
 def test_a_split_without_a_usable_video_says_why(root: Path) -> None:
     with pytest.raises(DataError, match=r"toy: no usable video in split 'test' \(the manifest lists none\)"):
-        load_split("toy", "test", DATASET, RULES, SIZES, "default", root)
+        load_split("toy", "test", RULES, SIZES, "default", root)
 
 
-@pytest.mark.parametrize("rules", [Windows(window=8), Windows(max_windows=32)])
-def test_windows_of_another_size_than_the_model_reads_are_refused(root: Path, rules: Windows) -> None:
+@pytest.mark.parametrize("rules", [SampleRules(window=8), SampleRules(max_windows=32)])
+def test_windows_of_another_size_than_the_model_reads_are_refused(root: Path, rules: SampleRules) -> None:
     with pytest.raises(DataError, match=r"manifest\.(window is 8, .* made for 16|max_windows is 32, .* made for 64)"):
-        load_split("toy", "train", DATASET, rules, SIZES, "default", root)
+        load_split("toy", "train", rules, SIZES, "default", root)
 
 
 def test_a_video_takes_the_rgb_window_nearest_to_each_pose_window(root: Path, train: Split) -> None:
     video = train.videos[3]
     (keypoints,) = shards.ShardReader(root / "pose" / "toy", "pose").read(video.video_id, ("keypoints",))
     features, starts = shards.ShardReader(root / "rgb" / "toy", "rgb").read(video.video_id, ("features", "starts"))
-    kept = hands.retain(keypoints, 256, 256, RULES)
+    kept = hands.retain(keypoints, hands.Frame(256, 256), RULES)
     assert np.array_equal(video.left, kept.left)
     assert np.array_equal(video.raw_frames, kept.frames)
     assert video.raw_frames.dtype == np.int32

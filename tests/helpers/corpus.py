@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from seds import shards, tables
-from seds.config import Dataset, ModelSizes, Windows
+from seds.config import ModelSizes, SampleRules
 from seds.data import samples
 from seds.data.joints import UPPER_BODY
 from seds.data.samples import Video
@@ -29,8 +29,7 @@ SIZES = ModelSizes(
     fusion_heads=4,
     fusion_feedforward=64,
 )
-DATASET = Dataset(corpus="demo", profile="small")
-RULES = Windows()
+RULES = SampleRules()
 WORDS = ("cat", "dog", "house", "tree", "river", "stone", "cloud", "bread")
 
 
@@ -95,12 +94,10 @@ def write_keypoint_quality(root: Path, name: str = "toy") -> None:
     path.write_text(json.dumps(quality), encoding="utf-8")
 
 
-def computed_video(
-    row: Any, pose: shards.ShardReader, rgb: shards.ShardReader, dataset: Dataset, rules: Windows
-) -> Video:
+def computed_video(row: Any, pose: shards.ShardReader, rgb: shards.ShardReader, rules: SampleRules) -> Video:
     """What a row (of itertuples) of the manifest gives, computed from its shards by itself."""
     (keypoints,) = pose.read(row.video_id, ("keypoints",))
     features, rgb_starts = rgb.read(row.video_id, ("features", "starts"))
     window = int(rgb.metadata["window"])
-    prepared = samples.prepare(keypoints, row.width, row.height, rgb_starts, window, rules, dataset.wrist_margin)
+    prepared = samples.make_sample(keypoints, row.width, row.height, rgb_starts, window, rules)
     return Video(**vars(prepared), features=features, video_id=row.video_id, sentence_id=row.sentence_id, text=row.text)

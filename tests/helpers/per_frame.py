@@ -7,7 +7,7 @@ from math import ceil, floor, sqrt
 
 import numpy as np
 
-from seds.config import Windows
+from seds.config import Manifest
 from seds.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 
 BODY = [JOINT[name] for name in (
@@ -17,7 +17,7 @@ SIDES = {"left": (LEFT_HAND, (5, 7, 9)), "right": (RIGHT_HAND, (6, 8, 10))}  # t
 
 
 def sample(
-    keypoints: np.ndarray, width: int, height: int, rules: Windows, margin_px: float | None = None
+    keypoints: np.ndarray, width: int, height: int, rules: Manifest, margin_px: float | None = None
 ) -> dict[str, np.ndarray]:
     """left, right [F,21,2], body [F,7,2], raw_frames [F], starts [n] of a video's keypoints [T,133,3]."""
     every = ceil(len(keypoints) / rules.max_frames) if len(keypoints) > rules.max_frames else 1
@@ -36,7 +36,7 @@ def sample(
 
 
 def hand_box(
-    points: np.ndarray, side: str, width: int, height: int, rules: Windows, margin_px: float | None
+    points: np.ndarray, side: str, width: int, height: int, rules: Manifest, margin_px: float | None
 ) -> tuple[int, int, int] | None:
     """x, y and size of a hand's crop in one frame; None where the hand is not seen."""
     hand, arm = SIDES[side]
@@ -69,7 +69,7 @@ def hand_box(
     return (int(x), int(y), int(size)) if int(size) > 0 else None
 
 
-def hand_joints(points: np.ndarray, side: str, box: tuple[int, int, int], rules: Windows) -> np.ndarray:
+def hand_joints(points: np.ndarray, side: str, box: tuple[int, int, int], rules: Manifest) -> np.ndarray:
     """A hand in its crop, [21,2] px of 256."""
     joints = points[SIDES[side][0]].astype(float)
     xy = np.where(points[SIDES[side][0], 2:] > rules.gate, joints[:, :2], 0.0)
@@ -80,7 +80,7 @@ def hand_joints(points: np.ndarray, side: str, box: tuple[int, int, int], rules:
     return xy
 
 
-def window_starts(retained: int, rules: Windows) -> np.ndarray:
+def window_starts(retained: int, rules: Manifest) -> np.ndarray:
     """First frame of each window, counted in retained frames."""
     if retained == 0:
         return np.empty(0, np.int64)
@@ -91,7 +91,7 @@ def window_starts(retained: int, rules: Windows) -> np.ndarray:
     return np.array([floor(i * step) for i in range(rules.max_windows - 1)] + [count - 1])
 
 
-def nearest_window(raw_frames: np.ndarray, starts: np.ndarray, rgb_starts: np.ndarray, rules: Windows) -> np.ndarray:
+def nearest_window(raw_frames: np.ndarray, starts: np.ndarray, rgb_starts: np.ndarray, rules: Manifest) -> np.ndarray:
     """For each pose window the RGB window (of as many frames) whose middle is nearest, of two the earlier."""
     found = []
     for start in starts:

@@ -157,12 +157,12 @@ def test_a_model_for_other_data_makes_no_index(tmp_path: Path, monkeypatch: pyte
         write_index(tmp_path)
     assert not (tmp_path / "index/toy").exists()
     params = load_params()
-    rules = params.manifest.model_copy(update={"max_windows": 8})
+    rules = params.rules("toy").model_copy(update={"max_windows": 8})
     with pytest.raises(DataError, match=r"manifest.max_windows is 8"):
-        build("toy", model, "", params.dataset("toy"), rules, params.index, tmp_path / "index/toy")
+        build("toy", model, "", rules, params.index, tmp_path / "index/toy")
     nothing = params.index.model_copy(update={"splits": ("test",)})
     with pytest.raises(DataError, match="no usable video in split 'test'"):
-        build("toy", model, "", params.dataset("toy"), params.manifest, nothing, tmp_path / "index/toy")
+        build("toy", model, "", params.rules("toy"), nothing, tmp_path / "index/toy")
 
 
 def test_rows_that_were_appended_are_what_safetensors_reads(tmp_path: Path) -> None:

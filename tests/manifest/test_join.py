@@ -3,12 +3,12 @@ import pandas as pd
 import pytest
 
 from seds import shards, tables
-from seds.config import Windows
+from seds.config import SampleRules
 from seds.data import hands
 from seds.manifest import join
 from seds.skeleton import LEFT_HAND, RIGHT_HAND
 
-RULES = Windows()
+RULES = SampleRules()
 
 
 def video(video_id, **changes):
@@ -80,7 +80,7 @@ class Corpus:
             )
         videos = tables.check(pd.DataFrame(self.videos), tables.VIDEOS, "videos")
         readers = (shards.ShardReader(self.folder / kind / "tiny", kind) for kind in ("pose", "rgb"))
-        return join.build(videos, *readers, RULES, wrist_margin)
+        return join.build(videos, *readers, RULES.model_copy(update={"wrist_margin": wrist_margin}))
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_videos_judged_together_are_as_each_by_itself(corpus):
             keypoints[rng.random((frames, 133)) < 0.05] = rng.choice([np.nan, np.inf])
         row = video(f"v{i}", width=width, height=height)
         corpus.add(row, keypoints, rgb=index_row(f"v{i}", frames))
-        kept = hands.retain(keypoints, width, height, RULES, 0.25 * height)
+        kept = hands.retain(keypoints, hands.Frame(width, height, 0.25 * height), RULES)
         read = len(hands.sample_frames(frames, RULES.max_frames))
         expected[f"v{i}"] = (len(kept.frames), kept.left_seen.sum() / read, kept.right_seen.sum() / read)
     table = corpus.build(0.25).set_index("video_id")

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from helpers.batches import random_batch, widened_batch
-from helpers.corpus import DATASET, RULES, SIZES, write_corpus
+from helpers.corpus import RULES, SIZES, write_corpus
 from helpers.recorded import SMALL, without_dropout
 from safetensors.torch import load_file, save_file
 from torch._dynamo.utils import counters
@@ -92,8 +92,7 @@ def trained(root: Path, micro_batch: int | None, compiled: bool = False) -> dict
     )
     settings = Train(losses=LOSSES, small=profile, published=profile)
     train, dev = (
-        WideSplit(load_split("toy", split, DATASET, RULES, SIZES, "default", root).videos, SIZES)
-        for split in ("train", "dev")
+        WideSplit(load_split("toy", split, RULES, SIZES, "default", root).videos, SIZES) for split in ("train", "dev")
     )
     model = without_dropout(fitting.build(train, settings, profile, 1, "cpu").double())
     logged: list[Values] = []

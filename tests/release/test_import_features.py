@@ -60,19 +60,19 @@ def test_from_the_release_to_a_trained_epoch(tmp_path, monkeypatch, corpus):
         assert shard.samefile(Path("data/raw/tiny", kind, shard.name))  # linked, not computed and not copied
 
     settings = load_params()
-    dataset, profile = settings.dataset("tiny"), settings.train.small
+    rules, profile = settings.rules("tiny"), settings.train.small
     table = tables.read("data/manifest/tiny.parquet", tables.MANIFEST, "")
     assert table["usable"].all(), table[["video_id", "reason", "detail"]]
     readers = [ShardReader(f"data/{kind}/tiny", kind) for kind in ("pose", "rgb")]
     for row in table.itertuples():
-        video = computed_video(row, *readers, dataset, settings.manifest)
+        video = computed_video(row, *readers, rules)
         np.testing.assert_array_equal(video.rgb, made.rows[row.video_id].astype(np.float16))
 
     with pytest.raises(DataError, match=r"tiny: .* has 1024 RGB features a window, the model reads 256; set"):
-        load_split("tiny", "train", dataset, settings.manifest, profile.model, "default")
+        load_split("tiny", "train", rules, profile.model, "default")
     sizes = profile.model.model_copy(update={"rgb_features": 1024})
     profile = profile.model_copy(update={"model": sizes})
-    train, dev = (load_split("tiny", s, dataset, settings.manifest, sizes, "default") for s in ("train", "dev"))
+    train, dev = (load_split("tiny", s, rules, sizes, "default") for s in ("train", "dev"))
     model = fitting.build(train, settings.train, profile, 0, "cpu")
     logged: list = []
     fit = fitting.fit(model, train, dev, Recipe(settings.train, profile, 1e-3, 0), logged.append)

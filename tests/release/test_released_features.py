@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from helpers.made_release import MadeRelease, pickled, published_windows, signing
 
+from seds.config import SampleRules
 from seds.corpora.captions import RELEASES, CaptionError
 from seds.data import hands, windows
 from seds.extraction import imported
@@ -94,7 +95,7 @@ def test_every_pose_window_finds_its_own_row(corpus, frames, every):
     for seen in (regular, ragged):
         keypoints = signing(frames, seen, rng, corpus).astype(np.float32)
         starts = window_starts(keypoints, release)
-        kept = hands.retain(keypoints, release.width, release.height, RULES, release.wrist_margin)
+        kept = hands.retain(keypoints, hands.Frame(release.width, release.height, release.wrist_margin), RULES)
         pose = windows.pose_windows(len(kept.frames))
         assert len(starts) == len(pose) == published_windows(frames, seen)
         nearest = windows.nearest_rgb(windows.pose_centres(kept.frames, pose), starts, 16)
@@ -140,7 +141,7 @@ def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(made, tmp_path):
     assert pose.index["shard"].nunique() == 3
     for index in (done.pose, done.rgb):
         assert (index.loc[index["status"] == "ok", "frames"] == 30).all()
-    table = join.build(done.videos, pose, ShardReader(tmp_path / "tiny/rgb", "rgb"), RULES, None)
+    table = join.build(done.videos, pose, ShardReader(tmp_path / "tiny/rgb", "rgb"), SampleRules())
     assert table["usable"].tolist() == [True, *[False] * 7, True]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.corpus import DATASET, RULES, SIZES, write_corpus
+from helpers.corpus import RULES, SIZES, write_corpus
 from helpers.encoded import encode, similarities
 from torch.nn import functional as F
 
@@ -28,7 +28,7 @@ def model_and_split(root: Path, numerics: str, streams: str = "both") -> tuple[S
     sizes = SIZES.model_copy(update={"streams": streams})
     model = SEDS(sizes, numerics)
     initialise(model, torch.Generator().manual_seed(0))
-    return model, load_split("toy", "test", DATASET, RULES, sizes, numerics, root)
+    return model, load_split("toy", "test", RULES, sizes, numerics, root)
 
 
 @pytest.mark.parametrize("numerics", ["default", "published"])

@@ -36,7 +36,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 
 def test_split(model: SEDS) -> Split:
     params = load_params()
-    return load_split("toy", "test", params.dataset("toy"), params.manifest, model.sizes, model.numerics)
+    return load_split("toy", "test", params.rules("toy"), model.sizes, model.numerics)
 
 
 test_split.__test__ = False  # type: ignore[attr-defined]

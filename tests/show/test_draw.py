@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from seds.config import Windows
+from seds.config import SampleRules
+from seds.data.hands import Frame
 from seds.show.draw import LEFT, RIGHT, draw, draw_box, draw_crops
 from seds.show.quality import follow
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND
@@ -56,7 +57,7 @@ def test_a_guessed_crop_is_dashed_a_found_one_whole_and_an_absent_one_not_drawn(
         keypoints[:, JOINT[name]] = (*place, 0.9)
     keypoints[0, LEFT_HAND] = (60, 80, 0.9)
     keypoints[0, LEFT_HAND.start] = (75, 95, 0.9)
-    track = follow(keypoints, 200, 200, Windows())
+    track = follow(keypoints, Frame(200, 200), SampleRules())
     assert track.left.found.tolist() == [True, False]
     assert track.left.guessed.tolist() == [False, True]
     shares = []

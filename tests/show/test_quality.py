@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from seds.config import Windows
+from seds.config import SampleRules
 from seds.data import hands
 from seds.show.quality import RESTLESS, Quality, badness, follow, jitter, measure
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
-RULES = Windows()
+RULES = SampleRules()
 SIZE = 256
 SHOULDERS = 80  # px
 
@@ -27,7 +27,7 @@ def video(frames: int) -> np.ndarray:
 
 
 def quality(keypoints: np.ndarray, margin: float | None = None) -> Quality:
-    return measure(keypoints, follow(keypoints, SIZE, SIZE, RULES, margin), RULES)
+    return measure(keypoints, follow(keypoints, hands.Frame(SIZE, SIZE, margin), RULES), RULES)
 
 
 def without_arm(keypoints: np.ndarray, side: str, frames: slice) -> None:
@@ -62,8 +62,8 @@ def test_the_frames_and_hands_kept_are_those_of_the_pipeline() -> None:
     keypoints[..., 2] = generator.choice([0.0, 0.05, 0.45, 0.9], (701, JOINTS), p=[0.4, 0.2, 0.1, 0.3])
     keypoints[generator.random((701, JOINTS)) < 0.02, 0] = np.nan
     keypoints[:, JOINT["left_wrist"], 1] = generator.uniform(0, SIZE, 701)
-    track = follow(keypoints, SIZE, SIZE, RULES, 50)
-    kept = hands.retain(keypoints, SIZE, SIZE, RULES, 50)
+    track = follow(keypoints, hands.Frame(SIZE, SIZE, 50), RULES)
+    kept = hands.retain(keypoints, hands.Frame(SIZE, SIZE, 50), RULES)
     assert 0 < len(kept.frames) < len(track.read) < len(keypoints)
     np.testing.assert_array_equal(track.read[~track.dropped], kept.frames)
     np.testing.assert_array_equal(track.left.seen[kept.frames], kept.left_seen)

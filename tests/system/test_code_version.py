@@ -77,7 +77,7 @@ def test_code_version_of_a_function_is_that_of_its_file() -> None:
     makers = {
         "rgb": extractor.extractor_spec(params.rgb.small, 16, "cpu").make_extractor,
         "mediapipe": estimators.extractor_spec(params.pose.small, "cpu").make_extractor,
-        "samples": samples.prepare,
+        "samples": samples.make_sample,
         "train": fitting.fit,
     }
     assert {name: code_version(maker) for name, maker in makers.items()} == {

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.corpus import DATASET, RULES, SIZES, WORDS, write_corpus
+from helpers.corpus import RULES, SIZES, WORDS, write_corpus
 
 from seds import tables
 from seds.config import Losses, Train, TrainProfile
@@ -29,7 +29,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(root: Path) -> tuple[Split, Split]:
-    train, dev = (load_split("toy", split, DATASET, RULES, SIZES, "default", root) for split in ("train", "dev"))
+    train, dev = (load_split("toy", split, RULES, SIZES, "default", root) for split in ("train", "dev"))
     return train, dev
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.batches import random_batch
-from helpers.corpus import DATASET, RULES, SIZES, write_corpus
+from helpers.corpus import RULES, SIZES, write_corpus
 from helpers.recorded import SMALL
 from torch import Tensor
 
@@ -62,7 +62,7 @@ def test_products_are_in_half_precision_and_what_sums_them_is_not() -> None:
 
 def test_a_corpus_is_learnt_in_half_precision_as_in_single(tmp_path: Path) -> None:
     write_corpus(tmp_path, {"train": 1, "dev": 1})
-    train, dev = (load_split("toy", split, DATASET, RULES, SIZES, "default", tmp_path) for split in ("train", "dev"))
+    train, dev = (load_split("toy", split, RULES, SIZES, "default", tmp_path) for split in ("train", "dev"))
     curves = []
     for precision in ("bfloat16", "float32"):
         profile = TrainProfile(model=ONE, lr=3e-3, lr_clip=1.0, epochs=16, batch=8, precision=precision)

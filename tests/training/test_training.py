@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.corpus import DATASET, RULES, SIZES, write_corpus
+from helpers.corpus import RULES, SIZES, write_corpus
 from helpers.recorded import without_dropout
 
 from seds.config import ConfigError, Losses, Train, TrainProfile
@@ -26,7 +26,7 @@ SETTINGS = Train(losses=Losses(), small=PROFILE, published=PROFILE, swap=0.0)
 def splits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Split]:
     root = tmp_path_factory.mktemp("data")
     write_corpus(root, {"train": 2, "dev": 1, "test": 1})
-    train, dev = (load_split("toy", split, DATASET, RULES, SIZES, "default", root) for split in ("train", "dev"))
+    train, dev = (load_split("toy", split, RULES, SIZES, "default", root) for split in ("train", "dev"))
     return train, dev
 
 
