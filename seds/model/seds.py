@@ -20,6 +20,7 @@ from seds.model.recompute import checkpointed, in_micro_batches
 from seds.model.similarity import TextTokens, Tokens, VideoTokens
 from seds.model.towers import Block, Blocks, SequenceTower, TextTower
 from seds.precision import to_float32
+from seds.system.compilation import key_cache_by_vector_width
 
 MAX_LOGIT_SCALE = math.log(100)
 # ModelSizes.streams -> the token sequences that the model makes of a video. The first is the main one: it chooses the
@@ -157,6 +158,7 @@ class SEDS(nn.Module):
         One block's code serves all blocks of its shape. Nothing else is compiled: measured on a CPU, fusion and losses
         were no faster, or not worth the minutes that compiling takes; on a GPU nothing was measured.
         """
+        key_cache_by_vector_width()
         for module in self.modules():
             if isinstance(module, Block):
                 module.compile(dynamic=True)

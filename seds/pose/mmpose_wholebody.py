@@ -27,6 +27,7 @@ from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose.mmpose_weights import config_path, load_weights
 from seds.pose.signer import SignerExtractor
 from seds.precision import autocast, to_float32
+from seds.system.compilation import key_cache_by_vector_width
 from seds.system.memory import return_large_blocks
 from seds.system.prefetch import prefetch
 from seds.video.boxes import Box
@@ -87,6 +88,7 @@ class Wholebody:
         self._model.to(self._device, memory_format=torch.channels_last)
         self._model.head.forward = _in_float32(self._model.head.forward)
         if profile.compile:
+            key_cache_by_vector_width()
             self._model.backbone.compile()
         init_default_scope("mmpose")
         self._transforms = Compose(settings.test_dataloader.dataset.pipeline)

@@ -29,6 +29,7 @@ from seds.precision import autocast, to_float32
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import find_weights, initialise, load_checkpoint
 from seds.rgb.windows import rgb_windows
+from seds.system.compilation import key_cache_by_vector_width
 from seds.system.prefetch import prefetch
 from seds.video import frames
 from seds.video.boxes import clip_box, pixels
@@ -92,6 +93,7 @@ def make_extractor(profile: RgbProfile, window: int, checkpoint: Checkpoint | No
     else:
         load_checkpoint(network, checkpoint.path)
     if profile.compile:
+        key_cache_by_vector_width()
         network.compile()
     return RgbExtractor(recognizer, profile, window, device)
 
