@@ -1,11 +1,13 @@
 """Training in half precision, on the CPU as on a GPU: what is multiplied in it, and what never is."""
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers.batches import random_batch
-from helpers.corpus import RULES, SIZES, write_corpus
+from helpers.corpus import RULES, SIZES, WORDS, write_corpus
 from helpers.recorded import SMALL
 from torch import Tensor
 
@@ -60,20 +62,54 @@ def test_products_are_in_half_precision_and_what_sums_them_is_not() -> None:
         assert not p.equal(before[name]) or not p.grad.any(), name
 
 
-def test_a_corpus_is_learnt_in_half_precision_as_in_single(tmp_path: Path) -> None:
+def test_half_precision_keeps_losses_and_gradients(tmp_path: Path) -> None:
+    """One step in either precision, of the same weights, batch and dropout.
+
+    In 36 such pairs (three seeds, one stream and both, with dropout and without, and the arithmetic of AVX-512 with
+    bfloat16, AVX2 and SSE4.1) parts of the loss differed by 0.4 %, that of the matching by 1.2 %; gradients, over the
+    norm of single precision's, by 0.12, and the pose encoder's, where rounding opens and shuts ReLUs, by 0.57.
+    """
+    write_corpus(tmp_path, {"train": 1})
+    split = load_split("toy", "train", RULES, SIZES, "default", tmp_path)
+    ((_, batch),) = split.training_batches(len(WORDS), 0.0, np.random.default_rng(0))
+    losses, gradients = [], []
+    for half in (True, False):
+        model = SEDS(SIZES)
+        initialise(model, torch.Generator().manual_seed(0))
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            parts = model.train()(batch, Losses())
+        parts["total"].backward()
+        losses.append({name: part.item() for name, part in parts.items()})
+        gradients.append({name: p.grad for name, p in model.named_parameters()})
+    half_losses, single_losses = losses
+    assert half_losses != single_losses
+    assert half_losses == {
+        name: pytest.approx(loss, rel=0.03 if name == "match" else 0.01) for name, loss in single_losses.items()
+    }
+    for part in sorted({name.split(".")[0] for name in gradients[0]}):
+        half_gradient, gradient = (
+            torch.cat([g.flatten() for name, g in each.items() if name.split(".")[0] == part]) for each in gradients
+        )
+        limit = 0.8 if part == "pose_encoder" else 0.25
+        assert (half_gradient - gradient).norm() < limit * gradient.norm(), part
+
+
+def test_fit_learns_in_half_precision(tmp_path: Path) -> None:
     write_corpus(tmp_path, {"train": 1, "dev": 1})
     train, dev = (load_split("toy", split, RULES, SIZES, "default", tmp_path) for split in ("train", "dev"))
     curves = []
-    for precision in ("bfloat16", "float32"):
-        profile = TrainProfile(model=ONE, lr=3e-3, lr_clip=1.0, epochs=16, batch=8, precision=precision)
+    for precision, epochs in (("bfloat16", 24), ("float32", 2)):
+        profile = TrainProfile(model=ONE, lr=3e-3, lr_clip=1.0, epochs=epochs, batch=len(WORDS), precision=precision)
         settings = Train(losses=Losses(), small=profile, published=profile, swap=0.0)
-        torch.manual_seed(0)
         model = fitting.build(train, settings, profile, 1, "cpu")
         logged: list[Values] = []
         fit = fitting.fit(model, train, dev, Recipe(settings, profile, profile.lr, 1), logged.append)
         curves.append([values["loss"]["total"] for values in logged])
         assert {t.dtype for t in fit.state.values() if t.is_floating_point()} == {torch.float32}
     half, single = curves
-    assert half != single
-    assert half[-1] < 0.8 * half[0]
-    assert half[-1] == pytest.approx(single[-1], rel=0.1)
+    # The first step has rate 0, so these are losses of the same weights. Those that follow part ways with the rounding.
+    assert half[:2] != single
+    assert half[:2] == pytest.approx(single, rel=0.01)
+    # A model that can tell no two sentences apart has a loss of ln 8 or more. Twelve seeds came to 0.04 to 0.38 of it.
+    assert half[-1] < 0.6 * math.log(len(WORDS))
