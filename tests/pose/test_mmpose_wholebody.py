@@ -1,5 +1,7 @@
 """mmpose's smallest whole-body network with random weights: our batches against its own frame-by-frame inference."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ def reference() -> torch.nn.Module:
     from mmengine import Config
     from mmpose.apis import init_model
 
+    torch.manual_seed(0)  # of the parameters that are not drawn below
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     config = Config.fromfile(config_path(CONFIG))
@@ -82,6 +85,34 @@ def clip(images: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> 
     return Video("a", str(path), None, None, 9, 25.0, 160, 120, "")
 
 
+@contextmanager
+def clear_peaks(model: torch.nn.Module) -> Iterator[list[np.ndarray]]:
+    """Fills a list with bool [N,133], one a batch: joints whose place rounding does not decide.
+
+    A joint stands where its scores along either axis are highest. Random weights give a few joints two maxima that are
+    equal but for rounding, which is 1e-6 of them: which is the higher one depends on the batch and on the processor.
+    """
+    decode, clear = model.head.decode, []
+
+    def watch(scores: tuple[torch.Tensor, torch.Tensor]) -> Any:
+        highest = [torch.as_tensor(axis).topk(2).values for axis in scores]
+        clear.append(np.all([(top[..., 0] - top[..., 1] > 2e-5 * top[..., 0]).numpy() for top in highest], axis=0))
+        return decode(scores)
+
+    model.head.decode = watch
+    try:
+        yield clear
+    finally:
+        model.head.decode = decode
+
+
+def assert_same_keypoints(found: np.ndarray, expected: np.ndarray, clear: np.ndarray) -> None:
+    """In float32: places of all joints but those that rounding decides, of which there may be few; all scores."""
+    assert clear.mean() > 0.98
+    assert np.abs(found - expected)[clear, :2].max() < 0.01
+    np.testing.assert_allclose(found[..., 2], expected[..., 2], rtol=1e-4)
+
+
 @pytest.mark.parametrize("box", [None, (30.0, 10.5, 100.0, 119.0)])
 def test_batches_equal_mmpose_frame_by_frame(
     reference: torch.nn.Module, weights: Path, clip: Video, box: Box | None
@@ -92,13 +123,13 @@ def test_batches_equal_mmpose_frame_by_frame(
     found = result.tensors["keypoints"]
 
     expected = []
-    for image in frames(clip.path):
-        person = inference_topdown(reference, image[..., ::-1], box and [list(box)])[0].pred_instances
-        expected.append(np.concatenate([person.keypoints[0], person.keypoint_scores[0][:, None]], axis=1))
+    with clear_peaks(reference) as clear:
+        for image in frames(clip.path):
+            person = inference_topdown(reference, image[..., ::-1], box and [list(box)])[0].pred_instances
+            expected.append(np.concatenate([person.keypoints[0], person.keypoint_scores[0][:, None]], axis=1))
     assert (found.dtype, found.shape, result.frames, result.rows) == (np.float32, (9, JOINTS, 3), 9, 9)
     assert found[..., :2].std(axis=0).mean() > 3, "joints move with the picture, or the comparison says little"
-    assert np.abs(found[..., :2] - np.stack(expected)[..., :2]).max() < 0.01
-    np.testing.assert_allclose(found[..., 2], np.stack(expected)[..., 2], rtol=1e-4)
+    assert_same_keypoints(found, np.stack(expected), np.concatenate(clear))
 
 
 @pytest.mark.parametrize("config", ["cspnext-m_udp_8xb64-210e_coco-wholebody-256x192", CONFIG])
@@ -137,7 +168,8 @@ def test_half_precision_stays_near_float32(weights: Path, images: list[np.ndarra
 
 def test_batches_shrink_with_memory_and_the_result_stays(weights: Path, images: list[np.ndarray]) -> None:
     estimate = Wholebody(PROFILE, weights, "cpu")
-    expected = estimate(images, VIEW)
+    with clear_peaks(estimate._model) as clear:
+        expected = estimate(images, VIEW)
     forward, sizes = estimate._model.backbone.forward, []
 
     def tight(batch: torch.Tensor) -> torch.Tensor:
@@ -147,7 +179,7 @@ def test_batches_shrink_with_memory_and_the_result_stays(weights: Path, images: 
         return forward(batch)
 
     estimate._model.backbone.forward = tight
-    np.testing.assert_allclose(estimate(images, VIEW), expected, atol=0.01)
+    assert_same_keypoints(estimate(images, VIEW), expected, np.concatenate(clear))
     assert sizes == [4, *[2] * 8, 1, 1], "each batch runs twice, mirrored the second time"
 
 
