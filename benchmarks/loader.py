@@ -64,6 +64,7 @@ from seds.training import optim
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from helpers import per_frame
+from helpers.batches import batch_rows
 
 NAME, BATCH, ROUNDS = "lengths", 128, 3
 RULES = SampleRules()
@@ -174,7 +175,7 @@ def waiting(split: Split, profile: TrainProfile, settings: Train, steps: int, pa
     def gradients(batch: Batch) -> None:
         optimiser.zero_grad()
         with autocast(device, profile.precision):
-            loss = model(batch.rows(slice(part)), settings.losses)["total"]
+            loss = model(batch_rows(batch, slice(part)), settings.losses)["total"]
         loss.backward()
 
     def update() -> None:

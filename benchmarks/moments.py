@@ -90,7 +90,7 @@ def usual_places(of: list[Film]) -> dict[str, float]:
 
 def moments(gallery: Gallery, film: Film, stream: str) -> list[Moment]:
     """One a content word."""
-    alignment = gallery.explain(film.text, film.video_id, stream)
+    alignment = gallery.explain_clip(film.text, gallery.clip(film.video_id), stream)
     plain = [word.strip(".,") for word in alignment.words]
     return [alignment.moments[plain.index(word)] for word in film.words]
 

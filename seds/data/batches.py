@@ -126,7 +126,3 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         return Batch(**{f.name: getattr(self, f.name).to(device, non_blocking=non_blocking) for f in fields(self)})
-
-    def rows(self, rows: slice) -> Batch:
-        """Some of the videos, padded as before."""
-        return Batch(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})

@@ -36,8 +36,7 @@ MOVES: dict[str, Callable[[float], tuple[float, float, float, float]]] = {
 # Mouthing: the vowels of the gloss, as (openness, roundness) in [0,1].
 _VOWELS = {"A": (1.0, 0.2), "E": (0.5, 0.0), "I": (0.35, 0.0), "O": (0.8, 0.8), "U": (0.45, 1.0), "Y": (0.3, 0.0)}
 
-# A posture: x, y of the middle of the hand, its z, finger direction, palm roll, handshape.
-POSTURE_SIZE = 5 + hand.SHAPE_SIZE
+# A posture, P = 5 + hand.SHAPE_SIZE: x, y of the middle of the hand, its z, finger direction, palm roll, handshape.
 # A face: mouth openness, mouth roundness, eyelids down, brows up, head tilt (radians), head nod (head heights).
 FACE_SIZE = 6
 
@@ -46,8 +45,8 @@ FACE_SIZE = 6
 class Performance:
     """What a signer does over T frames."""
 
-    dominant: np.ndarray  # [T, POSTURE_SIZE]
-    other: np.ndarray  # [T, POSTURE_SIZE]
+    dominant: np.ndarray  # [T, P]
+    other: np.ndarray  # [T, P]
     face: np.ndarray  # [T, FACE_SIZE]
     sway: np.ndarray  # [T, 2], of the whole body, shoulder widths
     starts: list[int]  # first frame of each sign's stroke

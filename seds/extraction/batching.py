@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_WORTHWHILE = 1.05  # by how much the rows per second have to grow with a batch twice as large
+
 T = TypeVar("T")
 
 
@@ -69,13 +71,12 @@ def find_batch_size(
     *,
     first: int = 8,
     most: int = 256,
-    gain: float = 1.05,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
     """The batch size, in rows, at which a network is fastest and still fits into memory.
 
     run: one pass over that many rows; returns when it has finished. first: where the search starts; it is doubled while
-    the rows per second grow by the factor `gain`, and halved while it does not fit. most: where the search ends.
+    the rows per second grow by a twentieth or more, and halved while it does not fit. most: where the search ends.
 
     Each size is run once to warm up and twice for its time, of which the shorter counts. Raises torch.OutOfMemoryError
     if one row alone is too much.
@@ -99,6 +100,6 @@ def find_batch_size(
     while not fastest:
         size //= 2
         fastest = rows_per_second(size)
-    while 2 * size <= most and (doubled := rows_per_second(2 * size)) >= gain * fastest:
+    while 2 * size <= most and (doubled := rows_per_second(2 * size)) >= _WORTHWHILE * fastest:
         size, fastest = 2 * size, doubled
     return size

@@ -151,10 +151,6 @@ class Gallery:
             for rank, score, row in self._best(self._sentence_ranker, query, k, self._sentence_rows)
         ]
 
-    def explain(self, text: str, video_id: str, stream: str | None = None) -> Alignment:
-        """Which seconds of a video of the gallery answer which word. Raises SearchError."""
-        return self.explain_clip(text, self.clip(video_id), stream)
-
     def explain_clip(self, text: str, clip: EncodedClip, stream: str | None = None) -> Alignment:
         """Which seconds of any video answer which word. Raises SearchError."""
         query, chosen = self._text_query(text), self._stream(stream)

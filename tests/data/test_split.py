@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.batches import batch_rows
 from helpers.corpus import RULES, SIZES, WORDS, write_corpus
 
 from seds import shards, text
@@ -156,7 +157,7 @@ def test_the_rows_of_all_shares_are_the_batch(train: Split, numerics: str) -> No
     shares = [slice(0, 2), slice(2, 3), slice(3, 7)]
     for rows in shares:
         for (indices, part), (all_indices, whole) in zip(epoch(lambda n, r=rows: r), epoch(slice), strict=True):
-            assert_same((indices, part), (all_indices, whole.rows(rows)))
+            assert_same((indices, part), (all_indices, batch_rows(whole, rows)))
 
 
 def test_a_failure_while_batches_are_made_ahead_reaches_the_loop(train: Split) -> None:

@@ -24,6 +24,11 @@ def random_batch(frames, words, seed=0, sizes=SMALL, extra=(0, 0, 0)):
     return Batch(*(torch.stack(tensors) for tensors in zip(*videos, strict=True)))
 
 
+def batch_rows(batch, rows):
+    """Some of the videos, padded as before."""
+    return Batch(*(tensor[rows] for tensor in vars(batch).values()))
+
+
 def widened_batch(batch):
     """In float64."""
     return Batch(*(t.double() if t.is_floating_point() else t for t in vars(batch).values()))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from helpers.batches import random_batch, widened_batch
+from helpers.batches import batch_rows, random_batch, widened_batch
 from helpers.corpus import RULES, SIZES, write_corpus
 from helpers.recorded import SMALL, without_dropout
 from safetensors.torch import load_file, save_file
@@ -108,7 +108,7 @@ def worker(rank: int, folder: str, corpus: str) -> None:
     for name, micro_batch in CASES:
         model, batch = build(name, micro_batch), batch_for(name)
         step = DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
-        parts = step(batch.rows(distributed.local_rows(len(FRAMES))), MODELS[name][2])
+        parts = step(batch_rows(batch, distributed.local_rows(len(FRAMES))), MODELS[name][2])
         save_file(outcome(model, parts), f"{folder}/{name}-{micro_batch}-{rank}.safetensors")
 
     whole = torch.arange(10.0).view(5, 2)

@@ -123,7 +123,7 @@ def test_a_query_may_be_any_text(gallery: Gallery, text: str) -> None:
     hits = gallery.search_text(text, 3)
     assert len(hits) == 3
     assert all(np.isfinite(hit.score) for hit in hits)
-    assert np.isfinite(gallery.explain(text, hits[0].video_id).weights).all()
+    assert np.isfinite(gallery.explain_clip(text, gallery.clip(hits[0].video_id)).weights).all()
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t"])
@@ -134,7 +134,7 @@ def test_an_empty_query_is_an_error(gallery: Gallery, text: str) -> None:
 
 def test_unknown_videos_and_senseless_counts_are_told(gallery: Gallery) -> None:
     with pytest.raises(SearchError, match="the gallery of toy has no video 'nobody'"):
-        gallery.explain("a cat", "nobody")
+        gallery.clip("nobody")
     with pytest.raises(SearchError, match="k is 0"):
         gallery.search_text("a cat", 0)
 

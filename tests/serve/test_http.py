@@ -41,7 +41,7 @@ def test_a_video_of_any_id_gives_its_sentences_and_why(served: Served, gallery: 
         assert [v["video"] for v in result["videos"]] == list(hit.video_ids)
         assert result["own"] == (video in hit.video_ids)
     why = served.get("/api/why", {"q": "a small cat", "video": video}).json
-    alignment = gallery.explain("a small cat", video)
+    alignment = gallery.explain_clip("a small cat", gallery.clip(video))
     assert why["words"] == ["a", "small", "cat"]
     assert why["edges"] == pytest.approx(cell_edges(alignment.times), abs=1e-3)
     assert sum(map(sum, why["weights"])) == pytest.approx(alignment.weights.sum(), abs=0.01)
