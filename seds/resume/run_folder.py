@@ -10,12 +10,15 @@ import hashlib
 import json
 import math
 import shlex
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from seds.config import Params
 from seds.model import distributed
@@ -23,12 +26,31 @@ from seds.retrieval.metrics import flatten
 from seds.shards import INDEX
 from seds.system.code_version import code_version
 from seds.system.files import digest, file_sha256, write_json
+from seds.system.locks import lock
 
 SCRATCH = Path("work") / "train"
 _RECORD = "run.json"
 _SAMPLES, _SAMPLE_BYTES = 64, 4096  # of each shard, read for its checksum
 # What to call a part of the record; any other part is a setting.
 _CALLED = {"data": "data", "weights": "initial weights", "torch": "torch version"}
+
+
+@contextmanager
+def open_run(params: Params, dataset: str, lr: float, code: Callable[..., Any]) -> Iterator[Path]:
+    """The folder for the state of this run, the same in every process; arguments as for `identity`.
+
+    The first process waits for the dataset's lock, holds it inside the block, and tells of other interrupted runs. When
+    the block ends without an exception, the run's outputs exist and the folder is removed.
+    """
+    with ExitStack() as stack:
+        folder = None
+        if distributed.rank() == 0:
+            stack.enter_context(lock(SCRATCH / f"{dataset}.lock", f"train of {dataset}"))
+            folder = run_folder(dataset, identity(params, dataset, lr, code))
+            list_other_runs(folder, tqdm.write)
+        yield distributed.broadcast(folder)
+        if folder is not None:
+            shutil.rmtree(folder)
 
 
 def identity(params: Params, dataset: str, lr: float, code: Callable[..., Any]) -> dict[str, Any]:

@@ -49,6 +49,11 @@ class Curves:
 
         return write
 
+    def summarise(self, fits: Sequence[Fit]) -> None:
+        """Make the summary, metrics.json, that of the epochs that were kept; before, it is that of the last."""
+        self._live.summary = summary(fits)
+        self._live.make_summary()
+
 
 def rows(values: Values) -> dict[str, list[Row]]:
     """What each figure shows of an epoch: values with their panel and its place, or with stream, direction and metric.

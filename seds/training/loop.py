@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
-from seds.config import Train, TrainProfile
+from seds.config import Params, Train, TrainProfile
 from seds.data.batches import Batch, feed
 from seds.data.split import Split
 from seds.model import distributed
@@ -42,6 +42,13 @@ class Recipe:
     profile: TrainProfile
     lr: float
     seed: int
+
+
+def recipes_of(params: Params, dataset: str) -> list[Recipe]:
+    """One recipe for each seed that params.yaml names, the main model's first."""
+    profile = params.train.of(params.profile(dataset))
+    lr = profile.lr if params.lr is None else params.lr
+    return [Recipe(params.train, profile, lr, seed) for seed in params.train.seeds or (params.seed,)]
 
 
 class Loop:
