@@ -1,1 +1,1 @@
-"""`seds serve`: a local page to search a corpus in both directions, play what is found, and see why it was."""
+"""`seds serve`: a web page to search a corpus in both directions, play the results, and see when words are signed."""

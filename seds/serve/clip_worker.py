@@ -1,4 +1,4 @@
-"""Keypoints and features of a user's clip, extracted in a confined process as the corpus's were."""
+"""Keypoints and features of a user's clip, extracted in a sandbox as the corpus's were."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from seds.video import VideoInfo, probe
 _OPENED, _POSED = 0.05, 0.7
 
 
-def build(how: Extractors) -> Handler:
+def build(extractors: Extractors) -> Handler:
     """{"path": of a video that has been checked} -> bytes for `read`."""
-    extract_pose, extract_rgb = how.make()
+    extract_pose, extract_rgb = extractors.make()
 
-    def run(request: dict[str, str], report: OnProgress) -> bytes:
+    def run(request: dict[str, str], on_progress: OnProgress) -> bytes:
         path = Path(request["path"])
         info = probe(path)
         video = whole_file(path, info)
-        report(_OPENED)
+        on_progress(_OPENED)
         pose = extract_pose(video)
-        report(_POSED)
+        on_progress(_POSED)
         rgb = extract_rgb(video)
         header = {
             "info": [info.frames, info.fps, info.width, info.height],

@@ -1,7 +1,7 @@
-"""The videos and pictures of a gallery's videos, by id. A request never names a path.
+"""Video files and posters of the gallery's videos, by id. A request never names a path.
 
-Where a browser plays the file of a video, it gets that file, and the page keeps to the cut; else the cut alone is
-turned into a file that browsers play, once, and kept in the cache.
+If browsers can play a video's file, they get that file and the page plays the cut; otherwise the cut is transcoded once
+and kept in the cache.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 from seds.serve import video_tasks
 from seds.serve.cache import Cache
-from seds.serve.problem import Problem
 from seds.serve.sandbox import InvalidInputError, Sandbox, SandboxError
 from seds.video.cuts import cut_bounds
 
-_POSTER_S, _FILM_S = 30.0, 300.0  # longest that making one may take
-Find = Callable[[str], dict[str, Any] | None]
-_VERSION = 2  # of how pictures and films are made; a change makes them anew
+_POSTER_S, _TRANSCODE_S = 30.0, 300.0  # time limits
+_VERSION = 2  # of posters and transcoded videos; a new number makes them anew
+FindRow = Callable[[str], dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
 class PlayableVideo:
-    """A file that browsers play, and where in it the video is, s; end_s None = to its end."""
+    """A file that browsers can play, and the part of it that is the video, in s; end_s None: to its end."""
 
     path: Path
     media_type: str
@@ -35,69 +36,72 @@ class PlayableVideo:
 
 
 class Media:
-    """find: the row of a video, as `Gallery.video`; its path is below `root`. pictures, films: two processes of
-    `seds.serve.video_tasks`, so that a picture does not wait for a film.
+    """The playable files and posters of a gallery.
+
+    find_row: `Gallery.video`, the row of a video, whose path is below `root`. posters, transcoder: two sandboxes of
+    `seds.serve.video_tasks`, so that a poster does not wait for a transcoding.
     """
 
-    def __init__(self, find: Find, root: Path, cache: Cache, pictures: Sandbox, films: Sandbox) -> None:
-        self._find, self._root, self._cache = find, root, cache
-        self._pictures, self._films = pictures, films
-        self._kind = lru_cache(10_000)(self._look)
+    def __init__(self, find_row: FindRow, root: Path, cache: Cache, posters: Sandbox, transcoder: Sandbox) -> None:
+        self._find_row, self._root, self._cache = find_row, root, cache
+        self._posters, self._transcoder = posters, transcoder
+        self._media_type = lru_cache(10_000)(self._find_media_type)
 
     def row(self, video_id: str) -> dict[str, Any]:
-        """Raises Problem 404."""
-        row = self._find(video_id)
+        """Raises HTTPException 404."""
+        row = self._find_row(video_id)
         if row is None:
-            raise Problem(404, "no video of this index has that id")
+            raise HTTPException(404, "this index has no video with that id")
         return row
 
     def poster(self, video_id: str) -> Path:
-        """A JPEG. Raises Problem: 404 where the video's file is gone, 422 where none can be taken of it."""
+        """A JPEG. Raises HTTPException: 404 if the video's file is missing, 422 if it cannot be decoded."""
         row = self.row(video_id)
-        source, key = self._source(row)
-        task = {"do": "poster", "path": str(source), **_cut(row), "fps": row["fps"], "seconds": row["duration_s"]}
-        return self._made(["poster", *key], ".jpg", task, self._pictures, _POSTER_S)
+        path, key = self._source(row)
+        task = {"do": "poster", "path": str(path), **_cut(row), "fps": row["fps"], "seconds": row["duration_s"]}
+        return self._cached(["poster", *key], ".jpg", task, self._posters, _POSTER_S)
 
-    def film(self, video_id: str) -> PlayableVideo:
-        """Raises Problem as `poster` does."""
+    def playable(self, video_id: str) -> PlayableVideo:
+        """Raises HTTPException as `poster` does."""
         row = self.row(video_id)
-        source, key = self._source(row)
-        kind = self._kind(str(source), *key[1:3])
+        path, key = self._source(row)
         cut = _cut(row)
-        if kind is not None:
-            return PlayableVideo(source, kind, cut["start_s"] or 0.0, cut["end_s"])
-        task = {"do": "film", "path": str(source), **cut, "fps": row["fps"], "seconds": row["duration_s"]}
-        return PlayableVideo(self._made(["film", *key], ".mp4", task, self._films, _FILM_S), "video/mp4", 0.0, None)
+        media_type = self._media_type(str(path), *key[1:3])
+        if media_type is not None:
+            return PlayableVideo(path, media_type, cut["start_s"] or 0.0, cut["end_s"])
+        task = {"do": "transcode", "path": str(path), **cut, "fps": row["fps"], "seconds": row["duration_s"]}
+        transcoded = self._cached(["film", *key], ".mp4", task, self._transcoder, _TRANSCODE_S)
+        return PlayableVideo(transcoded, "video/mp4", 0.0, None)
 
     def _source(self, row: Mapping[str, Any]) -> tuple[Path, list[Any]]:
-        """The file or folder of a video, and what its pictures depend on."""
+        """The file or folder of a video, and the cache key of what is made from it."""
         if not row["path"]:
-            raise Problem(404, "the corpus has no video of this, only what was extracted from it")
+            raise HTTPException(404, "this corpus has no video files, only what was extracted from them")
         path = self._root / row["path"]
         try:
-            found = os.stat(path)
+            stat = os.stat(path)
         except (OSError, ValueError):
-            raise Problem(404, "the file of this video is gone since it was indexed") from None
-        return path, [str(path), found.st_size, found.st_mtime_ns, *_cut(row).values(), _VERSION]
+            raise HTTPException(404, "the file of this video no longer exists") from None
+        return path, [str(path), stat.st_size, stat.st_mtime_ns, *_cut(row).values(), _VERSION]
 
-    def _look(self, path: str, size: int, changed: int) -> str | None:
-        """The media type of a file that browsers play, else None."""
+    def _find_media_type(self, path: str, size: int, changed: int) -> str | None:
+        """The media type of a file that browsers play, else None. size, changed: for the cache around this."""
         try:
-            kind = video_tasks.read(self._pictures.run({"do": "kind", "path": path}, _POSTER_S))
+            media_type = video_tasks.read(self._posters.run({"do": "media_type", "path": path}, _POSTER_S))
         except (InvalidInputError, SandboxError):
             return None
-        return kind if kind in video_tasks.MEDIA_TYPES else None
+        return media_type if media_type in video_tasks.MEDIA_TYPES else None
 
-    def _made(self, key: list[Any], suffix: str, task: dict[str, Any], worker: Sandbox, seconds: float) -> Path:
+    def _cached(self, key: list[Any], suffix: str, task: dict[str, Any], sandbox: Sandbox, seconds: float) -> Path:
         def make(path: Path) -> None:
-            worker.run(task | {"output": str(path)}, seconds)
+            sandbox.run(task | {"output": str(path)}, seconds)
 
         try:
             return self._cache.get(key, suffix, make)
         except InvalidInputError:
-            raise Problem(422, "this video's file cannot be decoded") from None
+            raise HTTPException(422, "this video's file cannot be decoded") from None
         except SandboxError as error:
-            raise Problem(422, f"this video's file cannot be decoded ({error})") from None
+            raise HTTPException(422, f"this video's file cannot be decoded ({error})") from None
 
 
 def _cut(row: Mapping[str, Any]) -> dict[str, float | None]:

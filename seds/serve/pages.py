@@ -1,4 +1,4 @@
-"""The page and the files that belong to it. All of them are in memory, so no request names a file."""
+"""The page, its scripts and styles. All are held in memory, so no request can name a file on disk."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from seds.serve.service import SearchService
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_EXAMPLES = 4  # sentences offered where nothing has been asked yet
+_EXAMPLES = 4  # sentences suggested on the start page
 _EXAMPLE_CHARS = 60
 
-STREAMS = {"fusion": "pose and RGB", "pose": "pose alone", "rgb": "RGB alone"}
+STREAMS = {"fusion": "pose + RGB", "pose": "pose only", "rgb": "RGB only"}
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,17 @@ class StaticFile:
 
 
 def static_files() -> dict[str, StaticFile]:
-    """The page's scripts and styles, by name."""
-    found = {}
+    """The page's scripts, styles and icon, by name."""
+    by_name = {}
     for entry in files("seds.serve").joinpath("static").iterdir():
         suffix = entry.name[entry.name.rfind(".") :]
         if suffix in _TYPES:
-            found[entry.name] = StaticFile(entry.read_bytes(), _TYPES[suffix])
-    return found
+            by_name[entry.name] = StaticFile(entry.read_bytes(), _TYPES[suffix])
+    return by_name
 
 
 def render(service: SearchService) -> str:
-    """The page, HTML. Every text of the corpus is made printable and escaped."""
+    """The page as HTML. Texts of the corpus are made printable and escaped."""
     header = service.gallery.header
     template = environment("seds.serve").get_template("serve.html.j2")
     return template.render(
@@ -50,7 +50,7 @@ def render(service: SearchService) -> str:
 
 
 def _examples(service: SearchService) -> list[str]:
-    """Short sentences of the gallery, evenly over it, of the test split where there are some."""
+    """Short sentences, evenly spaced over the gallery; from the test split if it has any."""
     sentences = service.gallery.sentences
     short = sentences[sentences["text"].str.len().between(1, _EXAMPLE_CHARS)]
     chosen = short[short["split"] == "test"] if (short["split"] == "test").any() else short

@@ -1,5 +1,4 @@
-"""What the page is told: results as plain values for JSON. Paths stay here, and texts of the corpus become
-printable."""
+"""The JSON of the server's responses. It never holds a path, and texts of the corpus are made printable."""
 
 from __future__ import annotations
 
@@ -12,12 +11,12 @@ from seds.search.alignment import Alignment, cell_edges
 if TYPE_CHECKING:
     from seds.search.gallery import SentenceHit, VideoHit
 
-SENTENCE_CHARS = 2000  # shown of a sentence
-SENTENCE_VIDEOS = 4  # shown of a sentence's videos
+SENTENCE_CHARS = 2000  # longest sentence shown
+SENTENCE_VIDEOS = 4  # videos shown of a sentence
 
 
 def video(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A video of the gallery. Its id is as it is, for asking; `name` is for showing."""
+    """A video of the gallery (a row of `Gallery.videos`). `video` is its id, for requests; `name` is for showing."""
     return {
         "video": row["video_id"],
         "name": printable(row["video_id"], 80),
@@ -29,24 +28,25 @@ def video(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def video_hit(hit: VideoHit) -> dict[str, Any]:
-    fields = ("video_id", "text", "signer", "split", "duration_s")
-    return {"rank": hit.rank, "score": float(hit.score), **video({name: getattr(hit, name) for name in fields})}
+    return {"rank": hit.rank, "score": float(hit.score), **video(vars(hit))}
 
 
-def sentence_hit(hit: SentenceHit, videos: list[dict[str, Any]], own: bool) -> dict[str, Any]:
-    """videos: the first of the sentence's, as `video` gives them. own: it is the sentence of the video asked about."""
+def sentence_hit(hit: SentenceHit, videos: list[dict[str, Any]], is_own: bool) -> dict[str, Any]:
+    """videos: the first videos of the sentence, from `video`. is_own: it is the sentence of the queried video."""
     return {
         "rank": hit.rank,
         "score": float(hit.score),
         "text": printable(hit.text, SENTENCE_CHARS),
         "videos": videos,
         "more": len(hit.video_ids) - len(videos),
-        "own": own,
+        "own": is_own,
     }
 
 
 def why(alignment: Alignment, seconds: float) -> dict[str, Any]:
-    """Words and their weights on windows, of which `edges` bound the cells; s from the start of the video's cut."""
+    """Words, their weights on the windows, and the cell of time of each window (see `cell_edges`); all times in s from
+    the start of the video's cut.
+    """
     return {
         "words": [printable(word, 60) for word in alignment.words],
         "edges": [round(float(t), 3) for t in cell_edges(alignment.times)],

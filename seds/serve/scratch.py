@@ -1,4 +1,4 @@
-"""A folder for temporary files that is gone with its server, however that ends."""
+"""A folder for temporary files that does not outlive its server, however that ends."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _PREFIX, _LOCK = "clips-", "lock"
 
 @contextmanager
 def scratch(parent: Path) -> Iterator[Path]:
-    """A fresh folder below `parent`, for its owner alone. Those of servers that were killed are removed first: the
-    kernel gave up their locks."""
+    """A new folder below `parent`, readable by its owner alone. Folders of servers that were killed are removed first:
+    the kernel has released their locks.
+    """
     parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.glob(f"{_PREFIX}*"):
-        _remove_if_left(left)
+    for other in parent.glob(f"{_PREFIX}*"):
+        _remove_if_abandoned(other)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -31,10 +32,10 @@ def scratch(parent: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _remove_if_left(folder: Path) -> None:
+def _remove_if_abandoned(folder: Path) -> None:
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDWR)
-    except OSError:  # it is just being made
+    except OSError:  # it is being created
         return
     try:
         if try_lock(descriptor):

@@ -1,7 +1,7 @@
-"""What stands before every request: whom the server answers, and what browsers may do with its answers.
+"""Security checks and headers for every request: whom the server answers, and what browsers may do with the answers.
 
-The page is for the people of this machine, or of the network that --host opens it to; other web sites that they visit
-must not read or use it through their browsers.
+The page is for the users of this machine, or of the network that --host opens it to. Other web sites that they visit
+must not be able to read or use it through their browsers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS = {
-    # Everything comes from here.
+    # The page loads nothing from other hosts.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -33,7 +33,10 @@ _SAFE = ("GET", "HEAD")
 
 
 class SecurityMiddleware:
-    """ASGI middleware. names: host names it answers to, beside localhost, this machine's name and any address."""
+    """ASGI middleware that rejects requests of other origins and adds the security headers.
+
+    names: host names that the server answers to, besides localhost, this machine's name and any IP address.
+    """
 
     def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:
         self._app = app
@@ -55,35 +58,35 @@ class SecurityMiddleware:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refused = refusal(scope, self._names)
-        if refused is None:
+        rejection = reject(scope, self._names)
+        if rejection is None:
             await self._app(scope, receive, with_headers)
         else:
-            status, words = refused
-            answer = JSONResponse({"error": words}, status, {"Connection": "close"})
-            await answer(scope, receive, with_headers)
+            status, message = rejection
+            response = JSONResponse({"error": message}, status, {"Connection": "close"})
+            await response(scope, receive, with_headers)
 
 
-def refusal(scope: Scope, names: Collection[str]) -> tuple[int, str] | None:
-    """Why a request gets no answer: status and words; None where it gets one."""
+def reject(scope: Scope, names: Collection[str]) -> tuple[int, str] | None:
+    """Status and message for a request that must not be answered; None for one that may."""
     headers = Headers(scope=scope)
     host = headers.get("host", "")
-    # A page elsewhere can point its own name at this machine (DNS rebinding) and would count as of one origin with us.
-    # It cannot make the browser call us by address or by our names.
+    # Another site can point its own name at this machine (DNS rebinding) and would then share our origin. But it cannot
+    # make the browser send our address or one of our names as the host.
     if len(headers.getlist("host")) != 1 or not known_host(host, names):
-        return 421, f"this server is not called {host[:100]!r}; serve.hosts in params.yaml names what else it is called"
+        return 421, f"unknown host {host[:100]!r}; add it to serve.hosts in params.yaml to allow it"
     if headers.get("sec-fetch-site") in ("cross-site", "same-site") and scope["path"] != "/":
-        return 403, "other sites may link to the page, and use nothing else of it"
+        return 403, "other sites may only link to the page"
     if scope["method"] not in _SAFE:
         origin = urlsplit(headers.get("origin", ""))
         if origin.scheme not in ("http", "https") or origin.netloc.lower() != host.lower():
-            return 403, "only the page itself may send anything here (the header Origin says another one, or none)"
+            return 403, "only the page itself may send data here (the Origin header names another site, or none)"
     elif headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
-        return 413, f"a {scope['method']} request has no body here"
+        return 413, f"a {scope['method']} request must not have a body"
     try:
         unquote_to_bytes(scope["query_string"]).decode()
     except UnicodeDecodeError:
-        return 400, "the address is not valid UTF-8"
+        return 400, "the URL is not valid UTF-8"
     return None
 
 
@@ -91,7 +94,7 @@ def known_host(host: str, names: Collection[str]) -> bool:
     """Whether a Host header is an IP address or one of the names, with or without a port."""
     try:
         parts = urlsplit(f"//{host}")
-        name, _ = (parts.hostname or "").rstrip("."), parts.port  # port: ValueError where it is none
+        name, _ = (parts.hostname or "").rstrip("."), parts.port  # .port raises ValueError if invalid
     except ValueError:
         return False
     if parts.netloc != host or "@" in host:

@@ -1,5 +1,5 @@
-"""What the server does with video files, each in a confined process: vet a clip, tell whether a browser plays a video,
-make one that it plays, take a picture.
+"""What the server does with video files, each in a sandbox: vet an uploaded clip, tell whether browsers can play a
+file, transcode one that they cannot, take a poster.
 """
 
 from __future__ import annotations
@@ -18,64 +18,66 @@ from PIL import Image
 from seds import video
 from seds.serve.sandbox import Handler, OnProgress
 
-# Containers that an uploaded clip may have: those of cameras, phones and the web. No playlists, no pictures.
+# Containers of uploaded clips: those of cameras, phones and the web. No playlists, no images.
 FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg"
-# What Chromium, Firefox and Safari play, by container: codec and pixel formats. The rest is made anew.
+# What Chromium, Firefox and Safari all play, by container: codecs and their pixel formats. The rest is transcoded.
 _EIGHT_BIT = ("yuv420p", "yuvj420p")
-_PLAYED = {
+_PLAYABLE = {
     "mov,mp4,m4a,3gp,3g2,mj2": ("video/mp4", {"h264": _EIGHT_BIT}),
     "matroska,webm": ("video/webm", {"vp8": _EIGHT_BIT, "vp9": _EIGHT_BIT}),
 }
-MEDIA_TYPES = tuple(media_type for media_type, _ in _PLAYED.values())
+MEDIA_TYPES = tuple(media_type for media_type, _ in _PLAYABLE.values())
 POSTER_PX = 320  # longer side
-FILM_PX = 720  # longer side is at most 16/9 of it
+TRANSCODED_PX = 720  # shorter side; the longer one is at most 16/9 of it
 _POSTER_AT = 0.4  # of the duration: hands rest at both ends
-_SECONDS_UNKNOWN = 5.0
-_TICK = Fraction(1, 90_000)  # s, of the films' clock
+_UNKNOWN_DURATION_S = 5.0
+_TICK = Fraction(1, 90_000)  # s, time base of transcoded videos
 
 
 def build() -> Handler:
-    """Every task of this module: {"do": its name, ...arguments}."""
-    tasks: dict[str, Callable[..., Any]] = {"vet": _vet, "kind": _kind, "poster": _poster, "film": _film}
+    """A sandbox handler for the tasks of this module: {"do": name, ...arguments} -> bytes for `read`."""
+    tasks: dict[str, Callable[..., Any]] = {
+        "vet": _vet, "media_type": _media_type, "poster": _poster, "transcode": _transcode,
+    }  # fmt: skip
 
-    def run(asked: dict[str, Any], report: OnProgress) -> bytes:
-        asked = dict(asked)
-        return json.dumps(tasks[asked.pop("do")](report=report, **asked)).encode()
+    def run(task: dict[str, Any], on_progress: OnProgress) -> bytes:
+        arguments = dict(task)
+        return json.dumps(tasks[arguments.pop("do")](on_progress=on_progress, **arguments)).encode()
 
     return run
 
 
 def read(answer: bytes) -> Any:
-    """What a task gave."""
+    """The result of a task."""
     return json.loads(answer)
 
 
-def _vet(path: str, most_frames: int, most_pixels: int, most_s: float, report: OnProgress) -> dict[str, int | float]:
-    """Frames, seconds and size (px) of a clip. Nothing of it is decoded before its size is known to be in bounds.
+def _vet(path: str, max_frames: int, max_pixels: int, max_s: float, on_progress: OnProgress) -> dict[str, int | float]:
+    """Frames, seconds and size (px) of a clip. Nothing is decoded until its size is known to be within the limits.
 
-    Raises ValueError: no video, or beyond one of the bounds.
+    Raises ValueError: not a video, or beyond one of the limits.
     """
-    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_pixels": str(most_pixels)}
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_pixels": str(max_pixels)}
     try:
         with av.open(f"file:{path}", options=options) as container:
             streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
             if not streams or streams[0].codec_context is None:
-                raise ValueError("it has no video in it that can be read")
+                raise ValueError("it contains no readable video")
             width, height = streams[0].codec_context.width, streams[0].codec_context.height
-            if not 0 < width * height <= most_pixels:  # 0: the decoder, which has the same bound, gave up
-                raise ValueError(f"its frames have no size, or more than {most_pixels:,} pixels")
-            frames, seconds = _extent(container, streams[0], most_frames, most_s)
+            if not 0 < width * height <= max_pixels:  # 0: the decoder, which has the same limit, gave up
+                raise ValueError(f"its frames have more than {max_pixels:,} pixels, or no size")
+            frames, seconds = _extent(container, streams[0], max_frames, max_s)
     except av.FFmpegError:
-        raise ValueError("it is not a video that can be read") from None
+        raise ValueError("it is not a readable video") from None
     if not frames:
-        raise ValueError("it has no frame")
+        raise ValueError("it has no frames")
     return {"frames": frames, "seconds": seconds, "width": width, "height": height}
 
 
 def _extent(
-    container: av.container.InputContainer, stream: av.VideoStream, most_frames: int, most_s: float
+    container: av.container.InputContainer, stream: av.VideoStream, max_frames: int, max_s: float
 ) -> tuple[int, float]:
-    """Frames and seconds, by reading its packets: headers may say anything."""
+    """Frames and seconds, by reading all packets: headers may claim anything."""
     frames, first, last = 0, None, 0.0
     for packet in container.demux(stream):
         if packet.size:
@@ -84,20 +86,20 @@ def _extent(
             at = float(packet.pts * packet.time_base)
             first = at if first is None else min(first, at)
             last = max(last, at)
-        if frames > most_frames:
-            raise ValueError(f"it has more than {most_frames:,} frames")
-        if first is not None and last - first > most_s:
-            raise ValueError(f"it is longer than {most_s:g} s")
+        if frames > max_frames:
+            raise ValueError(f"it has more than {max_frames:,} frames")
+        if first is not None and last - first > max_s:
+            raise ValueError(f"it is longer than {max_s:g} s")
     return frames, last - (first or 0.0)
 
 
-def _kind(path: str, report: OnProgress) -> str | None:
-    """The media type of a file that browsers play as it is; None of another, and of a folder of frames."""
+def _media_type(path: str, on_progress: OnProgress) -> str | None:
+    """The media type of a file that browsers can play; None for any other file, and for a folder of frames."""
     if not Path(path).is_file():
         return None
     try:
         with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
-            media_type, codecs = _PLAYED.get(container.format.name, (None, {}))
+            media_type, codecs = _PLAYABLE.get(container.format.name, (None, {}))
             stream = container.streams.video[0] if container.streams.video else None
             context = stream.codec_context if stream else None
             return media_type if context and context.pix_fmt in codecs.get(context.name, ()) else None
@@ -107,28 +109,30 @@ def _kind(path: str, report: OnProgress) -> str | None:
 
 def _poster(
     path: str, output: str, start_s: float | None, end_s: float | None, fps: float | None, seconds: float | None,
-    report: OnProgress,
+    on_progress: OnProgress,
 ) -> None:  # fmt: skip
     """A JPEG of a frame of the cut at start_s <= t < end_s."""
-    at = (start_s or 0.0) + _POSTER_AT * (_SECONDS_UNKNOWN if seconds is None else seconds)
+    at = (start_s or 0.0) + _POSTER_AT * (_UNKNOWN_DURATION_S if seconds is None else seconds)
     try:
         frame = next(video.frames(path, at, end_s, fps))
-    except video.VideoError:  # shorter than it says
+    except video.VideoError:  # shorter than its header says
         frame = next(video.frames(path, start_s, end_s, fps))
     picture = Image.fromarray(frame)
     picture.thumbnail((POSTER_PX, POSTER_PX))
     picture.save(output, "JPEG", quality=80)
 
 
-def _film(
+def _transcode(
     path: str, output: str, start_s: float | None, end_s: float | None, fps: float, seconds: float | None,
-    report: OnProgress,
+    on_progress: OnProgress,
 ) -> None:  # fmt: skip
-    """The cut as H.264 in mp4, at most FILM_PX high; its frames are shown when they are in the file, so that moments
-    fit, and the first from the start. Where nothing tells when, and in a folder, their rate is `fps`.
+    """The cut as H.264 in MP4, scaled to fit TRANSCODED_PX.
+
+    Frames keep their times, so that moments fit; the first is shown from the start. Where a file gives no times, and
+    for a folder of frames, the rate is `fps`.
     """
     rate = Fraction(fps).limit_denominator(10_000)
-    expected = max(1.0, fps * (_SECONDS_UNKNOWN if seconds is None else seconds))
+    expected = max(1.0, fps * (_UNKNOWN_DURATION_S if seconds is None else seconds))
     frames = video.timed_frames(path, start_s, end_s, fps)
     first = next(frames)
     width, height = _even(first.image.shape[1], first.image.shape[0])
@@ -136,20 +140,20 @@ def _film(
         stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "23"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = _TICK
-        before = -1
+        pts = -1
         for i, (image, begin, _) in enumerate(chain([first], frames)):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame = frame.reformat(width, height, "yuv420p", interpolation="AREA")
             due = i / fps if i == 0 or math.isnan(begin) else begin - (start_s or 0.0)
-            before = max(before + 1, round(due / _TICK))  # two frames at one time are refused by the codec
-            frame.pts, frame.time_base = before, _TICK
+            pts = max(pts + 1, round(due / _TICK))  # the codec rejects two frames at one time
+            frame.pts, frame.time_base = pts, _TICK
             container.mux(stream.encode(frame))
             if i % 10 == 0:
-                report(min(1.0, i / expected))
+                on_progress(min(1.0, i / expected))
         container.mux(stream.encode(None))
 
 
 def _even(width: int, height: int) -> tuple[int, int]:
-    """A size that H.264 takes, of the same shape, no larger than FILM_PX allows."""
-    scale = min(1.0, FILM_PX / min(width, height), FILM_PX * 16 / 9 / max(width, height))
+    """A size that H.264 accepts (even numbers), of the same shape, no larger than TRANSCODED_PX allows."""
+    scale = min(1.0, TRANSCODED_PX / min(width, height), TRANSCODED_PX * 16 / 9 / max(width, height))
     return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))

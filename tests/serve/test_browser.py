@@ -1,4 +1,4 @@
-"""The page in a real browser: typed, clicked, played, dropped into, by mouse and by keyboard, wide and narrow.
+"""The page in a real browser: typing, clicking, playing, dropping files; by mouse and keyboard, wide and narrow.
 
 One browser for all of it, Debian's chromium without a window, and one server.
 """
@@ -94,11 +94,11 @@ def pause(page, selector: str = ".result video") -> None:
     )
 
 
-def test_type_see_click_play_and_why(page, served: Served) -> None:
+def test_search_results_play_and_show_why(page, served: Served) -> None:
     search(page, served, "a sentence of plain")
     assert page.url == f"{served.url}?q=a+sentence+of+plain"
     assert page.locator(".result").count() == 10
-    assert "The 10 videos that fit best" in page.inner_text("#status")
+    assert "Best 10 videos" in page.inner_text("#status")
     page.click("#more")
     page.wait_for_function("() => document.querySelectorAll('.result').length === 16")
     plain = result(page, "a sentence of plain")
@@ -124,13 +124,13 @@ def test_type_see_click_play_and_why(page, served: Served) -> None:
     assert plain.locator(".thumb").evaluate("button => button === document.activeElement")
 
 
-def test_a_negative_score_has_a_bar_to_the_left_of_nought(page, served: Served) -> None:
+def test_a_negative_score_has_a_bar_to_the_left_of_zero(page, served: Served) -> None:
     def lower(route) -> None:
         answer = route.fetch()
-        found = answer.json()
-        for place, result in enumerate(found["results"]):
-            result["score"] = 6.0 - place
-        route.fulfill(response=answer, json=found)
+        body = answer.json()
+        for i, result in enumerate(body["results"]):
+            result["score"] = 6.0 - i
+        route.fulfill(response=answer, json=body)
 
     page.route("**/api/search*", lower)
     search(page, served, "a sentence of plain")
@@ -156,21 +156,21 @@ def test_a_cut_plays_its_part_of_the_file(page, served: Served) -> None:
 
 
 @pytest.mark.parametrize("video", ["folder", "mpeg4"])
-def test_what_the_browser_does_not_play_is_made_playable(page, served: Served, video: str) -> None:
+def test_an_unplayable_video_is_transcoded_and_plays(page, served: Served, video: str) -> None:
     page.goto(f"{served.url}?video={video}")
-    page.wait_for_selector("#asked video")
-    page.eval_on_selector("#asked video", "video => video.play()")
-    wait_until_time(page, 0.2, "#asked video")
+    page.wait_for_selector("#query-video video")
+    page.eval_on_selector("#query-video video", "video => video.play()")
+    wait_until_time(page, 0.2, "#query-video video")
 
 
 def test_a_video_that_cannot_be_shown_says_why(page, served: Served) -> None:
     page.goto(f"{served.url}?video=broken")
-    page.wait_for_selector("#asked .trouble:not([hidden])")
-    assert page.inner_text("#asked .trouble") == "This video's file cannot be decoded."
+    page.wait_for_selector("#query-video .trouble:not([hidden])")
+    assert page.inner_text("#query-video .trouble") == "This video's file cannot be decoded."
     assert page.locator(".result").count() == 10, "its sentences are there all the same"
 
 
-def test_from_video_to_sentence_and_back_again(page, served: Served) -> None:
+def test_links_lead_from_video_to_sentence_and_back(page, served: Served) -> None:
     search(page, served, "a sentence of cut-a")
     first = page.locator(".result").first
     sentence = first.locator(".text").inner_text()
@@ -184,9 +184,9 @@ def test_from_video_to_sentence_and_back_again(page, served: Served) -> None:
     wait_until_time(page, 0.1)
     page.locator(".result").first.get_by_role("button", name="Why this sentence").click()
     page.locator(".row button").first.click()
-    wait_until_time(page, 0.05, "#asked video")
+    wait_until_time(page, 0.05, "#query-video video")
     assert page.eval_on_selector(".result video", "video => video.paused"), "one at a time"
-    page.locator(".result").nth(1).get_by_role("link", name="Videos of this sentence").click()
+    page.locator(".result").nth(1).get_by_role("link", name="Videos for this sentence").click()
     page.wait_for_selector(".result:not(.sentence)")
     page.go_back()
     page.wait_for_selector(".result.sentence")
@@ -194,21 +194,21 @@ def test_from_video_to_sentence_and_back_again(page, served: Served) -> None:
     page.wait_for_selector(".result:not(.sentence)")
     assert page.input_value("#q") == "a sentence of cut-a"
     assert page.locator(".result .text").first.inner_text() == sentence
-    page.get_by_text("pose alone").click()
+    page.get_by_text("pose only").click()
     page.wait_for_url("**stream=pose")
     page.go_back()
     page.wait_for_function("() => document.querySelector('[name=stream]').checked")
 
 
-def test_what_was_asked_for_last_plays(page, served: Served) -> None:
+def test_the_video_requested_last_plays(page, served: Served) -> None:
     page.goto(f"{served.url}?video=plain")
-    page.wait_for_function("() => document.querySelector('#asked video')?.readyState > 0")
+    page.wait_for_function("() => document.querySelector('#query-video video')?.readyState > 0")
     held: list[sync_api.Route] = []
     page.route("**/api/film*", lambda route: held.append(route))
     page.locator(".result .thumb").first.click()
     page.wait_for_selector(".result video")
-    page.eval_on_selector("#asked video", "video => video.play()")
-    wait_until_time(page, 0.1, "#asked video")
+    page.eval_on_selector("#query-video video", "video => video.play()")
+    wait_until_time(page, 0.1, "#query-video video")
     held[0].continue_()
     page.wait_for_function("() => document.querySelector('.result video').readyState > 1")
     assert page.eval_on_selector(".result video", "video => video.paused"), "it was asked for earlier and loaded later"
@@ -255,22 +255,22 @@ def test_the_keyboard_is_enough(page, served: Served) -> None:
         assert name.strip(), f"a name for screen readers: {control.evaluate('e => e.outerHTML')}"
 
 
-def test_a_clip_of_ones_own(page, served: Served) -> None:
+def test_an_uploaded_clip_plays_and_gives_sentences(page, served: Served) -> None:
     page.goto(served.url)
     page.set_input_files("#file", served.clip)
-    page.wait_for_selector("#work progress")
-    page.wait_for_selector("#asked video")
+    page.wait_for_selector("#upload progress")
+    page.wait_for_selector("#query-video video")
     assert "?clip=" in page.url
     assert page.locator(".result.sentence").count() == 10
-    page.eval_on_selector("#asked video", "video => video.play()")
-    wait_until_time(page, 0.3, "#asked video")
+    page.eval_on_selector("#query-video video", "video => video.play()")
+    wait_until_time(page, 0.3, "#query-video video")
     page.locator(".result").first.get_by_role("button", name="Why this sentence").click()
     page.wait_for_selector(".row")
     page.reload()
-    page.wait_for_selector("#asked video")
-    page.eval_on_selector("#asked video", "video => video.play()")
-    wait_until_time(page, 0.3, "#asked video")
-    assert page.locator("#asked .trouble").is_hidden()
+    page.wait_for_selector("#query-video video")
+    page.eval_on_selector("#query-video video", "video => video.play()")
+    wait_until_time(page, 0.3, "#query-video video")
+    assert page.locator("#query-video .trouble").is_hidden()
 
     def without_film(route) -> None:
         answer = route.fetch()
@@ -279,20 +279,20 @@ def test_a_clip_of_ones_own(page, served: Served) -> None:
     page.route("**/api/clips/*", without_film)
     page.reload()
     page.wait_for_selector(".result.sentence")
-    assert "cannot be made playable; its results are here" in page.inner_text("#asked .trouble")
+    assert "This clip cannot be played, but its results are shown." in page.inner_text("#query-video .trouble")
 
 
-def test_a_clip_that_is_none_is_refused_in_words_and_dropping_works(page, served: Served, tmp_path: Path) -> None:
+def test_invalid_clips_chosen_or_dropped_are_rejected(page, served: Served, tmp_path: Path) -> None:
     page.goto(served.url)
     (tmp_path / "page.mp4").write_text("<script>alert(1)</script>")
     page.set_input_files("#file", tmp_path / "page.mp4")
     page.wait_for_selector("#error:not([hidden])")
-    assert page.inner_text("#error") == "This clip cannot be used: it is not a video that can be read."
+    assert page.inner_text("#error") == "This clip cannot be used: it is not a readable video."
     large = film(tmp_path / "large.mp4")
     with large.open("ab") as file:
         file.truncate(3 << 20)
     page.set_input_files("#file", large)
-    page.wait_for_function("() => document.getElementById('error').innerText.includes('larger than the 2 MB')")
+    page.wait_for_function("() => document.getElementById('error').innerText.includes('larger than the limit of 2 MB')")
     drop = """() => {
       const files = new DataTransfer();
       files.items.add(new File(["no video"], "../../x.mp4", {type: "video/mp4"}));
@@ -300,15 +300,15 @@ def test_a_clip_that_is_none_is_refused_in_words_and_dropping_works(page, served
         document.body.dispatchEvent(new DragEvent(kind, {dataTransfer: files, bubbles: true, cancelable: true}));
     }"""
     page.evaluate(drop)
-    page.wait_for_function("() => document.getElementById('error').innerText.includes('not a video')")
+    page.wait_for_function("() => document.getElementById('error').innerText.includes('not a readable video')")
     assert not page.locator("#drop").is_visible()
 
 
-def test_errors_and_links_that_lead_nowhere_are_told(page, served: Served) -> None:
+def test_bad_links_show_an_error(page, served: Served) -> None:
     for query, words in (
-        ("video=nobody", "No video of this index has that id."),
-        ("clip=nothing", "This clip is no longer here; drop it once more."),
-        ("q=a%00b", r"The query holds control characters: a\x00b."),
+        ("video=nobody", "This index has no video with that id."),
+        ("clip=nothing", "This clip has expired; drop it again."),
+        ("q=a%00b", r"The query contains control characters: a\x00b."),
         ("q=a&stream=x", "Unknown stream 'x'; the model of toy has fusion, pose, rgb."),
     ):
         page.goto(f"{served.url}?{query}")

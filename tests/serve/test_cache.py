@@ -1,4 +1,4 @@
-"""The bounded folder: made once, refused once, oldest first out."""
+"""The bounded folder: a file is made once, fails once, and the least recently used goes first."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ from seds.serve.sandbox import InvalidInputError
 MB = 1 << 20
 
 
-def test_however_many_ask_a_file_is_made_once_and_seen_whole(tmp_path: Path) -> None:
+def test_a_file_is_made_once_and_seen_whole(tmp_path: Path) -> None:
     cache = Cache(tmp_path, 100)
     made: list[Path] = []
 
@@ -36,7 +36,7 @@ def test_however_many_ask_a_file_is_made_once_and_seen_whole(tmp_path: Path) -> 
     assert again.get(["film", 0], ".jpg", make) != again.get(["film", 0], ".mp4", make)
 
 
-def test_what_is_refused_is_not_tried_again_and_what_breaks_is(tmp_path: Path) -> None:
+def test_invalid_input_is_not_tried_again_but_failures_are(tmp_path: Path) -> None:
     cache = Cache(tmp_path, 100)
     tried: list[str] = []
 
@@ -58,7 +58,7 @@ def test_what_is_refused_is_not_tried_again_and_what_breaks_is(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_files_unused_for_longest_go_first_and_those_in_use_stay(tmp_path: Path) -> None:
+def test_the_least_recently_used_files_go_first(tmp_path: Path) -> None:
     cache = Cache(tmp_path, 3)
     paths = [cache.get(i, ".mp4", lambda path: path.write_bytes(b"x" * MB)) for i in range(6)]
     assert all(path.exists() for path in paths), "all are in use"
@@ -71,13 +71,13 @@ def test_the_files_unused_for_longest_go_first_and_those_in_use_stay(tmp_path: P
     assert [path.exists() for path in paths] == [True, False, False, False, False, True]
 
 
-def test_what_a_killed_server_left_unfinished_is_removed(tmp_path: Path) -> None:
+def test_an_unfinished_file_of_a_killed_server_is_removed(tmp_path: Path) -> None:
     (tmp_path / "abc.mp4.partial").write_bytes(b"half")
     Cache(tmp_path, 1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_waiting_for_one_file_keeps_no_other_waiting(tmp_path: Path) -> None:
+def test_a_slow_file_does_not_delay_others(tmp_path: Path) -> None:
     cache, go = Cache(tmp_path, 1), threading.Event()
 
     def slow(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP layer of the real server: answers, refusals, ranges, headers. Nothing here needs a browser."""
+"""The HTTP layer of the real server: responses, errors, ranges, headers. Nothing here needs a browser."""
 
 import json
 import math
@@ -20,7 +20,7 @@ def gallery(served: Served) -> Gallery:
     return Gallery.open("toy", served.root)
 
 
-def test_a_sentence_gives_what_the_gallery_gives(served: Served, gallery: Gallery) -> None:
+def test_search_gives_what_the_gallery_gives(served: Served, gallery: Gallery) -> None:
     for stream in (None, *gallery.streams):
         query = {"q": "a sentence of plain", "k": 5} | ({"stream": stream} if stream else {})
         results = served.get("/api/search", query).json["results"]
@@ -67,7 +67,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("query", "words"), REFUSED)
-def test_hostile_queries_are_refused_in_words(served: Served, query: dict[str, object], words: str) -> None:
+def test_hostile_queries_are_rejected_with_a_reason(served: Served, query: dict[str, object], words: str) -> None:
     answer = served.get("/api/search", query)
     assert answer.status == 422
     assert words in answer.json["error"]
@@ -81,11 +81,11 @@ def test_any_text_that_can_be_typed_is_a_query(served: Served, text: str) -> Non
 
 
 @pytest.mark.parametrize("raw", ["%ED%B0%80", "%FF", "%C0%AF", "a%80"])
-def test_what_is_no_unicode_is_refused(served: Served, raw: str) -> None:
+def test_invalid_utf8_is_rejected(served: Served, raw: str) -> None:
     assert served.ask("GET", f"/api/search?q={raw}", None, {}).status == 400
 
 
-def test_ten_megabytes_of_query_are_refused_before_they_are_read(served: Served) -> None:
+def test_a_ten_megabyte_query_is_rejected_unread(served: Served) -> None:
     with socket.create_connection((served.host, served.port), timeout=10) as connection:
         connection.sendall(b"GET /api/search?q=")
         try:
@@ -121,7 +121,7 @@ def test_a_video_is_found_by_its_id_and_by_nothing_else(served: Served, video: s
         assert served.get(path, {"video": video}).status == 404
 
 
-def test_a_video_comes_whole_and_in_ranges(served: Served) -> None:
+def test_media_is_served_whole_and_in_ranges(served: Served) -> None:
     bytes_of = (served.root / "data/raw/toy/plain.mp4").read_bytes()
     size = len(bytes_of)
 
@@ -161,13 +161,13 @@ def test_a_video_comes_whole_and_in_ranges(served: Served) -> None:
     assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(size))
 
 
-def test_a_cut_of_a_longer_file_says_where_it_is(served: Served) -> None:
+def test_a_cut_says_where_it_is_in_its_file(served: Served) -> None:
     assert served.get("/api/film", {"video": "cut-b"}).json == pytest.approx({"start": 4.8, "end": 7.2})
     assert served.get("/api/film", {"video": "plain"}).json == {"start": 0.0, "end": None}
 
 
 @pytest.mark.parametrize("video", ["folder", "mpeg4"])
-def test_what_a_browser_does_not_play_becomes_what_it_plays_once(served: Served, video: str) -> None:
+def test_an_unplayable_video_is_transcoded_once(served: Served, video: str) -> None:
     assert served.get("/api/film", {"video": video}).json == {"start": 0.0, "end": None}
     first = served.get("/media", {"video": video})
     assert first.headers["content-type"] == "video/mp4"
@@ -176,7 +176,7 @@ def test_what_a_browser_does_not_play_becomes_what_it_plays_once(served: Served,
     assert (again.body, again.headers["etag"]) == (first.body, first.headers["etag"])
 
 
-def test_pictures(served: Served) -> None:
+def test_posters_are_jpegs(served: Served) -> None:
     for video in ("plain", "cut-a", "folder", "mpeg4", *HOSTILE):
         answer = served.get("/poster", {"video": video})
         assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
@@ -185,7 +185,7 @@ def test_pictures(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("video", "status", "words"),
-    [("gone", 404, "is gone"), ("broken", 422, "cannot be decoded"), ("bare", 404, "only what was extracted")],
+    [("gone", 404, "no longer exists"), ("broken", 422, "cannot be decoded"), ("bare", 404, "only what was extracted")],
 )
 def test_a_video_that_cannot_be_shown_says_why(served: Served, video: str, status: int, words: str) -> None:
     for path in ("/media", "/poster", "/api/film"):
@@ -195,7 +195,7 @@ def test_a_video_that_cannot_be_shown_says_why(served: Served, video: str, statu
         assert str(served.root) not in answer.json["error"]
 
 
-def test_every_answer_tells_browsers_to_be_strict(served: Served) -> None:
+def test_every_response_has_the_security_headers(served: Served) -> None:
     for path in ("/", "/static/main.js", "/api/search?q=a", "/media?video=plain", "/nothing", "/api/search"):
         headers = served.get(path).headers
         for name, value in HEADERS.items():
@@ -212,11 +212,11 @@ def test_every_answer_tells_browsers_to_be_strict(served: Served) -> None:
         ("127.0.0.1@evil.example", 421), ("evil.example#127.0.0.1", 421), ("127.0.0.1:x", 421),
     ],
 )  # fmt: skip
-def test_a_name_of_another_is_not_answered(served: Served, host: str, status: int) -> None:
+def test_requests_for_another_host_are_rejected(served: Served, host: str, status: int) -> None:
     assert served.get("/api/search", {"q": "a"}, Host=host).status == status
 
 
-def test_other_sites_may_link_to_the_page_and_no_more(served: Served) -> None:
+def test_other_sites_may_only_link_to_the_page(served: Served) -> None:
     for site in ("cross-site", "same-site"):
         assert served.get("/", {"q": "a"}, Sec_Fetch_Site=site).status == 200
         for path in ("/api/search?q=a", "/media?video=plain", "/static/main.js"):
@@ -226,20 +226,20 @@ def test_other_sites_may_link_to_the_page_and_no_more(served: Served) -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "", "http://127.0.0.1:1", "file://"])
-def test_only_the_page_itself_sends_clips(served: Served, origin: str) -> None:
+def test_clips_are_accepted_from_the_page_only(served: Served, origin: str) -> None:
     assert served.post(b"x", Origin=origin).status == 403
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
-def test_methods_that_mean_nothing(served: Served, method: str) -> None:
+def test_other_methods_are_not_allowed(served: Served, method: str) -> None:
     assert served.ask(method, "/", None, {"Origin": served.url[:-1], "Content-Length": "0"}).status == 405
 
 
-def test_a_get_with_a_body_is_not_read(served: Served) -> None:
+def test_a_get_with_a_body_is_rejected(served: Served) -> None:
     assert served.ask("GET", "/api/search?q=a", b"x" * 100, {}).status == 413
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_escapes_the_corpus(served: Served) -> None:
+def test_the_page_is_self_contained_and_escapes_the_corpus(served: Served) -> None:
     answer = served.get("/")
     page = Page(answer.body.decode())
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -250,7 +250,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_escapes_the_corpus(served: Se
             assert str(attributes.get(name, "/")).startswith(("/", "#"))
             assert not str(attributes.get(name, "/")).startswith("//")
     assert "random weights" in page.texts["strong"][0], "an honest word on the RGB features"
-    assert "16 videos of 16 sentences" in page.texts["p"][0]
+    assert "16 videos, 16 sentences" in page.texts["p"][0]
     for name in ("main", "net", "player", "results", "why", "clip"):
         script = served.get(f"/static/{name}.js")
         assert script.headers["content-type"].startswith("text/javascript")
@@ -259,7 +259,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_escapes_the_corpus(served: Se
             assert trick not in source, name
 
 
-def test_answers_are_strict_json(served: Served) -> None:
+def test_responses_are_strict_json(served: Served) -> None:
     def refuse(constant: str) -> float:
         raise AssertionError(constant)
 
@@ -267,7 +267,7 @@ def test_answers_are_strict_json(served: Served) -> None:
     assert math.isfinite(json.loads(body, parse_constant=refuse)["seconds"])
 
 
-def test_two_hundred_searches_at_a_time_are_all_answered(served: Served, gallery: Gallery) -> None:
+def test_two_hundred_concurrent_searches_are_all_answered(served: Served, gallery: Gallery) -> None:
     texts = [f"a sentence {number}" for number in range(200)]
     with ThreadPoolExecutor(200) as pool:
         answers = list(pool.map(lambda text: served.get("/api/search", {"q": text, "k": 3}), texts))

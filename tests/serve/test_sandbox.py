@@ -1,4 +1,4 @@
-"""A sandbox process that crashes, hogs, dawdles and writes: each is an answer, and the next task finds it well."""
+"""A sandbox whose process crashes, uses memory, takes long or writes: each is an error, and the next task works."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ def build():
     return act
 
 
-def act(task: dict[str, Any], report: OnProgress) -> bytes:
+def act(task: dict[str, Any], on_progress: OnProgress) -> bytes:
     do = task["do"]
     if do == "die":
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -33,8 +33,8 @@ def act(task: dict[str, Any], report: OnProgress) -> bytes:
     if do == "write":
         Path(task["path"]).write_bytes(b"x" * task["bytes"])
     if do == "report":
-        report(0.25)
-        report(0.75)
+        on_progress(0.25)
+        on_progress(0.75)
     return f"{os.getpid()}".encode()
 
 
@@ -53,7 +53,7 @@ def pid(sandbox: Sandbox) -> int:
     return int(sandbox.run({"do": "nothing"}, 20))
 
 
-def test_what_it_raises_is_told_and_it_lives_on(sandbox: Sandbox) -> None:
+def test_a_task_that_raises_is_an_error_and_the_process_stays(sandbox: Sandbox) -> None:
     before = pid(sandbox)
     shares: list[float] = []
     assert int(sandbox.run({"do": "report"}, 20, shares.append)) == before
@@ -65,14 +65,14 @@ def test_what_it_raises_is_told_and_it_lives_on(sandbox: Sandbox) -> None:
     assert pid(sandbox) == before != os.getpid()
 
 
-def test_memory_is_bounded(sandbox: Sandbox) -> None:
+def test_memory_is_limited(sandbox: Sandbox) -> None:
     assert sandbox.run({"do": "hog", "mb": 100}, 20) == b"\1\1\1"
     with pytest.raises(InvalidInputError, match="needs more memory"):
         sandbox.run({"do": "hog", "mb": 300}, 20)
     assert pid(sandbox)
 
 
-def test_files_are_bounded(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_size_of_files_is_limited(sandbox: Sandbox, tmp_path: Path) -> None:
     place = tmp_path / "file"
     sandbox.run({"do": "write", "path": str(place), "bytes": 1 << 20}, 20)
     with pytest.raises(SandboxError, match="File too large"):
@@ -80,7 +80,7 @@ def test_files_are_bounded(sandbox: Sandbox, tmp_path: Path) -> None:
     assert place.stat().st_size <= 1 << 20
 
 
-def test_a_crash_and_a_task_without_end_cost_that_task_alone(sandbox: Sandbox) -> None:
+def test_a_crash_or_timeout_costs_one_task_only(sandbox: Sandbox) -> None:
     first = pid(sandbox)
     with pytest.raises(SandboxError, match="was killed by SIGSEGV"):
         sandbox.run({"do": "die"}, 20)
@@ -91,17 +91,17 @@ def test_a_crash_and_a_task_without_end_cost_that_task_alone(sandbox: Sandbox) -
     assert not Path(f"/proc/{second}").exists()
 
 
-def test_one_that_cannot_start_says_why() -> None:
+def test_a_sandbox_that_cannot_start_says_why() -> None:
     broken = Sandbox(build_nothing, memory_mb=100)
     for _ in range(2):
         with pytest.raises(SandboxError, match="OSError: no such weights"):
             broken.run({}, 20)
     broken.close()
-    with pytest.raises(SandboxError, match="closing"):
+    with pytest.raises(SandboxError, match="the server is shutting down"):
         broken.run({}, 20)
 
 
-def test_closing_ends_what_is_at_work() -> None:
+def test_close_ends_the_running_task() -> None:
     busy = Sandbox(build, memory_mb=100)
     busy.run({"do": "nothing"}, 20)
     with ThreadPoolExecutor(1) as pool:

@@ -17,7 +17,7 @@ def hold(parent: Path, told: Connection) -> None:
         time.sleep(60)
 
 
-def test_a_scratch_folder_goes_with_its_server_however_that_ends(tmp_path: Path) -> None:
+def test_a_scratch_folder_does_not_outlive_its_server(tmp_path: Path) -> None:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=hold, args=(tmp_path, theirs))
     process.start()

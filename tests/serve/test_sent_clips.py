@@ -1,4 +1,4 @@
-"""Clips of one's own, sent to the real server: good ones give sentences, bad ones refusals, no file stays."""
+"""Clips uploaded to the real server: good ones give sentences, bad ones errors, and no file stays."""
 
 import socket
 import time
@@ -22,9 +22,7 @@ def files_below(root: Path) -> set[Path]:
     return {path for path in root.rglob("*") if path.is_file() and path.name != "server.log"}
 
 
-def test_a_clip_gives_the_sentences_that_the_gallery_gives_while_others_wait_or_are_sent_away(
-    served: Served, tmp_path: Path
-) -> None:
+def test_a_clip_gives_the_gallerys_sentences_as_others_wait(served: Served, tmp_path: Path) -> None:
     clip = write_mpeg4(tmp_path / "signer.mp4", video.frames(served.clip), fps=12)
     grey = film(tmp_path / "grey.mp4").read_bytes()
     before, scratch_before = files_below(served.root), served.scratch()
@@ -66,7 +64,7 @@ def test_a_clip_gives_the_sentences_that_the_gallery_gives_while_others_wait_or_
     assert set(served.scratch()) - set(scratch_before) == {next(iter(left)).name}
 
 
-def test_a_clip_that_browsers_play_is_played_as_it_is_whenever_its_results_are_looked_at(served: Served) -> None:
+def test_a_playable_clip_is_played_as_it_is(served: Served) -> None:
     whole = served.clip.read_bytes()
     number = served.post(whole).json["clip"]
     assert served.finished(number).json["film"]
@@ -84,22 +82,22 @@ def refused(served: Served, body: object, **headers: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("body", [b"<html><script>alert(1)</script></html>", b"\0" * 5000, b"#EXTM3U\n/etc/passwd\n"])
-def test_what_is_no_video_is_refused(served: Served, body: bytes) -> None:
-    assert refused(served, body) == (422, "this clip cannot be used: it is not a video that can be read")
+def test_files_that_are_not_videos_are_rejected(served: Served, body: bytes) -> None:
+    assert refused(served, body) == (422, "this clip cannot be used: it is not a readable video")
 
 
-def test_pictures_and_nothing_are_no_clips(served: Served, tmp_path: Path) -> None:
+def test_images_and_empty_files_are_rejected(served: Served, tmp_path: Path) -> None:
     assert refused(served, b"") == (422, "the file is empty (0 bytes)")
     picture = served.get("/poster", {"video": "plain"}).body
     assert refused(served, picture)[0] == 422
 
 
 @pytest.mark.parametrize("kind", ["text/html", "multipart/form-data; boundary=x", "image/png", "", "x" * 5000])
-def test_other_kinds_of_content_are_refused(served: Served, kind: str) -> None:
+def test_other_content_types_are_rejected(served: Served, kind: str) -> None:
     assert refused(served, b"x", Content_Type=kind)[0] == 415
 
 
-def test_a_frame_that_is_too_large_is_refused_before_it_is_decoded(served: Served, tmp_path: Path) -> None:
+def test_large_frames_are_rejected_without_decoding(served: Served, tmp_path: Path) -> None:
     large = write_mpeg4(tmp_path / "large.mp4", [np.zeros((2048, 4096, 3), np.uint8)])
     assert large.stat().st_size < 200_000
     status, words = refused(served, large.read_bytes())
@@ -107,7 +105,7 @@ def test_a_frame_that_is_too_large_is_refused_before_it_is_decoded(served: Serve
     assert "more than 262,144 pixels" in words
 
 
-def test_endless_frames_are_refused_without_being_decoded(served: Served, tmp_path: Path) -> None:
+def test_too_many_frames_are_rejected_without_decoding(served: Served, tmp_path: Path) -> None:
     images = [np.zeros((16, 16, 3), np.uint8)] * 20_000
     bomb = write_mpeg4(tmp_path / "bomb.mp4", images, fps=10_000)
     assert bomb.stat().st_size < MB
@@ -116,7 +114,7 @@ def test_endless_frames_are_refused_without_being_decoded(served: Served, tmp_pa
     assert refused(served, long.read_bytes()) == (422, "this clip cannot be used: it is longer than 10 s")
 
 
-def test_two_gigabytes_are_refused_whether_declared_or_streamed(served: Served) -> None:
+def test_two_gigabytes_are_rejected_declared_or_streamed(served: Served) -> None:
     before = served.scratch()
     began = time.monotonic()
     with connected(served) as connection:
@@ -135,7 +133,7 @@ def test_two_gigabytes_are_refused_whether_declared_or_streamed(served: Served) 
     assert served.get("/api/search", {"q": "still there"}).status == 200
 
 
-def test_a_clip_that_stops_on_its_way_leaves_nothing_and_keeps_nobody_waiting(served: Served) -> None:
+def test_interrupted_uploads_leave_no_file_and_block_nobody(served: Served) -> None:
     before = served.scratch()
     slow = connected(served)
     slow.sendall(head(served, "Content-Length: 1000") + b"x")
@@ -151,11 +149,11 @@ def test_a_clip_that_stops_on_its_way_leaves_nothing_and_keeps_nobody_waiting(se
     assert "Traceback" not in served.log.read_text()
 
 
-def test_a_clip_that_never_was(served: Served) -> None:
+def test_an_unknown_clip_is_not_found(served: Served) -> None:
     for path, query in (("/api/clips/abc", {}), ("/media", {"clip": "abc"}), ("/api/why", {"q": "a", "clip": "abc"})):
         answer = served.get(path, query)
         assert answer.status == 404
-        assert "no longer here" in answer.json["error"]
+        assert "has expired" in answer.json["error"]
     assert served.get("/media", {"clip": "abc", "video": "plain"}).status == 422
 
 

@@ -18,7 +18,7 @@ from seds.serve.security import known_host
 from seds.serve.server import HeaderTimeoutProtocol, ServeError, bind, url
 
 
-def test_a_busy_port_is_told_before_anything_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_port_is_reported_before_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "params.yaml").write_text((Path(__file__).parents[2] / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
     with bind("127.0.0.1", 0) as first:
@@ -34,8 +34,8 @@ def test_a_busy_port_is_told_before_anything_is_loaded(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("host", ["no such host.", "256.0.0.1", "8.8.8.8", "\udcff"])
-def test_addresses_that_are_not_ours_are_told(host: str) -> None:
-    with pytest.raises(ServeError, match=r"is no address of this machine|cannot listen"):
+def test_bind_names_an_address_that_is_not_this_machines(host: str) -> None:
+    with pytest.raises(ServeError, match=r"is not an address of this machine|cannot listen"):
         bind(host, 0)
 
 
@@ -49,7 +49,7 @@ def test_the_url_is_one_that_a_browser_here_can_open() -> None:
     ("host", "known"),
     [("seds.example", True), ("SEDS.example:80", True), ("seds.example.", True), ("example", False), ("[::1", False)],
 )
-def test_names_from_params_are_known(host: str, known: bool) -> None:
+def test_known_host_accepts_the_names_of_params(host: str, known: bool) -> None:
     assert known_host(host.lower(), {"seds.example"}) == known
 
 
@@ -76,7 +76,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         listener.close()
 
 
-def test_a_head_that_never_ends_is_given_up_and_a_slow_answer_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_headers_time_out_but_slow_responses_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with running(monkeypatch) as port:
 
         def ask(*parts: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What is played of a clip of one's own."""
+"""What is played of an uploaded clip."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from seds.serve.service import SearchService
 
 
 def playable(path: Path, scratch: Path, file_mb: int) -> PlayableVideo | None:
-    """As the service of a server would have it, whose processes write files of that size."""
+    """What the service would play, if its sandboxes may write files of that size."""
     service = SearchService.__new__(SearchService)  # of which only these are used
     service._scratch, service._vetting = scratch, Sandbox(video_tasks.build, 500)
     service._transcoder = Sandbox(video_tasks.build, 500, file_mb)
@@ -32,16 +32,16 @@ def scratch(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_browsers_play_is_played_as_it_is(tmp_path: Path, scratch: Path) -> None:
+def test_a_clip_that_browsers_can_play_is_played_as_it_is(tmp_path: Path, scratch: Path) -> None:
     path = film(tmp_path / "clip.mp4")
     assert playable(path, scratch, 0) == PlayableVideo(path, "video/mp4", 0.0, None)
     assert list(scratch.iterdir()) == []
 
 
-def test_of_another_a_film_is_made_and_where_none_can_be_nothing_is_left(tmp_path: Path, scratch: Path) -> None:
+def test_any_other_clip_is_transcoded_or_leaves_nothing(tmp_path: Path, scratch: Path) -> None:
     path = write_mpeg4(tmp_path / "clip.avi")
-    assert playable(path, scratch, 0) is None, "a disk that takes nothing"
+    assert playable(path, scratch, 0) is None, "a full disk"
     assert list(scratch.iterdir()) == []
-    made = playable(path, scratch, 10)
-    assert made is not None
-    assert video.probe(made.path).frames == video.probe(path).frames
+    transcoded = playable(path, scratch, 10)
+    assert transcoded is not None
+    assert video.probe(transcoded.path).frames == video.probe(path).frames

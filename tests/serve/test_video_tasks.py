@@ -1,4 +1,4 @@
-"""What browsers play, films and pictures made from what they do not; decoded again to see that they are right."""
+"""What browsers can play, and what is transcoded and taken as a poster, decoded again to see that it is right."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from helpers.served import write_mpeg4
 from seds import video
 from seds.serve import video_tasks
 
-TASK = video_tasks.build()
+HANDLER = video_tasks.build()
 
 
 def run(do: str, **arguments: object) -> object:
-    return video_tasks.read(TASK({"do": do, **arguments}, lambda _: None))
+    return video_tasks.read(HANDLER({"do": do, **arguments}, lambda _: None))
 
 
 def encoded(path: Path, codec: str, pixels: str = "yuv420p") -> Path:
@@ -43,51 +43,53 @@ def encoded(path: Path, codec: str, pixels: str = "yuv420p") -> Path:
         ("a.avi", "mpeg4", "yuv420p", None),
     ],
 )
-def test_what_browsers_play(tmp_path: Path, name: str, codec: str, pixels: str, kind: str | None) -> None:
-    assert run("kind", path=str(encoded(tmp_path / name, codec, pixels))) == kind
+def test_media_type_says_what_browsers_play(
+    tmp_path: Path, name: str, codec: str, pixels: str, kind: str | None
+) -> None:
+    assert run("media_type", path=str(encoded(tmp_path / name, codec, pixels))) == kind
 
 
-def test_folders_and_what_is_no_video_are_not_played(tmp_path: Path) -> None:
+def test_media_type_of_folders_and_other_files_is_none(tmp_path: Path) -> None:
     shown.write_frame_folder(tmp_path / "frames", 2)
     (tmp_path / "text.mp4").write_text("no video")
     for name in ("frames", "text.mp4", "gone.mp4"):
-        assert run("kind", path=str(tmp_path / name)) is None
+        assert run("media_type", path=str(tmp_path / name)) is None
 
 
-def test_a_film_of_a_folder_is_its_cut_at_its_rate(tmp_path: Path) -> None:
+def test_a_transcoded_folder_is_its_cut_at_its_rate(tmp_path: Path) -> None:
     shown.write_frame_folder(tmp_path / "frames", 20)
     output = tmp_path / "film.partial"  # the cache's name for it
-    run("film", path=str(tmp_path / "frames"), output=str(output), start_s=0.5, end_s=1.5, fps=10.0, seconds=1.0)
+    run("transcode", path=str(tmp_path / "frames"), output=str(output), start_s=0.5, end_s=1.5, fps=10.0, seconds=1.0)
     found = video.probe(output)
     assert (found.frames, found.fps, found.width, found.height) == (10, 10, shown.WIDTH, shown.HEIGHT)
     levels = [frame.mean() for frame in video.frames(output)]
     np.testing.assert_allclose(levels, [shown.grey(i) for i in range(5, 15)], atol=4)
-    assert run("kind", path=str(output)) == "video/mp4"
+    assert run("media_type", path=str(output)) == "video/mp4"
 
 
-def test_a_film_keeps_the_times_of_its_frames(tmp_path: Path) -> None:
+def test_a_transcoded_video_keeps_the_times_of_its_frames(tmp_path: Path) -> None:
     begins = [0, 0.04, 0.08, 1.5, 1.6, 2.0]
     images = [np.full((48, 64, 3), 40 * i, np.uint8) for i in range(len(begins))]
     source = write_uneven(tmp_path / "paused.mp4", images, begins)
     fps = video.probe(source).fps
     for start, end, expected in ((None, None, begins), (0.06, 1.9, [0, 1.44, 1.54])):  # the first from the start
         output = tmp_path / "film.mp4"
-        run("film", path=str(source), output=str(output), start_s=start, end_s=end, fps=fps, seconds=2.1)
+        run("transcode", path=str(source), output=str(output), start_s=start, end_s=end, fps=fps, seconds=2.1)
         np.testing.assert_allclose([frame.begin for frame in video.timed_frames(output)], expected, atol=1e-4)
     assert [round(image.mean() / 40) for image in video.frames(output)] == [2, 3, 4]
 
 
-def test_a_film_is_of_a_size_that_codecs_take(tmp_path: Path) -> None:
+def test_a_transcoded_video_has_a_size_that_codecs_accept(tmp_path: Path) -> None:
     for (height, width), size in (((101, 75), (76, 100)), ((1081, 1921), (1280, 720)), ((2000, 400), (256, 1280))):
         source = tmp_path / f"{width}"
         source.mkdir()
         cv2.imwrite(str(source / "1.png"), np.zeros((height, width, 3), np.uint8))
         output = tmp_path / f"{width}.mp4"
-        run("film", path=str(source), output=str(output), start_s=None, end_s=None, fps=25.0, seconds=0.04)
+        run("transcode", path=str(source), output=str(output), start_s=None, end_s=None, fps=25.0, seconds=0.04)
         assert (video.probe(output).width, video.probe(output).height) == size
 
 
-def test_a_picture_is_of_the_middle_of_the_cut(tmp_path: Path) -> None:
+def test_a_poster_shows_the_middle_of_the_cut(tmp_path: Path) -> None:
     source = film(tmp_path / "long.mp4", 20, 10)
     output = tmp_path / "picture"
     run("poster", path=str(source), output=str(output), start_s=0.5, end_s=1.5, fps=10.0, seconds=1.0)
@@ -98,26 +100,26 @@ def test_a_picture_is_of_the_middle_of_the_cut(tmp_path: Path) -> None:
     assert cv2.imread(str(output)).mean() == pytest.approx(180, abs=4), "shorter than it says: its first frame"
 
 
-def test_a_clip_within_bounds_is_measured_and_others_are_refused(tmp_path: Path) -> None:
+def test_vet_measures_clips_within_the_limits(tmp_path: Path) -> None:
     clip = str(film(tmp_path / "clip.mp4", 12, 10))
-    bounds = {"most_frames": 12, "most_pixels": 64 * 48, "most_s": 1.2}
+    bounds = {"max_frames": 12, "max_pixels": 64 * 48, "max_s": 1.2}
     facts = run("vet", path=clip, **bounds)
     assert facts == {"frames": 12, "seconds": pytest.approx(1.1, abs=0.15), "width": 64, "height": 48}
-    for bound, words in (("most_frames", "more than 11 frames"), ("most_pixels", "pixels"), ("most_s", "longer than")):
+    for bound, words in (("max_frames", "more than 11 frames"), ("max_pixels", "pixels"), ("max_s", "longer than")):
         with pytest.raises(ValueError, match=words):
-            run("vet", path=clip, **bounds | {bound: 0.5 if bound == "most_s" else bounds[bound] - 1})
+            run("vet", path=clip, **bounds | {bound: 0.5 if bound == "max_s" else bounds[bound] - 1})
 
 
-def test_what_opens_other_files_is_no_clip(tmp_path: Path) -> None:
+def test_vet_rejects_files_that_open_others_or_have_no_video(tmp_path: Path) -> None:
     write_mpeg4(tmp_path / "secret.mp4")
     playlist = tmp_path / "list.mp4"
-    bounds = {"most_frames": 1000, "most_pixels": 10**6, "most_s": 100}
+    bounds = {"max_frames": 1000, "max_pixels": 10**6, "max_s": 100}
     for text in (
         f"#EXTM3U\n#EXTINF:2,\n{tmp_path}/secret.mp4\n",
         f"ffconcat version 1.0\nfile {tmp_path}/secret.mp4\n",
     ):
         playlist.write_text(text)
-        with pytest.raises(ValueError, match="not a video that can be read"):
+        with pytest.raises(ValueError, match="not a readable video"):
             run("vet", path=str(playlist), **bounds)
     sound = tmp_path / "sound.mp4"
     with av.open(str(sound), "w") as container:
@@ -126,5 +128,5 @@ def test_what_opens_other_files_is_no_clip(tmp_path: Path) -> None:
         silence.sample_rate = 44_100
         container.mux(stream.encode(silence))
         container.mux(stream.encode(None))
-    with pytest.raises(ValueError, match="no video in it"):
+    with pytest.raises(ValueError, match="no readable video"):
         run("vet", path=str(sound), **bounds)

@@ -1,38 +1,38 @@
-// A clip of one's own on its way: sent, waiting, worked on.
+// An uploaded clip on its way: sent, waiting, processed.
 import { ask, seconds, send } from "./net.js";
 
-const box = document.getElementById("work");
-const text = document.getElementById("work-text");
-const bar = document.getElementById("work-bar");
-const WAIT_MS = 400;
+const box = document.getElementById("upload");
+const text = document.getElementById("upload-text");
+const bar = document.getElementById("upload-bar");
+const POLL_MS = 400;
 
-/** Send a file and follow the work on it; gives the clip's number. Throws what the server says, or AbortError. */
+/** Upload a file and wait until it is processed. Returns the clip's number. Throws the server's error, or AbortError. */
 export async function submit(file) {
-  const most = Number(document.body.dataset.clipMb);
-  if (file.size > most * 2 ** 20) throw new Error(`This file is larger than the ${most} MB that are taken.`);
+  const limit = Number(document.body.dataset.clipMb);
+  if (file.size > limit * 2 ** 20) throw new Error(`This file is larger than the limit of ${limit} MB.`);
   if (file.size === 0) throw new Error("This file is empty.");
-  const stop = new AbortController();
-  const cancel = () => stop.abort();
-  document.getElementById("work-stop").addEventListener("click", cancel);
+  const controller = new AbortController();
+  const cancel = () => controller.abort();
+  document.getElementById("upload-stop").addEventListener("click", cancel);
   box.hidden = false;
   try {
-    say("Sending the clip…", 0);
-    const { clip } = await send("/api/clips", file, (share) => say(share < 1 ? "Sending the clip…" : "Looking at the clip…", share), stop.signal);
+    show("Uploading…", 0);
+    const { clip } = await send("/api/clips", file, (share) => show(share < 1 ? "Uploading…" : "Checking the clip…", share), controller.signal);
     const began = Date.now();
     for (;;) {
-      const { status, body } = await ask(`/api/clips/${clip}`, {}, stop.signal);
+      const { status, body } = await ask(`/api/clips/${clip}`, {}, controller.signal);
       if (status === 200) return clip;
       const waited = seconds(Math.round((Date.now() - began) / 1000));
       if (body.state === "waiting") {
-        say(body.before ? `Waiting: ${body.before} ${body.before === 1 ? "clip" : "clips"} before yours…` : "Starting…", null);
+        show(body.before ? `Waiting for ${body.before} other ${body.before === 1 ? "clip" : "clips"}…` : "Starting…", null);
       } else {
-        say(`${stage(body.done)}… (${waited.replace(".0", "")})`, body.done || null);
+        show(`${stage(body.done)}… (${waited.replace(".0", "")})`, body.done || null);
       }
-      await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
-      stop.signal.throwIfAborted();
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      controller.signal.throwIfAborted();
     }
   } finally {
-    document.getElementById("work-stop").removeEventListener("click", cancel);
+    document.getElementById("upload-stop").removeEventListener("click", cancel);
     box.hidden = true;
   }
 }
@@ -42,8 +42,8 @@ function stage(done) {
   return done < 0.7 ? "Finding body and hands" : "Computing RGB features";
 }
 
-function say(words, share) {
-  if (text.textContent !== words) text.textContent = words;
+function show(message, share) {
+  if (text.textContent !== message) text.textContent = message;
   if (share === null) bar.removeAttribute("value");
   else bar.value = share;
 }

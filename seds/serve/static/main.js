@@ -1,20 +1,20 @@
-// What the page shows follows its address: /?q=SENTENCE, /?video=ID or /?clip=NUMBER, with &stream=.
+// The page shows what its address says: /?q=SENTENCE, /?video=ID or /?clip=NUMBER, with &stream=.
 import { submit } from "./clip.js";
 import { address, ask } from "./net.js";
 import { Player } from "./player.js";
 import { about, clear, key, showSentences, showVideos } from "./results.js";
 
 const find = (id) => document.getElementById(id);
-const [form, box, status, failure, asked, start, rest] = ["search", "q", "status", "error", "asked", "start", "rest"].map(find);
+const [form, box, status, failure, queryVideo, start, rest] = ["search", "q", "status", "error", "query-video", "start", "rest"].map(find);
 const MOST = Number(document.body.dataset.resultsMost);
 const PAGE = Math.min(10, MOST);
-let current = null; // the request on its way
-let player = null; // of the video asked about
+let current = null; // aborts the request that is running
+let player = null; // of the video searched with
 let shown = PAGE;
 
 async function show(count = PAGE) {
   current?.abort();
-  const mine = (current = new AbortController());
+  const controller = (current = new AbortController());
   const query = Object.fromEntries(new URLSearchParams(location.search));
   const stream = query.stream ?? "";
   shown = count;
@@ -36,26 +36,28 @@ async function show(count = PAGE) {
   try {
     const began = performance.now();
     const path = wanted === "clip" ? `/api/clips/${encodeURIComponent(query.clip)}` : wanted === "video" ? "/api/video" : "/api/search";
-    const { status: code, body } = await ask(path, { q: wanted === "q" ? query.q : null, video: wanted === "video" ? query.video : null, k: count, stream }, mine.signal);
-    if (code === 202) throw new Error("This clip is still being worked on; look again in a moment.");
+    const { status: code, body } = await ask(path, { q: wanted === "q" ? query.q : null, video: wanted === "video" ? query.video : null, k: count, stream }, controller.signal);
+    if (code === 202) throw new Error("This clip is still being processed; reload the page in a moment.");
     const took = `${((performance.now() - began) / 1000).toFixed(2)} s`;
-    const found = body.results;
+    const results = body.results;
     if (wanted === "q") {
       forget();
-      showVideos(found, query.q, stream);
-      status.textContent = found.length ? `The ${found.length} videos that fit best (${took})` : "Nothing was found: the index holds no video.";
+      showVideos(results, query.q, stream);
+      status.textContent = results.length ? `${best(results.length, "video")} (${took})` : "No results: the index has no videos.";
     } else {
       present(wanted === "clip" ? { clip: query.clip, film: body.film } : body.video);
-      showSentences(found, wanted === "clip" ? { clip: query.clip } : { video: query.video }, stream, player);
-      status.textContent = found.length ? `The ${found.length} sentences that fit best (${took})` : "Nothing was found: the index holds no sentence.";
+      showSentences(results, wanted === "clip" ? { clip: query.clip } : { video: query.video }, stream, player);
+      status.textContent = results.length ? `${best(results.length, "sentence")} (${took})` : "No results: the index has no sentences.";
     }
-    rest.hidden = found.length < count || count >= MOST;
+    rest.hidden = results.length < count || count >= MOST;
   } catch (error) {
     if (error.name !== "AbortError") fail(error.message);
   }
 }
 
-/** The video asked about, on top. */
+const best = (count, noun) => (count === 1 ? `Best ${noun}` : `Best ${count} ${noun}s`);
+
+/** Shows the video searched with, on top. */
 function present(video) {
   const id = video.clip ?? video.video;
   if (player?.id === id) return;
@@ -63,7 +65,7 @@ function present(video) {
   const head = document.createElement("h2");
   const name = document.createElement("bdi");
   head.append(video.clip ? "Sentences for your clip" : "Sentences for the video ", name);
-  asked.append(head);
+  queryVideo.append(head);
   if (video.clip) {
     player = new Player({ clip: video.clip, film: video.film }, "Your clip", null);
   } else {
@@ -72,28 +74,28 @@ function present(video) {
     const meta = document.createElement("p");
     meta.className = "meta";
     meta.textContent = about(video);
-    asked.append(meta);
-    player = new Player({ video: video.video }, `The video asked about: ${video.text}`, null);
+    queryVideo.append(meta);
+    player = new Player({ video: video.video }, `The video searched with: ${video.text}`, null);
   }
   player.id = id;
-  asked.append(player.element);
-  asked.hidden = false;
+  queryVideo.append(player.element);
+  queryVideo.hidden = false;
   find("pair").classList.remove("alone");
 }
 
 function forget() {
   player?.stop();
   player = null;
-  asked.replaceChildren();
-  asked.hidden = true;
+  queryVideo.replaceChildren();
+  queryVideo.hidden = true;
   find("pair").classList.add("alone");
 }
 
-function fail(words) {
+function fail(message) {
   clear();
   forget();
   status.textContent = "";
-  failure.textContent = words;
+  failure.textContent = message;
   failure.hidden = false;
 }
 
@@ -138,8 +140,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-async function take(file) {
-  if (!find("work").hidden) return; // one at a time
+async function search(file) {
+  if (!find("upload").hidden) return; // one at a time
   failure.hidden = true;
   status.textContent = "";
   try {
@@ -154,9 +156,9 @@ async function take(file) {
 find("file").addEventListener("change", (event) => {
   const [file] = event.target.files;
   event.target.value = ""; // so that the same file can be chosen again
-  if (file) take(file);
+  if (file) search(file);
 });
-let depth = 0; // dragging over a child leaves its parent
+let depth = 0; // entering a child element also leaves its parent
 const drops = (event) => event.dataTransfer?.types.includes("Files");
 addEventListener("dragenter", (event) => {
   if (!drops(event)) return;
@@ -173,7 +175,7 @@ addEventListener("drop", (event) => {
   event.preventDefault();
   depth = 0;
   find("drop").hidden = true;
-  if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+  if (event.dataTransfer.files.length) search(event.dataTransfer.files[0]);
 });
 
 show().then(() => location.search || box.focus());

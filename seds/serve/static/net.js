@@ -1,22 +1,22 @@
-// Asking the server. A refusal is an Error whose message is the server's own words.
+// Requests to the server. A failed one throws a RequestError with the server's own message.
 
-export class Refusal extends Error {
-  constructor(words, status) {
-    super(words);
+export class RequestError extends Error {
+  constructor(message, status) {
+    super(message);
     this.status = status;
   }
 }
 
-/** The JSON of an address and its status; `query` leaves out what is null or empty. */
+/** The JSON of a response and its status. Parts of `query` that are null or empty are left out. */
 export async function ask(path, query = {}, signal = undefined) {
-  let answer;
+  let response;
   try {
-    answer = await fetch(address(path, query), { signal });
+    response = await fetch(address(path, query), { signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refusal("The server does not answer. Is it still running?", 0);
+    throw new RequestError("The server is not responding. Is it still running?", 0);
   }
-  return { status: answer.status, body: await read(answer.status, await answer.text()) };
+  return { status: response.status, body: await read(response.status, await response.text()) };
 }
 
 export function address(path, query = {}) {
@@ -25,16 +25,16 @@ export function address(path, query = {}) {
   return text ? `${path}?${text}` : path;
 }
 
-/** Send a file; `progress` is told the share that has arrived. Gives the answer's JSON. */
+/** Upload a file; `progress` is called with the share that has been sent. Returns the response's JSON. */
 export function send(path, file, progress, signal) {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch does not tell how much has been sent
+    const request = new XMLHttpRequest(); // fetch does not report upload progress
     request.open("POST", path);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.upload.addEventListener("progress", (event) => progress(event.loaded / event.total));
     request.addEventListener("load", () => read(request.status, request.responseText).then(resolve, reject));
     request.addEventListener("error", () =>
-      reject(new Refusal("The clip could not be sent. It may be larger than is taken, or the server has ended.", 0)),
+      reject(new RequestError("The upload failed. The clip may be too large, or the server may have stopped.", 0)),
     );
     signal.addEventListener("abort", () => {
       request.abort();
@@ -49,14 +49,14 @@ async function read(status, text) {
   try {
     body = JSON.parse(text);
   } catch {
-    // not ours, such as a proxy's page
+    // not from seds, such as a proxy's error page
   }
   if (status >= 200 && status < 300 && body !== null) return body;
-  throw new Refusal(sentence(body?.error ?? `The server answered with status ${status}.`), status);
+  throw new RequestError(sentence(body?.error ?? `The server responded with status ${status}.`), status);
 }
 
-function sentence(words) {
-  const text = words.charAt(0).toUpperCase() + words.slice(1);
+function sentence(message) {
+  const text = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 

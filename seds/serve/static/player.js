@@ -1,9 +1,9 @@
-// A video that plays its cut of a file, and moments of the cut. Times here are seconds from the start of the cut.
+// Plays a video (a cut of a file), or moments of it. Times are seconds from the start of the cut.
 import { address, ask, seconds } from "./net.js";
 
-let current = null; // the player that plays, or will once it has loaded: one at a time
+let current = null; // the one player that plays, or will once it has loaded
 
-/** source: {video: id of the gallery} or {clip: number, film: whether there is something of it to play}. */
+/** source: {video: id in the gallery} or {clip: number, film: whether it can be played}. closed: called by its button. */
 export class Player {
   constructor(source, label, closed) {
     const part = document.getElementById("player").content.cloneNode(true);
@@ -26,7 +26,7 @@ export class Player {
     if (closed) close.addEventListener("click", closed);
     else close.remove();
     this.video.addEventListener("play", () => {
-      if (this.video.paused) return; // another was asked for before this event came
+      if (this.video.paused) return; // another player took over before this event arrived
       this.take();
       if (this.end !== null && this.video.currentTime >= this.end - 0.05) this.video.currentTime = this.start;
       this.watch();
@@ -39,11 +39,11 @@ export class Player {
   async load() {
     if (this.source.clip) {
       if (this.source.film) this.video.src = address("/media", { clip: this.source.clip });
-      else this.say("This clip cannot be made playable; its results are here all the same.");
+      else this.say("This clip cannot be played, but its results are shown.");
       return;
     }
     try {
-      // A video that browsers cannot play is made playable now, which may take a while.
+      // A video that browsers cannot play is transcoded now, which may take a while.
       const { body } = await ask("/api/film", { video: this.source.video });
       this.start = body.start;
       this.end = body.end;
@@ -58,12 +58,12 @@ export class Player {
     if (this.video.src) this.say("This browser cannot play the video.");
   }
 
-  say(words) {
-    this.trouble.textContent = words;
+  say(message) {
+    this.trouble.textContent = message;
     this.trouble.hidden = false;
   }
 
-  /** Be the one that plays. */
+  /** Becomes the one that plays. */
   take() {
     if (current && current !== this) current.video.pause();
     current = this;
@@ -73,10 +73,10 @@ export class Player {
     return this.moment(0, null);
   }
 
-  /** Play from one time to another, or to the end. Whatever is asked for while this one loads goes before it. */
+  /** Plays from one time to another, or to the end; unless another moment is asked for while this one loads. */
   async moment(start, end) {
     this.take();
-    const asked = (this.asked = {});
+    const request = (this.request = {});
     await this.ready;
     if (!this.video.src) return;
     if (this.video.readyState < 1) {
@@ -85,13 +85,13 @@ export class Player {
         this.video.addEventListener("error", resolve, { once: true });
       });
     }
-    if (current !== this || this.asked !== asked) return;
+    if (current !== this || this.request !== request) return;
     this.stopAt = end;
     this.video.currentTime = this.start + start;
-    await this.video.play().catch(() => {}); // it was closed, or cannot be played, which `error` tells
+    await this.video.play().catch(() => {}); // it was closed, or cannot be played, which `error` reports
   }
 
-  /** `listener` is told the time, a frame at a time while it plays. */
+  /** `listener` is called with the time, for each frame while it plays. */
   follow(listener) {
     this.listeners.add(listener);
   }

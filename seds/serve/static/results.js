@@ -1,4 +1,4 @@
-// The list of results. What is open in one of them is closed when another is opened.
+// The list of results. Opening one closes the one that was open.
 import { address, ask, seconds } from "./net.js";
 import { Player, thumbnail } from "./player.js";
 import { heatMap } from "./why.js";
@@ -6,7 +6,7 @@ import { heatMap } from "./why.js";
 const list = document.getElementById("results");
 let open = null;
 
-/** Videos of a sentence. */
+/** Videos for a sentence. */
 export function showVideos(results, sentence, stream) {
   clear();
   const scale = scaleOf(results);
@@ -24,27 +24,27 @@ export function showVideos(results, sentence, stream) {
   }
 }
 
-/** Sentences of a video; `asked` is the player of that video, on top of the list. */
-export function showSentences(results, query, stream, asked) {
+/** Sentences for a video; `player` is the player of that video, above the list. */
+export function showSentences(results, query, stream, player) {
   clear();
   const scale = scaleOf(results);
   for (const result of results) {
     const item = fresh("sentence-result", result, scale);
     const meta = item.querySelector(".meta");
     if (result.own) {
-      meta.textContent = "the sentence of this video";
+      meta.textContent = "this video's own sentence";
       meta.classList.add("own-mark");
     }
-    const card = new Card(item, null, null, result.text, () => ({ q: result.text, ...query, stream }), asked);
-    const place = item.querySelector(".videos");
+    const card = new Card(item, null, null, result.text, () => ({ q: result.text, ...query, stream }), player);
+    const videos = item.querySelector(".videos");
     result.videos.forEach((video, i) => {
       const thumb = document.getElementById("small-video").content.cloneNode(true).firstElementChild;
       thumbnail(thumb, video, `Play a video of result ${result.rank}: ${video.text} (${about(video)})`);
       thumb.addEventListener("click", () => card.play({ video: video.video }, video.text, thumb));
-      place.append(thumb);
+      videos.append(thumb);
       if (i === 0) card.thumb = thumb;
     });
-    if (result.more > 0) place.append(`and ${result.more} more`);
+    if (result.more > 0) videos.append(`and ${result.more} more`);
     const like = item.querySelector(".like");
     like.href = address("/", { q: result.text, stream });
     like.dataset.go = "";
@@ -60,7 +60,7 @@ export function clear() {
 export const about = (video) =>
   [video.signer && (/^signer/i.test(video.signer) ? video.signer : `signer ${video.signer}`), video.split, seconds(video.seconds)].filter(Boolean).join(" · ");
 
-/** Where scores and 0 lie on a bar, in [0, 100]: its ends are the best and the worst of the list, or 0 beyond them. */
+/** Maps a score to its place on a bar, in [0, 100]. The ends are the lowest and the highest score of the list, or 0. */
 function scaleOf(results) {
   const scores = results.map((r) => r.score);
   const low = Math.min(0, ...scores);
@@ -82,10 +82,10 @@ function fresh(template, result, scale) {
   return item;
 }
 
-/** A result that can be opened: its player, and why it was found. */
+/** A result that can be opened, with its player and its heat map. queryPlayer: plays the heat map's moments instead. */
 class Card {
-  constructor(item, thumb, source, label, question, asked = null) {
-    Object.assign(this, { item, thumb, source, label, question, asked });
+  constructor(item, thumb, source, label, question, queryPlayer = null) {
+    Object.assign(this, { item, thumb, source, label, question, queryPlayer });
     item.card = this;
     this.stage = item.querySelector(".stage");
     this.whyButton = item.querySelector(".ask-why");
@@ -129,23 +129,23 @@ class Card {
       if (!this.player) this.close(false);
       return;
     }
-    const player = this.asked ?? this.prepare(this.source, this.label);
+    const player = this.queryPlayer ?? this.prepare(this.source, this.label);
     this.raise();
     this.whyButton.setAttribute("aria-expanded", "true");
-    const place = document.createElement("div");
-    this.map = place;
-    this.stage.append(place);
+    const map = document.createElement("div");
+    this.map = map;
+    this.stage.append(map);
     try {
       const { body } = await ask("/api/why", this.question());
-      if (this.map !== place) return;
-      place.append(heatMap(body, player));
-      this.stage.classList.toggle("with-why", !this.asked);
+      if (this.map !== map) return;
+      map.append(heatMap(body, player));
+      this.stage.classList.toggle("with-why", !this.queryPlayer);
     } catch (error) {
       const trouble = document.createElement("p");
       trouble.className = "trouble";
       trouble.setAttribute("role", "alert");
       trouble.textContent = error.message;
-      place.append(trouble);
+      map.append(trouble);
     }
     this.item.scrollIntoView({ block: "nearest" });
   }
@@ -172,7 +172,7 @@ class Card {
   }
 }
 
-/** Keys of the list; true where one was taken. `box` is the search box. */
+/** Handles the list's keyboard shortcuts; true if the key was one. `box` is the search box. */
 export function key(event, box) {
   const items = [...list.children];
   const at = items.indexOf(document.activeElement.closest?.(".result"));

@@ -1,15 +1,15 @@
-// The alignment of words and seconds: a row a word, a strip of how much the model looks where, the best moment marked.
+// When each word is signed: a row per word, coloured by the model's weight over time, with the best moment outlined.
 import { seconds } from "./net.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-export function heatMap(found, player) {
+export function heatMap(alignment, player) {
   const element = document.getElementById("why").content.cloneNode(true).firstElementChild;
   const rows = element.querySelector(".rows");
-  const most = Math.max(1e-9, ...found.weights.flat());
+  const maxWeight = Math.max(1e-9, ...alignment.weights.flat());
   const heads = [];
-  found.words.forEach((word, i) => {
-    const { start, end, score } = found.moments[i];
+  alignment.words.forEach((word, i) => {
+    const { start, end, score } = alignment.moments[i];
     const row = document.createElement("div");
     row.className = "row";
     const button = document.createElement("button");
@@ -17,12 +17,12 @@ export function heatMap(found, player) {
     const name = document.createElement("bdi");
     name.textContent = word;
     const when = document.createElement("small");
-    when.textContent = score > 0 ? `${start.toFixed(1)}–${seconds(end)}` : "not read";
+    when.textContent = score > 0 ? `${start.toFixed(1)}–${seconds(end)}` : "skipped";
     button.append(name, " ", when);
     button.disabled = !(score > 0);
     button.setAttribute(
       "aria-label",
-      score > 0 ? `Play ${word}: ${start.toFixed(1)} to ${end.toFixed(1)} seconds` : `${word}: not read by the model`,
+      score > 0 ? `Play ${word}: ${start.toFixed(1)} to ${end.toFixed(1)} seconds` : `${word}: skipped, the sentence is too long for the model`,
     );
     const play = (from, to) => {
       for (const other of rows.children) other.classList.toggle("now", other === row);
@@ -31,11 +31,11 @@ export function heatMap(found, player) {
     button.addEventListener("click", () => play(start, end));
     const strip = document.createElement("div");
     strip.className = "strip";
-    strip.append(drawing(found.weights[i], found.edges, most, found.seconds, score > 0 ? [start, end] : null, word));
-    // For a mouse alone: the word's button and the player do as much for all.
+    strip.append(drawing(alignment.weights[i], alignment.edges, maxWeight, alignment.seconds, score > 0 ? [start, end] : null, word));
+    // For the mouse only; with a keyboard, use the word's button and the player.
     strip.addEventListener("click", (event) => {
       const box = strip.getBoundingClientRect();
-      play(((event.clientX - box.left) / box.width) * found.seconds, null);
+      play(((event.clientX - box.left) / box.width) * alignment.seconds, null);
     });
     const head = document.createElement("div");
     head.className = "head";
@@ -46,7 +46,7 @@ export function heatMap(found, player) {
     rows.append(row);
   });
   player.follow((time) => {
-    const share = Math.min(1, Math.max(0, time / found.seconds));
+    const share = Math.min(1, Math.max(0, time / alignment.seconds));
     for (const head of heads) {
       head.hidden = false;
       head.style.left = `${100 * share}%`;
@@ -55,13 +55,13 @@ export function heatMap(found, player) {
   const axis = element.querySelector(".axis");
   for (const share of [0, 0.5, 1]) {
     const mark = document.createElement("span");
-    mark.textContent = seconds(found.seconds * share);
+    mark.textContent = seconds(alignment.seconds * share);
     axis.append(mark);
   }
   return element;
 }
 
-function drawing(weights, edges, most, end, moment, word) {
+function drawing(weights, edges, maxWeight, end, moment, word) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${end} 1`);
   svg.setAttribute("preserveAspectRatio", "none");
@@ -71,11 +71,11 @@ function drawing(weights, edges, most, end, moment, word) {
     "aria-label",
     moment
       ? `${word}: strongest at ${((edges[best] + edges[best + 1]) / 2).toFixed(1)} seconds, with ${Math.round(100 * weights[best])} percent of its weight`
-      : `${word}: not read by the model`,
+      : `${word}: skipped, the sentence is too long for the model`,
   );
   weights.forEach((weight, v) => {
     const cell = rectangle(edges[v], edges[v + 1]);
-    cell.setAttribute("fill-opacity", (weight / most).toFixed(3));
+    cell.setAttribute("fill-opacity", (weight / maxWeight).toFixed(3));
     svg.append(cell);
   });
   if (moment) {
