@@ -1,4 +1,4 @@
-"""A contact sheet: frames of one video with what was found in them, under its confidence over time."""
+"""A contact sheet: frames of one video with their keypoints and hand crops, below a plot of confidence over time."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from seds.errors import SedsError
 from seds.messages import printable, safe_filename
 from seds.shards import ShardReader
 from seds.show.draw import Colour, draw, draw_box, draw_crops
-from seds.show.quality import Track, follow
-from seds.show.strip import strip
+from seds.show.quality import Track, track_hands
+from seds.show.timeline import timeline
 from seds.system.files import write_bytes
 from seds.timing import FRAME_TIMES, frame_edges
 from seds.video import VideoError, frames
 from seds.video.boxes import Box, parse_box
 from seds.video.cuts import cut_bounds
 
-FOLDER = Path("show")  # of sheets and pages, below it one folder a corpus; nothing of the pipeline's
+FOLDER = Path("show")  # of sheets and pages, with a folder per corpus; not an output of the pipeline
 WIDTH = 1600  # px of a sheet
 _IMAGES = (".png", ".jpg", ".jpeg")
-_LABEL = 26  # px of the line above a frame
-_GAP = 8  # px around frames
-_PLAIN = 40  # grey level drawn on where a corpus has keypoints but no videos
+_LABEL = 26  # px, height of the label above a frame
+_GAP = 8  # px between frames
+_PLAIN = 40  # grey level of the background if a corpus has keypoints but no videos
 _KEPT, _DROPPED, _SIGNER = (35, 35, 35), (176, 0, 32), (255, 255, 255)
 
 
 class ShowError(SedsError, ValueError):
-    """A video that cannot be shown; the message says which, why, and what could be."""
+    """A video that cannot be shown; the message says which one and why."""
 
 
 @dataclass(frozen=True)
 class PosedVideo:
-    """A video that has keypoints, and what the pipeline makes of them."""
+    """A video with its keypoints, and how the pipeline reads them."""
 
     video_id: str
     text: str
     split: str
     signer: str
-    path: str  # "" where only keypoints were released
+    path: str  # "" if only keypoints were released
     start_s: float | None
     end_s: float | None
     fps: float
@@ -57,21 +57,21 @@ class PosedVideo:
     height: int
     bbox: Box | None
     keypoints: np.ndarray  # [T,133,3]
-    times: np.ndarray  # [T] s since the cut's start, when each frame is shown
+    times: np.ndarray  # [T] s from the cut's start, when each frame is shown
     track: Track
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The tables and shards of a corpus that are looked at, and the rules of its hand crops."""
+    """The videos and keypoints of a corpus, and the rules of its hand crops."""
 
     name: str
     videos: pd.DataFrame  # VIDEOS
     pose: ShardReader
     rules: SampleRules
 
-    def clip(self, video: Any) -> PosedVideo:
-        """A row (of itertuples) of the videos table with its keypoints. Raises ShardError."""
+    def posed(self, video: Any) -> PosedVideo:
+        """The keypoints of a video, a row (of itertuples) of the videos table. Raises ShardError."""
         (keypoints,) = self.pose.read(video.video_id, ("keypoints",))
         return PosedVideo(
             video.video_id,
@@ -86,82 +86,82 @@ class Corpus:
             parse_box(video.bbox),
             keypoints,
             frame_edges(self.pose.find(video.video_id, FRAME_TIMES), len(keypoints), video.fps)[:-1],
-            follow(keypoints, Frame.of(video.width, video.height, self.rules), self.rules),
+            track_hands(keypoints, Frame.of(video.width, video.height, self.rules), self.rules),
         )
 
 
 def open_corpus(name: str, params: Params, data: Path = Path("data")) -> Corpus:
-    """What stages prepare and pose made of a corpus. Raises ConfigError, TableError, ShardError: what to run."""
+    """Open the outputs of the stages prepare and pose. Raises ConfigError, TableError, ShardError."""
     rules = params.rules(name)
     videos = tables.read(data / "videos" / f"{name}.parquet", tables.VIDEOS, f"dvc repro prepare@{name}")
     return Corpus(name, videos, ShardReader(data / "pose" / name, "pose"), rules)
 
 
-def find(corpus: Corpus, video_id: str) -> PosedVideo:
-    """The video of that id. Raises ShowError: unknown, with ids like it, or without keypoints, with the reason."""
+def find_video(corpus: Corpus, video_id: str) -> PosedVideo:
+    """The video with that id. Raises ShowError if it is unknown (naming similar ids) or has no keypoints (and why)."""
     rows = corpus.videos[corpus.videos["video_id"] == video_id]
     if rows.empty:
         raise ShowError(
-            f"{corpus.name} has no video {printable(video_id)!r}{_like(video_id, corpus.videos['video_id'])}"
+            f"{corpus.name} has no video {printable(video_id)!r}{_similar(video_id, corpus.videos['video_id'])}"
         )
     video = next(rows.itertuples())
     if video.status != "ok":
         raise ShowError(
-            f"{printable(video_id)!r} has no keypoints, it is {video.status}: {printable(video.detail, 400)}"
+            f"{printable(video_id)!r} has no keypoints; its status is {video.status!r}: {printable(video.detail, 400)}"
         )
     if video_id not in corpus.pose:
         index = corpus.pose.index
         details = index.loc[index["video_id"] == video_id, "detail"].tolist()
-        why = details[0] if details else f"not in the pose index; run: dvc repro pose@{corpus.name}"
-        raise ShowError(f"{printable(video_id)!r} has no keypoints: {printable(why, 400)}")
-    return corpus.clip(video)
+        reason = details[0] if details else f"not in the pose index; run: dvc repro pose@{corpus.name}"
+        raise ShowError(f"{printable(video_id)!r} has no keypoints: {printable(reason, 400)}")
+    return corpus.posed(video)
 
 
-def evenly(track: Track, count: int) -> list[int]:
-    """The first, the last and evenly spaced ones between of the frames that are read; all where there are fewer."""
-    places = np.linspace(0, len(track.read) - 1, min(count, len(track.read)))
-    return track.read[np.rint(places).astype(int)].tolist()
+def spaced_frames(track: Track, count: int) -> list[int]:
+    """`count` evenly spaced frames among those that are read, including the first and last; all if there are fewer."""
+    indices = np.linspace(0, len(track.read) - 1, min(count, len(track.read)))
+    return track.read[np.rint(indices).astype(int)].tolist()
 
 
-def pictures(clip: PosedVideo, numbers: Sequence[int], width: int, rules: Manifest) -> list[np.ndarray]:
-    """Frames of a clip, `width` px wide, with skeleton, hand crops and the signer's box; uint8 [H,width,3] RGB each.
+def draw_frames(video: PosedVideo, numbers: Sequence[int], width: int, rules: Manifest) -> list[np.ndarray]:
+    """Frames of a video, `width` px wide, with skeleton, hand crops and the signer's box; uint8 [H,width,3] RGB each.
 
-    numbers: ascending. Joints at or below the gate are not drawn. Raises VideoError.
+    numbers: of the frames, ascending. Joints at or below the gate are not drawn. Raises VideoError.
     """
-    scale = width / clip.width
-    size = (width, max(1, round(clip.height * scale)))
+    scale = width / video.width
+    size = (width, max(1, round(video.height * scale)))
     drawn = []
-    for number, image in zip(numbers, _decoded(clip, numbers), strict=True):
+    for number, image in zip(numbers, _decoded(video, numbers), strict=True):
         smoothing = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        points = np.nan_to_num(clip.keypoints[number]) * np.array([scale, scale, 1])
+        points = np.nan_to_num(video.keypoints[number]) * np.array([scale, scale, 1])
         picture = draw(cv2.resize(image, size, interpolation=smoothing), points, rules.gate)
-        draw_crops(picture, clip.track, number, scale)
-        if clip.bbox is not None:
-            draw_box(picture, clip.bbox, _SIGNER, scale)
+        draw_crops(picture, video.track, number, scale)
+        if video.bbox is not None:
+            draw_box(picture, video.bbox, _SIGNER, scale)
         drawn.append(picture)
     return drawn
 
 
-def state(track: Track, number: int) -> str:
-    """What of a frame that is read the model gets: "kept: both hands", "kept: left hand", ..., or "dropped"."""
-    left, right = track.left.seen[number], track.right.seen[number]
+def frame_state(track: Track, number: int) -> str:
+    """What the model gets of a frame: "kept: both hands", "kept: left hand", "kept: right hand" or "dropped"."""
+    left, right = track.left.visible[number], track.right.visible[number]
     if not (left or right):
         return "dropped"
     return "kept: both hands" if left and right else "kept: left hand" if left else "kept: right hand"
 
 
-def contact_sheet(clip: PosedVideo, rules: Manifest, count: int) -> np.ndarray:
-    """`count` frames of a clip, or all there are, under its confidence over time; uint8 [H,1600,3] RGB.
+def contact_sheet(video: PosedVideo, rules: Manifest, count: int) -> np.ndarray:
+    """`count` frames of a video, or all if there are fewer, below its timeline; uint8 [H,1600,3] RGB.
 
     Raises VideoError.
     """
-    numbers = evenly(clip.track, count)
-    # About 10 : 16 as a whole, whatever the frames' shape; small frames are not blown up to more than twice their size.
-    columns = round(math.sqrt(1.6 * len(numbers) * clip.height / clip.width))
-    columns = min(len(numbers), max(1, columns, math.ceil(WIDTH / (2 * clip.width + _GAP))))
-    width = min((WIDTH - _GAP) // columns - _GAP, 2 * clip.width)
-    images = pictures(clip, numbers, width, rules)
-    top = strip(clip.track, clip.times, rules.gate, numbers, _title(clip), _captions(clip), WIDTH)
+    numbers = spaced_frames(video.track, count)
+    # The sheet is about 10:16, whatever the frames' shape. Small frames are at most doubled in size.
+    columns = round(math.sqrt(1.6 * len(numbers) * video.height / video.width))
+    columns = min(len(numbers), max(1, columns, math.ceil(WIDTH / (2 * video.width + _GAP))))
+    width = min((WIDTH - _GAP) // columns - _GAP, 2 * video.width)
+    images = draw_frames(video, numbers, width, rules)
+    top = timeline(video.track, video.times, rules.gate, numbers, _title(video), _captions(video), WIDTH)
 
     cell = images[0].shape[0] + _LABEL + _GAP
     sheet = np.full((len(top) + math.ceil(len(images) / columns) * cell + _GAP, WIDTH, 3), 255, np.uint8)
@@ -169,62 +169,61 @@ def contact_sheet(clip: PosedVideo, rules: Manifest, count: int) -> np.ndarray:
     for i, (number, image) in enumerate(zip(numbers, images, strict=True)):
         y = len(top) + i // columns * cell
         x = _GAP + i % columns * (width + _GAP)
-        given = state(clip.track, number)
-        label = f"{number}   {clip.times[number]:.2f} s   {given}"
-        sheet[y : y + _LABEL, x : x + width] = _label(label, width, _DROPPED if given == "dropped" else _KEPT)
+        state = frame_state(video.track, number)
+        label = f"{number}   {video.times[number]:.2f} s   {state}"
+        sheet[y : y + _LABEL, x : x + width] = _label(label, width, _DROPPED if state == "dropped" else _KEPT)
         sheet[y + _LABEL : y + _LABEL + len(image), x : x + width] = image
     return sheet
 
 
 def write_sheet(corpus: Corpus, video_id: str, output: Path | None, frames: int) -> str:
-    """Write the contact sheet of a video, by default to show/<corpus>/<video>.png. Returns a line that says so.
+    """Write the contact sheet of a video, by default to show/<corpus>/<video>.png. Returns a line to print.
 
-    Raises ShowError (unknown video, none to show, a suffix other than .png, .jpg, .jpeg), ShardError, VideoError.
+    Raises ShowError (see find_video, or a suffix other than .png, .jpg, .jpeg), ShardError, VideoError.
     """
-    clip = find(corpus, video_id)
+    video = find_video(corpus, video_id)
     path = output or FOLDER / corpus.name / f"{safe_filename(video_id)}.png"
     if path.suffix.lower() not in _IMAGES:
         raise ShowError(
-            f"{path}: a contact sheet is one of {', '.join(_IMAGES)}, not {path.suffix or 'without suffix'!r}"
+            f"{path}: a contact sheet must end in {', '.join(_IMAGES)}, not {path.suffix or 'without suffix'!r}"
         )
-    _, data = cv2.imencode(path.suffix.lower(), contact_sheet(clip, corpus.rules, frames)[..., ::-1])
+    _, data = cv2.imencode(path.suffix.lower(), contact_sheet(video, corpus.rules, frames)[..., ::-1])
     write_bytes(path, data.tobytes())
-    return f"{path}: {_captions(clip)[1]}"
+    return f"{path}: {_captions(video)[1]}"
 
 
-def _decoded(clip: PosedVideo, numbers: Sequence[int]) -> Iterable[np.ndarray]:
-    """The frames of those numbers; decoding ends at the last."""
-    if not clip.path:
-        yield from [np.full((clip.height, clip.width, 3), _PLAIN, np.uint8)] * len(numbers)
+def _decoded(video: PosedVideo, numbers: Sequence[int]) -> Iterable[np.ndarray]:
+    """The frames with those numbers; decoding ends at the last."""
+    if not video.path:
+        yield from [np.full((video.height, video.width, 3), _PLAIN, np.uint8)] * len(numbers)
         return
     wanted, count = set(numbers), 0
-    for count, image in enumerate(frames(clip.path, clip.start_s, clip.end_s, clip.fps), start=1):
+    for count, image in enumerate(frames(video.path, video.start_s, video.end_s, video.fps), start=1):
         if count - 1 in wanted:
             yield image
         if count > numbers[-1]:
             return
     raise VideoError(
-        f"{clip.path}: has {count} frames, but keypoints of {len(clip.keypoints)}: it changed since they were made; "
-        "run: dvc repro"
+        f"{video.path}: has {count} frames, but keypoints of {len(video.keypoints)}; it has changed; run: dvc repro"
     )
 
 
-def _title(clip: PosedVideo) -> str:
-    about = [clip.split, clip.signer and f"signer {printable(clip.signer, 40)}"]
-    return "  ·  ".join([printable(clip.video_id, 90), *filter(None, about)])
+def _title(video: PosedVideo) -> str:
+    parts = [printable(video.video_id, 90), video.split, video.signer and f"signer {printable(video.signer, 40)}"]
+    return "  ·  ".join(filter(None, parts))
 
 
-def _captions(clip: PosedVideo) -> tuple[str, str]:
-    read, total, lost = len(clip.track.read), len(clip.keypoints), int(clip.track.dropped.sum())
-    counts = f"{total} frames" + (f", {read} read" if read < total else "") + f", {lost} dropped"
-    rate = f"{clip.fps:.5g} fps, {clip.width}×{clip.height} px"
-    legend = "whole box: hand found, dashes: guessed from the arm" + (", white: signer" if clip.bbox else "")
+def _captions(video: PosedVideo) -> tuple[str, str]:
+    read, total, dropped = len(video.track.read), len(video.keypoints), int(video.track.dropped.sum())
+    counts = f"{total} frames" + (f", {read} read" if read < total else "") + f", {dropped} dropped"
+    rate = f"{video.fps:.5g} fps, {video.width}×{video.height} px"
+    legend = "solid box: hand detected, dashed: guessed from the arm" + (", white: signer" if video.bbox else "")
     cut = ""
-    if clip.start_s is not None or clip.end_s is not None:
-        end = "end" if clip.end_s is None else f"{clip.end_s:.2f} s"
-        cut = f"{clip.start_s or 0:.2f} s to {end} of {printable(Path(clip.path).name, 40)}"
-    video = "" if clip.path else "no video was released"
-    return printable(clip.text, 180), "   |   ".join(filter(None, [counts, rate, cut, video, legend]))
+    if video.start_s is not None or video.end_s is not None:
+        end = "end" if video.end_s is None else f"{video.end_s:.2f} s"
+        cut = f"{video.start_s or 0:.2f} s to {end} of {printable(Path(video.path).name, 40)}"
+    missing = "" if video.path else "no video, only keypoints"
+    return printable(video.text, 180), "   |   ".join(filter(None, [counts, rate, cut, missing, legend]))
 
 
 def _label(text: str, width: int, colour: Colour) -> np.ndarray:
@@ -234,9 +233,11 @@ def _label(text: str, width: int, colour: Colour) -> np.ndarray:
     return image
 
 
-def _like(video_id: str, known: pd.Series) -> str:
-    """Ids that hold the text, else those nearest in spelling, as the end of a sentence."""
+def _similar(video_id: str, known: pd.Series) -> str:
+    """Ids that contain the text, else those with the most similar spelling, as the end of a message."""
     text = video_id[:200]
-    holding = [name for name in known if text and text in name][:5]
-    near = holding or difflib.get_close_matches(text, known.tolist(), 5, 0.5)
-    return "; similar: " + ", ".join(printable(name) for name in near) if near else f"; it has {len(known)} videos"
+    containing = [name for name in known if text and text in name][:5]
+    matches = containing or difflib.get_close_matches(text, known.tolist(), 5, 0.5)
+    return (
+        "; similar: " + ", ".join(printable(name) for name in matches) if matches else f"; it has {len(known)} videos"
+    )

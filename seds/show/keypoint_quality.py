@@ -1,4 +1,4 @@
-"""The keypoint quality of a whole corpus: one row a video, measured shard by shard."""
+"""The keypoint quality of a whole corpus: one row per video."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from seds.show.quality import Quality, measure
 MEASURES = tuple(field.name for field in fields(Quality))
 _COUNTS = ("frames", "frames_read")
 
-# show/<dataset>/keypoints.parquet: every row of the videos table. The measures are those of seds.show.quality, and null
-# where a video has no keypoints (`status` other than ok, `detail` says why) or nothing to measure.
+# show/<dataset>/keypoints.parquet: a row for each of the videos table, with the measures of seds.show.quality. They are
+# null if a video has no keypoints (`status` is not ok, `detail` says why) or nothing to measure.
 KEYPOINT_QUALITY = pa.DataFrameSchema(
     {
         **{name: pa.Column(str) for name in ("video_id", "split", "signer", "text", "status", "detail")},
@@ -31,7 +31,7 @@ KEYPOINT_QUALITY = pa.DataFrameSchema(
 def measure_corpus(corpus: Corpus) -> pd.DataFrame:
     """The KEYPOINT_QUALITY table of a corpus, worst video first, those without keypoints last.
 
-    Shards hold consecutive videos and are read in that order, one video at a time. Raises ShardError.
+    Videos are read one at a time, in the order of the shards. Raises ShardError.
     """
     failures = dict(zip(corpus.pose.index["video_id"], corpus.pose.index["detail"], strict=True))
     empty = dict.fromkeys(MEASURES, np.nan) | dict.fromkeys(_COUNTS, 0)
@@ -44,8 +44,8 @@ def measure_corpus(corpus: Corpus) -> pd.DataFrame:
             detail = failures.get(video.video_id, f"not in the pose index; run: dvc repro pose@{corpus.name}")
             rows.append(row | empty | {"status": "pose failed", "detail": detail})
         else:
-            clip = corpus.clip(video)
-            quality = measure(clip.keypoints, clip.track, corpus.rules)
+            posed = corpus.posed(video)
+            quality = measure(posed.keypoints, posed.track, corpus.rules)
             rows.append(row | asdict(quality) | {"status": "ok", "detail": ""})
     table = pd.DataFrame(rows, columns=list(KEYPOINT_QUALITY.columns))
     table = table.sort_values("badness", ascending=False, kind="stable", na_position="last", ignore_index=True)

@@ -1,5 +1,5 @@
-// Sorts the table by a column when its heading is pressed: numbers largest first, texts from A, and the other way round
-// when pressed again. Unknown values stay last.
+// Sorts the table by a column when its heading is clicked: numbers in descending order, texts in ascending order, and the
+// other way round at the next click. Unknown values stay last.
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const heading = button.closest("th");

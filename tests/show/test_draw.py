@@ -4,7 +4,7 @@ import pytest
 from seds.config import SampleRules
 from seds.data.hands import Frame
 from seds.show.draw import LEFT, RIGHT, draw, draw_box, draw_crops
-from seds.show.quality import follow
+from seds.show.quality import track_hands
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND
 
 
@@ -25,7 +25,7 @@ def test_a_bone_is_drawn_between_confident_joints_on_a_copy() -> None:
     assert not draw(frame, arm(0.9), threshold=0.95).any()
 
 
-def test_joints_far_outside_the_frame_are_drawn_towards() -> None:
+def test_lines_to_joints_far_outside_the_frame_are_drawn() -> None:
     keypoints = arm(0.9)
     keypoints[JOINT["left_elbow"], 0] = 1e30
     image = draw(np.zeros((40, 60, 3), np.uint8), keypoints)
@@ -51,14 +51,14 @@ def test_a_box_beyond_the_frame_shows_its_edge() -> None:
     assert image[10:, 59].any(axis=1).all()
 
 
-def test_a_guessed_crop_is_dashed_a_found_one_whole_and_an_absent_one_not_drawn() -> None:
+def test_a_guessed_crop_is_dashed_and_a_detected_one_solid() -> None:
     keypoints = np.zeros((2, JOINTS, 3), np.float32)
     for name, place in {"left_shoulder": (60, 30), "left_elbow": (70, 60), "left_wrist": (60, 80)}.items():
         keypoints[:, JOINT[name]] = (*place, 0.9)
     keypoints[0, LEFT_HAND] = (60, 80, 0.9)
     keypoints[0, LEFT_HAND.start] = (75, 95, 0.9)
-    track = follow(keypoints, Frame(200, 200), SampleRules())
-    assert track.left.found.tolist() == [True, False]
+    track = track_hands(keypoints, Frame(200, 200), SampleRules())
+    assert track.left.detected.tolist() == [True, False]
     assert track.left.guessed.tolist() == [False, True]
     shares = []
     for frame in range(2):

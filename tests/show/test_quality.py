@@ -3,7 +3,7 @@ import pytest
 
 from seds.config import SampleRules
 from seds.data import hands
-from seds.show.quality import RESTLESS, Quality, badness, follow, jitter, measure
+from seds.show.quality import RESTLESS, Quality, badness, jitter, measure, track_hands
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 RULES = SampleRules()
@@ -27,49 +27,49 @@ def video(frames: int) -> np.ndarray:
 
 
 def quality(keypoints: np.ndarray, margin: float | None = None) -> Quality:
-    return measure(keypoints, follow(keypoints, hands.Frame(SIZE, SIZE, margin), RULES), RULES)
+    return measure(keypoints, track_hands(keypoints, hands.Frame(SIZE, SIZE, margin), RULES), RULES)
 
 
 def without_arm(keypoints: np.ndarray, side: str, frames: slice) -> None:
     keypoints[frames, JOINT[f"{side}_elbow"], 2] = 0
 
 
-def test_measures_count_what_was_done_to_a_video() -> None:
+def test_measure_counts_dropped_guessed_and_blank() -> None:
     keypoints = video(10)
-    keypoints[:4, LEFT_HAND, 2] = 0  # 4 left hands not found: 2 of them are guessed from the arm, 2 are not
+    keypoints[:4, LEFT_HAND, 2] = 0  # 4 left hands not detected: 2 of them are guessed from the arm, 2 are not
     without_arm(keypoints, "left", slice(2, 4))
     keypoints[3, RIGHT_HAND, 2] = 0  # and in one of these there is no right hand either
     without_arm(keypoints, "right", slice(3, 4))
     keypoints[9, RIGHT_HAND.start : RIGHT_HAND.start + 7, 2] = 0.3  # 7 joints that the gate sets to zero
-    found = quality(keypoints)
+    measures = quality(keypoints)
     crops = 8 + 9
-    assert (found.frames, found.frames_read) == (10, 10)
-    assert found.dropped == pytest.approx(0.1)
-    assert found.left_visible == pytest.approx(0.8)
-    assert found.right_visible == pytest.approx(0.9)
-    assert found.guessed == pytest.approx(2 / crops)
-    assert found.blank == pytest.approx((2 * 21 + 7) / (21 * crops))
-    assert found.left_confidence == pytest.approx(0.9)
-    assert found.right_confidence == pytest.approx((8 * 0.9 + (14 * 0.9 + 7 * 0.3) / 21) / 9)
-    assert found.body_confidence == pytest.approx(0.9 - 0.9 * 3 / 70)
-    assert found.jitter == 0
-    assert found.badness == pytest.approx((0.1 + 0.15 + found.blank + 0) / 4)
+    assert (measures.frames, measures.frames_read) == (10, 10)
+    assert measures.dropped == pytest.approx(0.1)
+    assert measures.left_visible == pytest.approx(0.8)
+    assert measures.right_visible == pytest.approx(0.9)
+    assert measures.guessed == pytest.approx(2 / crops)
+    assert measures.blank == pytest.approx((2 * 21 + 7) / (21 * crops))
+    assert measures.left_confidence == pytest.approx(0.9)
+    assert measures.right_confidence == pytest.approx((8 * 0.9 + (14 * 0.9 + 7 * 0.3) / 21) / 9)
+    assert measures.body_confidence == pytest.approx(0.9 - 0.9 * 3 / 70)
+    assert measures.jitter == 0
+    assert measures.badness == pytest.approx((0.1 + 0.15 + measures.blank + 0) / 4)
 
 
-def test_the_frames_and_hands_kept_are_those_of_the_pipeline() -> None:
+def test_track_hands_keeps_the_pipelines_frames_and_hands() -> None:
     generator = np.random.default_rng(1)
     keypoints = video(701)
     keypoints[..., 2] = generator.choice([0.0, 0.05, 0.45, 0.9], (701, JOINTS), p=[0.4, 0.2, 0.1, 0.3])
     keypoints[generator.random((701, JOINTS)) < 0.02, 0] = np.nan
     keypoints[:, JOINT["left_wrist"], 1] = generator.uniform(0, SIZE, 701)
-    track = follow(keypoints, hands.Frame(SIZE, SIZE, 50), RULES)
+    track = track_hands(keypoints, hands.Frame(SIZE, SIZE, 50), RULES)
     kept = hands.retain(keypoints, hands.Frame(SIZE, SIZE, 50), RULES)
     assert 0 < len(kept.frames) < len(track.read) < len(keypoints)
     np.testing.assert_array_equal(track.read[~track.dropped], kept.frames)
-    np.testing.assert_array_equal(track.left.seen[kept.frames], kept.left_seen)
-    np.testing.assert_array_equal(track.right.seen[kept.frames], kept.right_seen)
+    np.testing.assert_array_equal(track.left.visible[kept.frames], kept.left_seen)
+    np.testing.assert_array_equal(track.right.visible[kept.frames], kept.right_seen)
     assert track.left.guessed.any()
-    assert (track.left.found ^ track.left.guessed == track.left.seen).all()
+    assert (track.left.detected ^ track.left.guessed == track.left.visible).all()
 
 
 def test_steady_motion_has_no_jitter_and_noise_has_its_own() -> None:
@@ -94,11 +94,11 @@ def test_jitter_counts_only_joints_above_the_gate_in_three_frames() -> None:
     assert np.isnan(jitter(video(2), RULES)), "two frames have no second difference"
 
 
-def test_a_video_without_any_hand_is_wholly_bad() -> None:
+def test_a_video_without_a_hand_has_badness_1() -> None:
     keypoints = np.zeros((5, JOINTS, 3), np.float32)
-    found = quality(keypoints)
-    assert (found.dropped, found.left_visible, found.badness) == (1, 0, 1)
-    assert np.isnan([found.jitter, found.blank, found.guessed, found.left_confidence]).all()
+    measures = quality(keypoints)
+    assert (measures.dropped, measures.left_visible, measures.badness) == (1, 0, 1)
+    assert np.isnan([measures.jitter, measures.blank, measures.guessed, measures.left_confidence]).all()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -106,9 +106,9 @@ def test_a_joint_that_is_not_finite_is_not_detected(bad: float) -> None:
     keypoints = video(6)
     keypoints[2:4, LEFT_HAND, 0] = bad
     without_arm(keypoints, "left", slice(2, 4))
-    found = quality(keypoints)
-    assert found.left_visible == pytest.approx(4 / 6)
-    assert found.left_confidence == pytest.approx(0.9)
+    measures = quality(keypoints)
+    assert measures.left_visible == pytest.approx(4 / 6)
+    assert measures.left_confidence == pytest.approx(0.9)
 
 
 def test_badness_is_the_mean_of_its_shares() -> None:

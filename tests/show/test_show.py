@@ -10,9 +10,18 @@ from typer.testing import CliRunner, Result
 from seds.cli import app
 from seds.config import load_params
 from seds.shards import write_shard
-from seds.show.contact_sheet import WIDTH, PosedVideo, contact_sheet, evenly, find, open_corpus, pictures, state
+from seds.show.contact_sheet import (
+    WIDTH,
+    PosedVideo,
+    contact_sheet,
+    draw_frames,
+    find_video,
+    frame_state,
+    open_corpus,
+    spaced_frames,
+)
 from seds.show.draw import LEFT, RIGHT
-from seds.show.strip import tick
+from seds.show.timeline import tick
 from seds.video import VideoError
 
 Show = Callable[..., Result]
@@ -25,7 +34,7 @@ def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Posed
 
     def make(keypoints: np.ndarray, path: str = "video.mp4", **values: object) -> PosedVideo:
         shown.write_corpus(tmp_path, [shown.row("one", path, **values)], {"one": keypoints})
-        return find(open_corpus(shown.NAME, load_params()), "one")
+        return find_video(open_corpus(shown.NAME, load_params()), "one")
 
     return make
 
@@ -46,40 +55,40 @@ def rules():
     return load_params().manifest
 
 
-def test_the_frames_shown_are_those_of_the_numbers(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
+def test_draw_frames_shows_the_frames_with_those_numbers(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
     shown.write_video(tmp_path / "video.mp4")
     one = clip(shown.keypoints())
-    assert evenly(one.track, 4) == [0, 6, 13, 19]
-    assert evenly(one.track, 99) == list(range(20))
-    drawn = pictures(one, [0, 7, 19], 320, rules())
+    assert spaced_frames(one.track, 4) == [0, 6, 13, 19]
+    assert spaced_frames(one.track, 99) == list(range(20))
+    drawn = draw_frames(one, [0, 7, 19], 320, rules())
     assert [picture.shape for picture in drawn] == [(240, 320, 3)] * 3
     assert [level(picture) for picture in drawn] == pytest.approx([shown.grey(i) for i in (0, 7, 19)], abs=2)
 
 
-def test_of_a_long_video_frames_are_chosen_among_those_that_are_read(clip: Callable[..., PosedVideo]) -> None:
+def test_spaced_frames_of_a_long_video_are_among_those_read(clip: Callable[..., PosedVideo]) -> None:
     one = clip(shown.keypoints(700), path="")
     assert len(one.track.read) == 234
-    assert evenly(one.track, 3) == [0, 348, 699]
+    assert spaced_frames(one.track, 3) == [0, 348, 699]
     assert contact_sheet(one, rules(), 3).shape[1] == WIDTH
 
 
 def test_a_cut_shows_its_own_frames(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
     shown.write_video(tmp_path / "video.mp4")
     one = clip(shown.keypoints(8), start_s=0.5, end_s=1.3)
-    drawn = pictures(one, [0, 7], shown.WIDTH, rules())
+    drawn = draw_frames(one, [0, 7], shown.WIDTH, rules())
     assert [level(picture) for picture in drawn] == pytest.approx([shown.grey(5), shown.grey(12)], abs=2)
 
 
 def test_a_cut_of_a_folder_of_frames_shows_its_own_frames(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
     shown.write_frame_folder(tmp_path / "frames")
     one = clip(shown.keypoints(8), "frames", start_s=0.5, end_s=1.3)
-    drawn = pictures(one, [0, 7], shown.WIDTH, rules())
+    drawn = draw_frames(one, [0, 7], shown.WIDTH, rules())
     assert [level(picture) for picture in drawn] == [shown.grey(5), shown.grey(12)]
 
 
-def test_crops_and_the_signer_box_are_drawn_where_they_are(clip: Callable[..., PosedVideo]) -> None:
+def test_crops_and_signer_box_are_drawn_where_they_are(clip: Callable[..., PosedVideo]) -> None:
     one = clip(shown.lose_hand(shown.keypoints(), "left", slice(0, 1)), path="", bbox="4,2,150,110")
-    drawn = pictures(one, [0, 10], shown.WIDTH, rules())
+    drawn = draw_frames(one, [0, 10], shown.WIDTH, rules())
     for hand, colour in ((one.track.left, LEFT), (one.track.right, RIGHT)):
         x, y, side = hand.boxes[10]
         assert (drawn[1][[y, y + side], x + 2] == colour).all()
@@ -88,10 +97,10 @@ def test_crops_and_the_signer_box_are_drawn_where_they_are(clip: Callable[..., P
     assert (drawn[0][2, 4:150] == 255).all()
 
 
-def test_a_frame_says_what_of_it_is_kept(clip: Callable[..., PosedVideo]) -> None:
+def test_frame_state_says_which_hands_are_kept(clip: Callable[..., PosedVideo]) -> None:
     keypoints = shown.lose_hand(shown.keypoints(), "left", slice(0, 2))
     one = clip(shown.lose_hand(keypoints, "right", slice(1, 3)), path="")
-    assert [state(one.track, i) for i in range(4)] == [
+    assert [frame_state(one.track, i) for i in range(4)] == [
         "kept: right hand", "dropped", "kept: left hand", "kept: both hands",
     ]  # fmt: skip
     sheet = contact_sheet(one, rules(), 20)
@@ -107,7 +116,7 @@ def test_contact_sheet_gives_frames_their_own_times(clip: Callable[..., PosedVid
     shard = tmp_path / "data" / "pose" / shown.NAME / "shard-00000.safetensors"
     edges = np.append(even.times, 9.0) + 3 * (np.arange(9) > 4)
     write_shard(shard, "pose", {"one": {"keypoints": keypoints, "frame_times": edges}}, {})
-    uneven = find(open_corpus(shown.NAME, load_params()), "one")
+    uneven = find_video(open_corpus(shown.NAME, load_params()), "one")
     np.testing.assert_array_equal(uneven.times, edges[:-1])
     sheets = [contact_sheet(one, rules(), 8) for one in (even, uneven)]
     assert (sheets[0] != sheets[1]).any(), "the labels"
@@ -124,13 +133,13 @@ def test_a_sheet_has_room_for_any_number_of_frames(clip: Callable[..., PosedVide
     assert contact_sheet(one, rules(), frames).shape[1] == WIDTH
 
 
-def test_a_video_that_lost_frames_since_says_what_to_run(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
+def test_a_video_that_has_lost_frames_says_what_to_run(clip: Callable[..., PosedVideo], tmp_path: Path) -> None:
     shown.write_video(tmp_path / "video.mp4", frames=5)
     with pytest.raises(VideoError, match=r"video\.mp4: has 5 frames, but keypoints of 20.*dvc repro"):
         contact_sheet(clip(shown.keypoints()), rules(), 4)
 
 
-def test_the_command_writes_a_sheet_for_any_id_into_the_corpus_folder(show: Show, tmp_path: Path) -> None:
+def test_the_command_writes_a_sheet_for_any_id(show: Show, tmp_path: Path) -> None:
     shown.write_video(tmp_path / "video.mp4")
     ids = ["--8pSDeC-fg_8-5-rgb_front", "-g0iPSnQt6w", "../../escape", "a/b\n\x1b[31m$x^2$", "手話"]
     rows = [shown.row(video_id, "video.mp4", text="$\\frac{<b>\x07") for video_id in ids]
@@ -147,7 +156,7 @@ def test_the_command_writes_a_sheet_for_any_id_into_the_corpus_folder(show: Show
     assert cv2.imread("elsewhere/sheet.jpg").shape[1] == WIDTH
 
 
-def test_errors_name_what_is_there_and_what_to_run(show: Show, tmp_path: Path) -> None:
+def test_errors_name_what_exists_and_what_to_run(show: Show, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["show", "demo"])
     assert result.exit_code == 1
     assert "params.yaml not found" in result.output
@@ -159,7 +168,7 @@ def test_errors_name_what_is_there_and_what_to_run(show: Show, tmp_path: Path) -
         ("train-001", "demo has no video 'train-001'; similar: train-0001"),
         ("0003", "similar: train-0003"),
         ("--frmaes", "demo has no video '--frmaes'; it has 4 videos"),
-        ("train-0002", r"no keypoints, it is missing: x.mp4: no such\nfile"),
+        ("train-0002", r"no keypoints; its status is 'missing': x.mp4: no such\nfile"),
         ("train-0003", "no keypoints: x.mp4: truncated"),
         ("train-0004", "no keypoints: not in the pose index; run: dvc repro pose@demo"),
     ):

@@ -1,4 +1,4 @@
-"""The course of a video's keypoints over time, as a picture."""
+"""A plot of the confidence and hand crops of a video over time."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ from seds.show.quality import Track
 
 _DPI = 100
 _HEIGHT = 3.7  # inches
-_LEFT, _RIGHT, _BODY, _DROPPED = "#c75b00", "#00803a", "#555555", "#b00020"  # the arms' colours, dark on white
+_LEFT, _RIGHT, _BODY, _DROPPED = (
+    "#c75b00",
+    "#00803a",
+    "#555555",
+    "#b00020",
+)  # the arms' colours, darker for a white background
 _CJK = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "SimHei")
 
 
-def strip(
+def timeline(
     track: Track, times: np.ndarray, gate: float, marks: Sequence[int], title: str, captions: Sequence[str], width: int
 ) -> np.ndarray:
-    """Confidence of body and hands over the T frames, uint8 [370,width,3] RGB. times: float64 [T] s, of the axis.
+    """Plot the confidence of body and hands over the T frames, uint8 [370,width,3] RGB.
 
-    Where a hand's crop was found or guessed stands below; frames that are read and dropped are shaded. `gate` is the
-    confidence up to which a hand's joints are blank, `marks` are frames to point at. title: a line;
-    captions: two smaller ones.
+    Below it stands where each hand's crop was detected or guessed; dropped frames are shaded. times: float64 [T] s, of
+    the frames. gate: confidence up to which a hand's joints are blank. marks: frames to point at. title: a line.
+    captions: two smaller lines.
     """
     installed = set(font_manager.get_font_names())
     figure = Figure(figsize=(width / _DPI, _HEIGHT), dpi=_DPI)
@@ -49,13 +54,13 @@ def strip(
     lower.xaxis.set_major_formatter(FuncFormatter(lambda frame, _: tick(frame, times)))
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a script without an installed font shows as boxes
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a script without an installed font is shown as boxes
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def tick(frame: float, times: np.ndarray) -> str:
-    """The label of a whole number on the axis of frames; "" beyond them. times: as above."""
+    """The label of a frame number on the axis, "" beyond the frames. times: as above."""
     number = round(frame)
     return f"{number} · {times[number]:.2f} s" if 0 <= number < len(times) else ""
 
@@ -80,9 +85,9 @@ def _plot_confidence(axes: Axes, track: Track, gate: float, marks: Sequence[int]
 
 
 def _plot_crops(axes: Axes, track: Track) -> None:
-    """A row a hand: filled where its crop was found, hatched where guessed, empty where there is none."""
+    """A row per hand: filled where its crop was detected, hatched where guessed, empty where there is none."""
     for row, hand, colour in ((1, track.left, _LEFT), (0, track.right, _RIGHT)):
-        axes.broken_barh(_runs(hand.found), (row + 0.15, 0.7), color=colour)
+        axes.broken_barh(_runs(hand.detected), (row + 0.15, 0.7), color=colour)
         axes.broken_barh(
             _runs(hand.guessed), (row + 0.15, 0.7), facecolor="white", edgecolor=colour, hatch="////", linewidth=0.5
         )
@@ -96,10 +101,10 @@ def _shade_dropped(axes: Axes, track: Track) -> None:
     label: str | None = "dropped"
     for start, length in _runs(track.dropped):
         axes.axvspan(start * step, (start + length) * step, color=_DROPPED, alpha=0.15, linewidth=0, label=label)
-        label = None  # once in the legend
+        label = None  # one entry in the legend
 
 
 def _runs(states: np.ndarray) -> list[tuple[float, float]]:
-    """(start, length) of each run of True, a frame reaching half a frame to both sides. states: bool [T]."""
+    """(start, length) of each run of True; a frame extends half a frame to both sides. states: bool [T]."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], states, [False]]).astype(np.int8)))
     return [(start - 0.5, float(stop - start)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
