@@ -1,7 +1,7 @@
-"""Which seconds of a video answer which word of a sentence: the model's own choice among the windows (SPEC 9, T2I).
+"""When each word of a sentence is signed in a video, by the weights with which the model compares them (SPEC 9, T2I).
 
-A text token chooses among the video's tokens by a softmax of their cosines; a word's choice is the mean of its
-tokens'. The class token is among the candidates and stands for no time, so its share is told apart.
+A text token weights the video's tokens by a softmax of their cosines; a word has the mean weights of its tokens. The
+class token gets weight too but stands for no time, so its weight is given separately.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from seds.search.words import Words
 
 @dataclass(frozen=True)
 class Moment:
-    """The span in which a word's weight exceeds an even share by most; seconds from the start of the video's cut.
+    """The span of time in which a word's weight most exceeds its mean, in seconds from the start of the video's cut.
 
-    score: the share of the word's weight on windows that lies in it, in [0,1].
+    score: its share of the word's weight on all windows, in [0,1].
     """
 
     start_s: float
@@ -30,12 +30,12 @@ class Moment:
 
 @dataclass(frozen=True)
 class Alignment:
-    """words: of the sentence, as the tokeniser reads them. times: float64 [V,2] s, what each window spans.
+    """words: of the sentence, as the tokeniser reads them. times: float64 [V,2] s, the start and end of each window.
 
-    weights: float64 [words,V], the share of each word's choice on each window. class_weights: float64 [words], its
-    share on the class token. A row and its class weight sum to 1 (less where padding is chosen, too: published
-    numerics), to 0 where a long sentence lost all of the word's tokens.
-    moments: one a word; of a word without weight the whole video, with score 0.
+    weights: float64 [words,V], the weight of each word on each window. class_weights: float64 [words], its weight on
+    the class token. A row and its class weight sum to 1; to less if padding gets weight, too (published numerics), and
+    to 0 if all tokens of the word were dropped from a long sentence.
+    moments: one per word; for a word without weight, the whole video with score 0.
     """
 
     words: tuple[str, ...]
@@ -46,24 +46,26 @@ class Alignment:
 
 
 def align(words: Words, text: Tensor, video: Tensor, times: np.ndarray) -> Alignment:
-    """text: float32 [L,D], the sentence's valid tokens. video: float32 [R,D]: class token, V windows, and padding where
-    that takes part in the choice. All are normalised. times: float64 [V,2] s, what each window spans.
+    """Align the words of a sentence with the windows of a video.
+
+    text: float32 [L,D], the sentence's valid tokens. video: float32 [R,D]: class token, V windows, and padding if that
+    takes part. All tokens are unit vectors. times: float64 [V,2] s, the start and end of each window.
     """
-    chosen = F.softmax(text @ video.T / TEMPERATURE, -1).double().numpy()  # [L,R]
+    token_weights = F.softmax(text @ video.T / TEMPERATURE, -1).double().numpy()  # [L,R]
     rows = np.zeros((len(words.words), len(video)))
-    for row, places in zip(rows, words.places, strict=True):
-        own = [place for place in places if place < len(text)]
-        if own:
-            row[:] = chosen[own].mean(0)
+    for row, positions in zip(rows, words.positions, strict=True):
+        valid = [position for position in positions if position < len(text)]
+        if valid:
+            row[:] = token_weights[valid].mean(0)
     weights = rows[:, 1 : 1 + len(times)]
     moments = tuple(find_moment(row, times) for row in weights)
     return Alignment(words.words, times, weights, rows[:, 0], moments)
 
 
 def find_moment(weights: np.ndarray, times: np.ndarray) -> Moment:
-    """The moment of weights [V] >= 0 on windows that span `times` [V,2], ascending.
+    """The moment of weights [V] >= 0 on windows with start and end times [V,2], ascending.
 
-    Of all runs of windows, the one with the largest sum of (weight - mean weight); its time is that of their cells.
+    It is the run of windows with the largest sum of (weight - mean weight), and lasts as long as their cells.
     """
     total = weights.sum()
     if total <= 0:
@@ -74,23 +76,23 @@ def find_moment(weights: np.ndarray, times: np.ndarray) -> Moment:
 
 
 def cell_edges(times: np.ndarray) -> np.ndarray:
-    """Parts of the time, one a window, that touch and do not overlap: float64 [V+1] s, their bounds.
+    """Bounds of adjacent cells, one per window: float64 [V+1] s.
 
-    Windows overlap, each far longer than the way to the next. So a window's cell reaches from its middle half way to
-    the middles of its neighbours; the first begins with its window and the last ends so.
+    Windows overlap, so each gets a cell that reaches halfway to the centres of its neighbours; the first cell begins
+    with its window and the last one ends with its window.
     """
-    middles = times.mean(1)
-    return np.concatenate([times[:1, 0], (middles[1:] + middles[:-1]) / 2, times[-1:, 1]])
+    centres = times.mean(1)
+    return np.concatenate([times[:1, 0], (centres[1:] + centres[:-1]) / 2, times[-1:, 1]])
 
 
 def best_run(values: np.ndarray) -> tuple[int, int]:
-    """First and last place of the run with the largest sum, the shortest of equals (Kadane's algorithm)."""
-    best, found = -np.inf, (0, 0)
-    running, start = 0.0, 0
-    for place, value in enumerate(values):
-        if running <= 0:
-            running, start = 0.0, place
-        running += value
-        if running > best:
-            best, found = running, (start, place)
-    return found
+    """First and last index of the run with the largest sum, the shortest of equals (Kadane's algorithm)."""
+    best_sum, best = -np.inf, (0, 0)
+    running_sum, start = 0.0, 0
+    for i, value in enumerate(values):
+        if running_sum <= 0:
+            running_sum, start = 0.0, i
+        running_sum += value
+        if running_sum > best_sum:
+            best_sum, best = running_sum, (start, i)
+    return best

@@ -1,8 +1,7 @@
-"""Searching a corpus: a sentence ranks its videos, a video ranks its sentences, and why a video was found.
+"""Searches a corpus for the videos of a sentence or the sentences of a video, and tells when each word is signed.
 
-Scores are the model's own, those of `evaluate`, but for the float16 of the stored tokens. All is scored exactly up to
-the size that the index was made with (index.first_pass in params.yaml); of a larger gallery a first pass chooses the
-candidates.
+Scores match `evaluate` up to the float16 rounding of stored tokens. Everything is scored exactly up to the size that
+the index was made with (index.first_pass in params.yaml); of a larger gallery a first pass chooses the candidates.
 """
 
 from __future__ import annotations
@@ -30,20 +29,20 @@ from seds.search.ranking import Query
 from seds.search.words import split_words
 from seds.video.cuts import cut_bounds
 
-# Characters of a query that are read: far more than a sentence has, and few enough that none takes long to split.
+# Characters of a query that are read: far more than a sentence has, few enough to split quickly.
 QUERY_LENGTH = 10_000
 
 
 @dataclass(frozen=True)
 class VideoHit:
-    """A video found. Times are seconds of its file; None where the file's own bounds are meant."""
+    """A video of the results. start_s, end_s: its cut of the file, in seconds; None means the file's start or end."""
 
     rank: int  # from 1
     score: float
     video_id: str
     sentence_id: str
     text: str
-    path: str  # "" where only its features were released
+    path: str  # "" if only its features were released
     start_s: float | None
     end_s: float | None
     duration_s: float
@@ -53,29 +52,31 @@ class VideoHit:
 
 @dataclass(frozen=True)
 class SentenceHit:
+    """A sentence of the results."""
+
     rank: int  # from 1
     score: float
     sentence_id: str
     text: str
-    video_ids: tuple[str, ...]  # of the gallery, that sign it
+    video_ids: tuple[str, ...]  # videos of the gallery that sign it
 
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """A video as it is compared: of the gallery, or any other. times: float64 [V,2] s, what each window spans."""
+    """An encoded video, of the gallery or not. times: float64 [V,2] s, the start and end of each window."""
 
-    video_id: str  # of another video, its file's name
+    video_id: str  # the file name of a video that is not of the gallery
     encoded: Encoded
     times: np.ndarray
     duration_s: float
 
 
 class Gallery:
-    """An index, the model that made it, and the tables of what is in it. Several threads may search at once.
+    """An index, the model that made it, and the tables of its videos and sentences. Threads may search at once.
 
-    streams: of the model, the first is searched unless another is named.
-    videos: a row a video (video_id, sentence_id, text, text_original, language, split, signer, path, start_s, end_s,
-    duration_s, fps, width, height, windows). sentences: a row a sentence (sentence_id, text, split, video_ids).
+    streams: of the model; the first one is the default of a search.
+    videos: a row per video (video_id, sentence_id, text, text_original, language, split, signer, path, start_s, end_s,
+    duration_s, fps, width, height, windows). sentences: a row per sentence (sentence_id, text, split, video_ids).
     """
 
     def __init__(self, index: Index, model: SEDS, params: Params) -> None:
@@ -104,10 +105,10 @@ class Gallery:
 
     @classmethod
     def open(cls, dataset: str, root: Path = Path()) -> Gallery:
-        """The gallery of a corpus, of the index and the model below `root`.
+        """Open the index and the model of a corpus, below `root`.
 
-        Raises SearchError: index or model is missing, damaged, or they do not belong together; it names the file and
-        the command that makes it.
+        Raises SearchError if index or model is missing or damaged, or if another model made the index; the message
+        names the file and the command that makes it.
         """
         try:
             params = load_params(root / "params.yaml")
@@ -119,13 +120,13 @@ class Gallery:
             raise SearchError(str(error)) from None
         if model_digest(folder) != index.header.model:
             raise SearchError(
-                f"the index in {index.folder} was made by another model than the one in {folder}; make it again with: "
-                f"dvc repro index@{dataset}"
+                f"the index in {index.folder} was made by another model than the one in {folder}; "
+                f"run: dvc repro index@{dataset}"
             )
         return cls(index, model.to(params.device()).eval(), params)
 
     def search_text(self, text: str, k: int = 10, stream: str | None = None) -> list[VideoHit]:
-        """The k videos that score best, best first. Raises SearchError: an empty text, an unknown stream."""
+        """The k best videos for a sentence. Raises SearchError: an empty text, an unknown stream."""
         query, ranker = self._text_query(text), self._video_rankers[self._stream(stream)]
         return [
             VideoHit(
@@ -144,7 +145,7 @@ class Gallery:
         ]
 
     def search_video(self, clip: EncodedClip, k: int = 10, stream: str | None = None) -> list[SentenceHit]:
-        """The k sentences that score best, best first. Raises SearchError for an unknown stream."""
+        """The k best sentences for a video. Raises SearchError for an unknown stream."""
         query = self._query(clip.encoded, self._stream(stream))
         return [
             SentenceHit(rank, score, row["sentence_id"], row["text"], row["video_ids"])
@@ -152,23 +153,23 @@ class Gallery:
         ]
 
     def explain_clip(self, text: str, clip: EncodedClip, stream: str | None = None) -> Alignment:
-        """Which seconds of any video answer which word. Raises SearchError."""
+        """When each word of a sentence is signed in a video. Raises SearchError."""
         query, chosen = self._text_query(text), self._stream(stream)
         words = split_words(text[:QUERY_LENGTH], self.model.sizes.max_words)
         tokens = clip.encoded.tokens[chosen]
         return align(words, query.tokens[: query.valid].cpu(), tokens, clip.times)
 
     def video(self, video_id: str) -> dict[str, Any] | None:
-        """The row of `videos` with that id, None where there is none."""
+        """The row of `videos` with that id, or None."""
         row = self._row_of.get(video_id)
         return None if row is None else self._video_rows[row]
 
     def clip(self, video_id: str) -> EncodedClip:
-        """A video of the gallery, by id. Raises SearchError."""
+        """An encoded video of the gallery, by id. Raises SearchError."""
         row = self._row_of.get(video_id)
         if row is None:
-            near = difflib.get_close_matches(video_id[:200], list(self._row_of)[:10_000], 3, 0.6)
-            similar = f"; similar: {', '.join(map(printable, near))}" if near else ""
+            matches = difflib.get_close_matches(video_id[:200], list(self._row_of)[:10_000], 3, 0.6)
+            similar = f"; similar: {', '.join(map(printable, matches))}" if matches else ""
             raise SearchError(f"the gallery of {self.header.dataset} has no video {printable(video_id)!r}{similar}")
         stored = self.index.video_tokens
         start, stop = stored[self.streams[0]].offsets[row : row + 2].tolist()
@@ -178,18 +179,19 @@ class Gallery:
         return EncodedClip(video_id, Encoded(tokens, valid), times, float(self.videos["duration_s"].iloc[row]))
 
     def encode_clip(self, path: Path) -> EncodedClip:
-        """Any video file, extracted here and now as the corpus was, by a process that ends with it.
+        """Extract and encode any video file, the way the corpus was, in a process of its own.
 
-        Raises SearchError: no video, no hand seen, or the corpus was extracted otherwise than params.yaml now says.
+        Raises SearchError: not a video, no hand visible, or the corpus was extracted with other settings than
+        params.yaml has now.
         """
         return self._encode(load_clip(path, self.extractors(), self.header.rules))
 
-    def encode_extracted(self, path: Path, found: Extracted) -> EncodedClip:
-        """A video file of which another process has extracted keypoints and features. Raises SearchError: no hand."""
-        return self._encode(ready_clip(path, found, self.extractors(), self.header.rules))
+    def encode_extracted(self, path: Path, extracted: Extracted) -> EncodedClip:
+        """Encode a video file that another process has extracted. Raises SearchError if no hand is visible."""
+        return self._encode(ready_clip(path, extracted, self.extractors(), self.header.rules))
 
     def extractors(self) -> Extractors:
-        """How keypoints and features of a new video are extracted. Raises SearchError as `encode_clip` does."""
+        """How a new video is extracted. Raises SearchError as `encode_clip` does."""
         with self._lock:
             if self._extractors is None:
                 self._extractors = extractors(self.header, self.params)
@@ -207,7 +209,7 @@ class Gallery:
         return name or self.streams[0]
 
     def _text_query(self, text: str) -> Query:
-        read = text[:QUERY_LENGTH].encode("utf-8", "replace").decode()  # a lone surrogate is no character
+        read = text[:QUERY_LENGTH].encode("utf-8", "replace").decode()  # replaces lone surrogates
         if not read.strip():
             raise SearchError("the query is empty; type a sentence")
         (encoded,) = encoded_texts(self.model, [read])
@@ -217,16 +219,16 @@ class Gallery:
         return Query(encoded.tokens[stream].to(self.model.logit_scale.device), encoded.valid)
 
     def _best(self, ranker: Ranker, query: Query, k: int, rows: Rows) -> list[tuple[int, float, dict[str, Any]]]:
-        """(rank, score, row) of the k best."""
+        """(rank, score, row of the table) of the k best."""
         if k < 1:
             raise SearchError(f"k is {k}, expected at least 1 result")
-        found, values = ranker.best(query, k)
-        ranked = zip((values * self.header.logit_scale).tolist(), found.tolist(), strict=True)
-        return [(rank, score, rows[row]) for rank, (score, row) in enumerate(ranked, start=1)]
+        indices, cosines = ranker.best(query, k)
+        ranked = zip((cosines * self.header.logit_scale).tolist(), indices.tolist(), strict=True)
+        return [(rank, score, rows[index]) for rank, (score, index) in enumerate(ranked, start=1)]
 
 
 class Rows:
-    """rows[3] is the fourth row: {column: value}."""
+    """The rows of a table as dicts: rows[3] is the fourth row, {column: value}. Faster than `DataFrame.iloc`."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         self._columns = {str(name): table[name].array for name in table}

@@ -1,4 +1,4 @@
-"""An alignment as a picture: words against time, darker = more of the word's choice, moments framed."""
+"""An alignment as a picture: words against time, darker where a word has more weight, moments outlined."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from seds.messages import printable
 from seds.search.alignment import Alignment, cell_edges
 from seds.system.files import atomic_write
 
-_LETTERS = 24  # of a word beside its row
+_LETTERS = 24  # shown of a word
 
 
 def write(path: Path, alignment: Alignment, title: str = "") -> None:
-    """PNG; the folder is made. Each row is scaled to its own largest weight, which stands at its right end."""
+    """Write a PNG. Each row is scaled to its largest weight, which is printed at its right end."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
@@ -41,5 +41,5 @@ def write(path: Path, alignment: Alignment, title: str = "") -> None:
 
 
 def _plain(text: str, limit: int) -> str:
-    """Dollars would start a formula."""
+    """Dollar signs would start a formula."""
     return printable(text, limit).replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""What `seds search` prints: a table for people, JSON for machines."""
+"""What `seds search` prints: a table or JSON."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from seds.search.alignment import Alignment
 from seds.search.gallery import SentenceHit, VideoHit
 
 Hit = VideoHit | SentenceHit
-_ID, _TEXT = 40, 100  # characters of an id and of a sentence that a line shows
+_ID, _TEXT = 40, 100  # characters shown of an id and of a sentence
 
 
 def table(hits: Sequence[Hit], alignments: Sequence[Alignment]) -> str:
-    """A line a hit, and below it, where there is an alignment, the moment of each word."""
+    """A line per hit; below those that have an alignment, the moment of each word."""
     rows = [_row(hit) for hit in hits]
-    named = ("video", "time in file", "split") if isinstance(hits[0], VideoHit) else ("sentence", "videos")
-    heads = ["", "score", *named]
-    widths = [max(map(len, column)) for column in zip(heads, *(row[:-1] for row in rows), strict=True)]
-    lines = [_line([*heads, "text"], widths)]
+    columns = ("video", "time in file", "split") if isinstance(hits[0], VideoHit) else ("sentence", "videos")
+    headings = ["", "score", *columns]
+    widths = [max(map(len, column)) for column in zip(headings, *(row[:-1] for row in rows), strict=True)]
+    lines = [_line([*headings, "text"], widths)]
     for i, row in enumerate(rows):
         lines.append(_line(row, widths))
         if i < len(alignments):
@@ -29,7 +29,7 @@ def table(hits: Sequence[Hit], alignments: Sequence[Alignment]) -> str:
 
 
 def as_json(query: dict[str, str], stream: str, hits: Sequence[Hit], alignments: Sequence[Alignment]) -> str:
-    """{"query", "stream", "results": [...]}; a result has "moments" and "class_weights" where there is an alignment."""
+    """{"query", "stream", "results": [...]}; a result with an alignment has "moments"."""
     results = [asdict(hit) | {"score": round(hit.score, 4)} for hit in hits]
     for result, alignment in zip(results, alignments, strict=False):
         result["moments"] = [
@@ -62,7 +62,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _moments(alignment: Alignment) -> list[str]:
-    """Shares are of the word's whole weight, the rest of which lies on other windows."""
+    """A line per word. Percentages are of the word's whole weight; the rest of it is on other windows."""
     moments = zip(alignment.words, alignment.moments, alignment.class_weights, strict=True)
     return [
         f"{moment.start_s:6.2f}-{moment.end_s:.2f} s  {printable(word, _ID)}  "

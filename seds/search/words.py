@@ -1,7 +1,7 @@
-"""The words of a sentence, and which of the model's tokens each became.
+"""The words of a sentence, and which of the model's tokens belong to each.
 
-The tokeniser splits words into byte pairs, and of a long text some of these are left out (SPEC 2). For a reader they
-are joined again into what white space parts; punctuation that stands alone goes with the word before it.
+The tokeniser splits words into byte pairs, and drops some of those of a long text (SPEC 2). Here they are joined again
+into words separated by white space; punctuation that stands alone belongs to the word before it.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from seds.text import kept_tokens, token_counts
 
 @dataclass(frozen=True)
 class Words:
-    """words: lower-cased and cleaned, as the tokeniser reads them. places: of each, its tokens' places in the model.
+    """words: lower-cased and cleaned, as the tokeniser reads them. positions: of the tokens of each word, in the input.
 
-    Place 0 is the start token. A word whose tokens were all left out has no place.
+    Position 0 is the start token. A word has none if all its tokens were dropped.
     """
 
     words: tuple[str, ...]
-    places: tuple[tuple[int, ...], ...]
+    positions: tuple[tuple[int, ...], ...]
 
 
 def split_words(text: str, max_words: int = 32) -> Words:
-    """Words of a text, with places among the tokens of `seds.text.tokenise([text], max_words)`."""
+    """The words of a text, with positions among the tokens of `seds.text.tokenise([text], max_words)`."""
     counts = token_counts(text)
     kept = kept_tokens(1 + sum(count for _, count in counts), max_words)
-    place_of = {int(token): place for place, token in enumerate(kept)}
+    position_of = {int(token): position for position, token in enumerate(kept)}
     words: list[str] = []
-    places: list[list[int]] = []
+    positions: list[list[int]] = []
     token = 1
     for word, count in counts:
-        own = [place_of[t] for t in range(token, token + count) if t in place_of]
+        word_positions = [position_of[t] for t in range(token, token + count) if t in position_of]
         token += count
         if words and not any(letter.isalnum() for letter in word):
             words[-1] += word
-            places[-1] += own
+            positions[-1] += word_positions
         else:
             words.append(word)
-            places.append(own)
-    return Words(tuple(words), tuple(map(tuple, places)))
+            positions.append(word_positions)
+    return Words(tuple(words), tuple(map(tuple, positions)))

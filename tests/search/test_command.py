@@ -12,14 +12,14 @@ from seds.search.gallery import Gallery
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_searchable(tmp_path_factory.mktemp("made"), {"train": 1, "test": 2})
+def searchable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_searchable(tmp_path_factory.mktemp("searchable"), {"train": 1, "test": 2})
 
 
 @pytest.fixture
-def project(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(made)
-    return made
+def project(searchable: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(searchable)
+    return searchable
 
 
 def test_a_sentence_gives_a_table_of_videos(project: Path) -> None:
@@ -33,12 +33,12 @@ def test_a_sentence_gives_a_table_of_videos(project: Path) -> None:
         assert line.endswith(hit.text)
 
 
-def test_json_says_the_same_and_moments_when_asked(project: Path) -> None:
-    found = json.loads(seds("search", "toy", "a cat", "-k", "2", "--json", "--explain", "--stream", "pose").stdout)
+def test_json_has_the_same_results_and_moments_if_asked(project: Path) -> None:
+    output = json.loads(seds("search", "toy", "a cat", "-k", "2", "--json", "--explain", "--stream", "pose").stdout)
     hits = Gallery.open("toy").search_text("a cat", 2, "pose")
-    assert (found["query"], found["stream"]) == ({"text": "a cat"}, "pose")
-    assert [result["video_id"] for result in found["results"]] == [hit.video_id for hit in hits]
-    for result in found["results"]:
+    assert (output["query"], output["stream"]) == ({"text": "a cat"}, "pose")
+    assert [result["video_id"] for result in output["results"]] == [hit.video_id for hit in hits]
+    for result in output["results"]:
         assert [moment["word"] for moment in result["moments"]] == ["a", "cat"]
         for moment in result["moments"]:
             assert 0 <= moment["start_s"] < moment["end_s"] <= result["duration_s"] + 1e-3
@@ -51,9 +51,9 @@ def test_a_video_of_the_gallery_gives_sentences(project: Path) -> None:
     hits = gallery.search_video(gallery.clip("test-dog-0"), 2)
     assert lines[0].split() == ["score", "sentence", "videos", "text"]
     first = hits[0]
-    told = ["1", f"{first.score:.2f}", first.sentence_id, str(len(first.video_ids)), *first.text.split()]
-    assert lines[1].split() == told
-    assert len(lines) == 1 + 2 * (1 + 2), "each result has a line a word"
+    columns = ["1", f"{first.score:.2f}", first.sentence_id, str(len(first.video_ids)), *first.text.split()]
+    assert lines[1].split() == columns
+    assert len(lines) == 1 + 2 * (1 + 2), "each result has a line per word"
     assert " s  a  (" in lines[2]
 
 
@@ -70,14 +70,17 @@ def test_a_heat_map_is_a_picture(project: Path) -> None:
         (("toy", ""), "the query is empty"),
         (("toy", "a", "--stream", "sound"), "unknown stream 'sound'; the model of toy has fusion, pose, rgb"),
         (("toy", "--video", "test-dog-9"), "no video 'test-dog-9'; similar: test-dog-"),
-        (("toy", "--video", "params.yaml"), "was extracted otherwise than a new video would be (pose: estimator None"),
+        (
+            ("toy", "--video", "params.yaml"),
+            "was extracted with other settings than params.yaml has now (pose: estimator None",
+        ),
         (("nothing", "a"), "unknown dataset 'nothing'"),
     ],
 )
-def test_what_cannot_be_searched_is_told(project: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_what_cannot_be_searched_gives_a_clear_error(project: Path, arguments: tuple[str, ...], message: str) -> None:
     assert message in seds("search", *arguments, code=1).stderr
 
 
 @pytest.mark.parametrize("arguments", [("toy",), ("toy", "a", "--video", "b"), ("toy", "a", "-k", "0")])
-def test_senseless_arguments_are_refused(project: Path, arguments: tuple[str, ...]) -> None:
+def test_contradictory_arguments_are_rejected(project: Path, arguments: tuple[str, ...]) -> None:
     seds("search", *arguments, code=2)

@@ -26,22 +26,22 @@ def padded(sequences: Sequences) -> Tokens:
 
 
 @pytest.mark.parametrize("block", [1, 7, 16_384])
-@pytest.mark.parametrize("share", [0.5, 0.2])
-def test_scores_are_those_of_padded_batches(monkeypatch: pytest.MonkeyPatch, block: int, share: float) -> None:
+@pytest.mark.parametrize("mix", [0.5, 0.2])
+def test_scores_are_those_of_padded_batches(monkeypatch: pytest.MonkeyPatch, block: int, mix: float) -> None:
     monkeypatch.setattr(ranking, "BLOCK", block)
     generator = torch.Generator().manual_seed(0)
     videos = stored([3, 1, 9, 4, 4], [3, 1, 9, 4, 4], generator)
     words = F.normalize(torch.randn(5, WIDTH, generator=generator), dim=-1)
     text, video = Tokens(words[None], torch.ones(1, 5, dtype=torch.bool)), padded(videos)
-    expected = share * video_to_text(video, text, True) + (1 - share) * text_to_video(video, text, True)
-    found = ranking.scores(ranking.Query(words, 5), videos, share)
-    np.testing.assert_allclose(found, expected[:, 0], atol=1e-6)
+    expected = mix * video_to_text(video, text, True) + (1 - mix) * text_to_video(video, text, True)
+    all_scores = ranking.scores(ranking.Query(words, 5), videos, mix)
+    np.testing.assert_allclose(all_scores, expected[:, 0], atol=1e-6)
     for rows in ([4, 0, 2], [1], [0, 1, 2, 3, 4]):
-        some = ranking.scores(ranking.Query(words, 5), videos, share, torch.tensor(rows))
+        some = ranking.scores(ranking.Query(words, 5), videos, mix, torch.tensor(rows))
         np.testing.assert_allclose(some, expected[rows, 0], atol=1e-6)
 
 
-def test_padding_that_takes_part_is_chosen_but_does_not_choose() -> None:
+def test_padding_is_attended_to_but_attends_to_nothing() -> None:
     generator = torch.Generator().manual_seed(1)
     videos = stored([6, 6, 6], [2, 6, 3], generator)
     words = F.normalize(torch.randn(5, WIDTH, generator=generator), dim=-1)
