@@ -1,12 +1,13 @@
 """Token embeddings of an index as files for other programs, such as a vector database.
 
-safetensors  videos.safetensors, sentences.safetensors: tensors as seds.index.store lays them out, with the ids and
-             all else of the table beside them (videos.parquet, sentences.parquet), whose row i owns the tokens
-             offsets[i]:offsets[i+1].
-parquet      video_tokens.parquet, sentence_tokens.parquet: a row a token, its vectors as lists of float32;
-             videos.parquet, sentences.parquet: a row each, with the pooled vectors beside the text.
+--format safetensors: videos.safetensors and sentences.safetensors have the tensors as seds.index.store lays them out;
+videos.parquet and sentences.parquet have ids, texts and the rest of the tables. Row i owns the tokens
+offsets[i]:offsets[i+1].
 
-export.json is the index's header: model, streams, width, and the scale and mixture of scores. With cosines S[i,j] of a
+--format parquet: video_tokens.parquet and sentence_tokens.parquet have a row per token, with vectors as lists of
+float32; videos.parquet and sentences.parquet have a row per video or sentence, with the pooled vectors beside the text.
+
+export.json is the index's header: model, streams, width, and the scale and mix of scores. With the cosines S[i,j] of a
 video's tokens i and a sentence's tokens j, a score is scale * (mix * I2T + (1 - mix) * T2I): I2T is the mean over i of
 sum_j S softmax_j(S/0.07), T2I the mean over j of sum_i S softmax_i(S/0.07). The inner product of two pooled vectors is
 the mean of S, and finds good candidates.
@@ -36,8 +37,8 @@ BATCH = 1_000  # videos or sentences in memory at a time
 
 
 @dataclass(frozen=True)
-class Stored:
-    """The videos or the sentences of an index. times: float32 [N,2] s, of the tokens of videos."""
+class Collection:
+    """The videos or the sentences of an index. times: float32 [N,2] s, start and end of each token, of videos only."""
 
     kind: str
     table: pd.DataFrame
@@ -46,81 +47,83 @@ class Stored:
 
     @property
     def first(self) -> Sequences:
-        """The lengths of any stream are those of all."""
+        """Any of the streams: all have the same lengths."""
         return next(iter(self.streams.values()))
 
 
 def export_embeddings(index: Index, output: Path, form: Format) -> list[Path]:
-    """Write an index's embeddings to a folder, which is made; returns the files. Memory does not grow with them."""
+    """Write an index's embeddings to a folder. Returns the files. Memory does not grow with the index."""
     output.mkdir(parents=True, exist_ok=True)
     header = output / "export.json"
     write_bytes(header, (index.folder / HEADER).read_bytes())
     write = _tensors if form == "safetensors" else _tables
-    parts = (
-        Stored(VIDEOS, index.videos, index.video_tokens, index.times),
-        Stored(SENTENCES, index.sentences, {TEXT: index.sentence_tokens}, None),
+    collections = (
+        Collection(VIDEOS, index.videos, index.video_tokens, index.times),
+        Collection(SENTENCES, index.sentences, {TEXT: index.sentence_tokens}, None),
     )
-    return [header, *(file for part in parts for file in write(output, part, index.header.model_dump_json()))]
+    header_json = index.header.model_dump_json()
+    return [header, *(file for collection in collections for file in write(output, collection, header_json))]
 
 
-def _tensors(output: Path, part: Stored, header: str) -> list[Path]:
-    tensors, rows = output / f"{part.kind}.safetensors", output / f"{part.kind}.parquet"
-    first = part.first
+def _tensors(output: Path, collection: Collection, header: str) -> list[Path]:
+    tensors, rows = output / f"{collection.kind}.safetensors", output / f"{collection.kind}.parquet"
+    first = collection.first
     with RowWriter(tensors, {KEY: header}) as file:
-        for start, stop, tokens in _parts(first):
-            for stream, stored in part.streams.items():
+        for start, stop, tokens in _batches(first):
+            for stream, stored in collection.streams.items():
                 file.append(f"tokens/{stream}", stored.tokens[tokens].numpy())
                 file.append(f"pooled/{stream}", stored.pooled[start:stop].numpy())
-            if part.times is not None:
-                file.append("times", part.times[tokens].numpy())
+            if collection.times is not None:
+                file.append("times", collection.times[tokens].numpy())
             file.append("valid", first.valid[start:stop].numpy())
         file.append("offsets", first.offsets.numpy())
     with atomic_write(rows) as temporary:
-        part.table.to_parquet(temporary, index=False)
+        collection.table.to_parquet(temporary, index=False)
     return [tensors, rows]
 
 
-def _tables(output: Path, part: Stored, header: str) -> list[Path]:
-    singular, first, table, times = part.kind.removesuffix("s"), part.first, part.table, part.times
+def _tables(output: Path, collection: Collection, header: str) -> list[Path]:
+    singular, first, table = collection.kind.removesuffix("s"), collection.first, collection.table
+    times = collection.times
 
     def token_rows(start: int, stop: int, tokens: slice) -> pa.Table:
         lengths = first.offsets[start : stop + 1].diff().numpy()
-        place = np.concatenate([np.arange(length) for length in lengths])
+        position = np.concatenate([np.arange(length) for length in lengths])
         ids = table[f"{singular}_id"].iloc[start:stop].to_numpy()
         columns = {
             f"{singular}_id": pa.array(np.repeat(ids, lengths)),
-            "token": pa.array(place.astype(np.int32)),
-            "valid": pa.array(place < np.repeat(first.valid[start:stop].numpy(), lengths)),
+            "token": pa.array(position.astype(np.int32)),
+            "valid": pa.array(position < np.repeat(first.valid[start:stop].numpy(), lengths)),
         }
         if times is not None:
             columns |= {"start_s": pa.array(times[tokens, 0].numpy()), "end_s": pa.array(times[tokens, 1].numpy())}
-        columns |= {stream: _vectors(stored.tokens[tokens]) for stream, stored in part.streams.items()}
+        columns |= {stream: _vectors(stored.tokens[tokens]) for stream, stored in collection.streams.items()}
         return pa.table(columns).replace_schema_metadata({"seds": header})
 
     def rows(start: int, stop: int, tokens: slice) -> pa.Table:
-        made = pa.Table.from_pandas(table.iloc[start:stop], preserve_index=False).replace_schema_metadata(None)
-        for stream, stored in part.streams.items():
-            made = made.append_column(f"pooled_{stream}", _vectors(stored.pooled[start:stop]))
-        return made.replace_schema_metadata({"seds": header})
+        batch = pa.Table.from_pandas(table.iloc[start:stop], preserve_index=False).replace_schema_metadata(None)
+        for stream, stored in collection.streams.items():
+            batch = batch.append_column(f"pooled_{stream}", _vectors(stored.pooled[start:stop]))
+        return batch.replace_schema_metadata({"seds": header})
 
     return [
-        _written(output / f"{singular}_tokens.parquet", first, token_rows),
-        _written(output / f"{part.kind}.parquet", first, rows),
+        _write_parquet(output / f"{singular}_tokens.parquet", first, token_rows),
+        _write_parquet(output / f"{collection.kind}.parquet", first, rows),
     ]
 
 
-def _written(path: Path, sequences: Sequences, make: Callable[[int, int, slice], pa.Table]) -> Path:
-    """Parquet with a row group a part."""
-    parts = (make(*part) for part in _parts(sequences))
-    first = next(parts)
+def _write_parquet(path: Path, sequences: Sequences, make: Callable[[int, int, slice], pa.Table]) -> Path:
+    """Write Parquet with a row group per batch."""
+    batches = (make(*batch) for batch in _batches(sequences))
+    first = next(batches)
     with atomic_write(path) as temporary, pq.ParquetWriter(temporary, first.schema) as writer:
-        for part in chain([first], parts):
-            writer.write_table(part)
+        for batch in chain([first], batches):
+            writer.write_table(batch)
     return path
 
 
-def _parts(sequences: Sequences) -> list[tuple[int, int, slice]]:
-    """(first, one past the last, their tokens) of BATCH sequences each."""
+def _batches(sequences: Sequences) -> list[tuple[int, int, slice]]:
+    """(first, one past the last, slice of their tokens) of every BATCH sequences."""
     bounds = [*range(0, len(sequences), BATCH), len(sequences)]
     offsets = sequences.offsets[bounds].tolist()
     return [
@@ -130,5 +133,5 @@ def _parts(sequences: Sequences) -> list[tuple[int, int, slice]]:
 
 
 def _vectors(values: Tensor) -> pa.FixedSizeListArray:
-    """[n,D] -> n lists of D float32: few readers of Parquet know float16."""
+    """[n,D] as n lists of D float32: few readers of Parquet support float16."""
     return pa.FixedSizeListArray.from_arrays(pa.array(values.float().numpy().ravel()), values.shape[1])

@@ -1,8 +1,8 @@
-"""Keypoints as .pose files, the format of sign-language tools (pose-format, Moryossef et al., 2021).
+"""Keypoints as .pose files, a format of sign-language tools (pose-format, Moryossef et al., 2021).
 
-One file a video: one person, the 133 COCO-WholeBody joints in the components BODY, FEET, FACE, LEFT_HAND, RIGHT_HAND by
-their names here, x and y in px of the frame, confidence in [0,1], frame rate and frame size in the header. A joint that
-was not found has confidence 0; pose-format masks it.
+A file has one video and one person: the 133 COCO-WholeBody joints of seds.skeleton in the components BODY, FEET, FACE,
+LEFT_HAND and RIGHT_HAND, x and y in px of the frame, confidence in [0,1], frame rate and frame size in the header. A
+joint that was not detected has confidence 0; pose-format masks it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from seds.show.draw import BODY_BONES, FACE_LINES
 from seds.skeleton import BODY, FACE, FOOT, JOINT, JOINT_NAMES, LEFT_HAND, RIGHT_HAND
 from seds.system.files import atomic_write
 
-VERSION = 0.2  # of the format, as pose-format 0.15 reads and writes it
+VERSION = 0.2  # of the format; pose-format 0.15 reads and writes it
 INDEX = "videos.parquet"
 COMPONENTS = {"BODY": BODY, "FEET": FOOT, "FACE": FACE, "LEFT_HAND": LEFT_HAND, "RIGHT_HAND": RIGHT_HAND}
 _COLOURS = {
@@ -33,38 +33,38 @@ _COLOURS = {
 
 
 class ExportError(SedsError, ValueError):
-    """What cannot be exported; the message says why, and what to do."""
+    """Something cannot be exported; the message says why, and what to do."""
 
 
 def export_keypoints(videos: pd.DataFrame, pose: ShardReader, output: Path) -> int:
-    """Write <output>/<video>.pose for each video that has keypoints, and videos.parquet that says which file is whose.
+    """Write <output>/<video>.pose for each video that has keypoints, and videos.parquet, which lists the files.
 
-    videos: the VIDEOS table. Returns how many were written. Raises ExportError, ShardError.
+    videos: the VIDEOS table. Returns the number of files. Raises ExportError, ShardError.
     """
-    found = videos[[video_id in pose for video_id in videos["video_id"]]]
-    if found.empty:
+    exported = videos[[video_id in pose for video_id in videos["video_id"]]]
+    if exported.empty:
         raise ExportError(f"{pose.folder}: no video has keypoints; run: dvc repro pose@{pose.folder.name}")
-    names = [f"{safe_filename(video_id)}.pose" for video_id in found["video_id"]]
-    for name, video in zip(names, found.itertuples(), strict=True):
+    names = [f"{safe_filename(video_id)}.pose" for video_id in exported["video_id"]]
+    for name, video in zip(names, exported.itertuples(), strict=True):
         (keypoints,) = pose.read(video.video_id, ("keypoints",))
         write_pose(output / name, keypoints, video.width, video.height, video.fps)
     columns = ["video_id", "sentence_id", "split", "text", "text_original", "language", "signer", "fps"]
     with atomic_write(output / INDEX) as temporary:
-        found[columns].assign(file=names).to_parquet(temporary, index=False)
-    return len(found)
+        exported[columns].assign(file=names).to_parquet(temporary, index=False)
+    return len(exported)
 
 
 def write_pose(path: Path, keypoints: np.ndarray, width: int, height: int, fps: float) -> None:
-    """keypoints: [T,133,3], x px, y px, confidence; a joint that is not finite counts as not found.
+    """keypoints: [T,133,3], x px, y px, confidence; joints that are not finite count as not detected.
 
-    Raises ExportError without pose-format.
+    Raises ExportError if pose-format is not installed.
     """
     try:
         from pose_format import Pose
         from pose_format.numpy import NumPyPoseBody
         from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
     except ModuleNotFoundError:
-        raise ExportError("keypoints are written by pose-format; install it with: pip install -e '.[export]'") from None
+        raise ExportError("pose-format is not installed; run: pip install -c constraints.txt -e '.[export]'") from None
     points = np.where(np.isfinite(keypoints).all(2, keepdims=True), keypoints, 0).astype(np.float32)[:, None]
     header = PoseHeader(VERSION, PoseHeaderDimensions(width, height), _components())
     with atomic_write(path, sync=False) as temporary, temporary.open("wb") as file:  # one of tens of thousands
@@ -87,7 +87,7 @@ def _components() -> list[Any]:
 
 
 def _bones() -> Iterable[tuple[int, int]]:
-    """Pairs of joints that a line joins. Those between components are left out of files, whose limbs lie in one."""
+    """Pairs of joints with a bone between them, also of different components."""
     yield from ((JOINT[a], JOINT[b]) for a, b, _ in BODY_BONES)
     for run, closed in FACE_LINES:
         points: Sequence[int] = [FACE.start + i for i in run]
