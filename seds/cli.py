@@ -1,6 +1,8 @@
-"""The `seds` command: the commands of the packages. Each imports what it needs when it runs, so --help is quick."""
+"""The `seds` command, made of the commands of the packages."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import typer
 
@@ -14,23 +16,32 @@ from seds.system.commands import CommandGroup
 from seds.system.threads import sleep_soon
 from seds.verify.command import verify
 
-app = typer.Typer(cls=CommandGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-# Before the command imports torch.
-app.callback(help="Look at sign-language corpora, search them, and exchange models and features.")(sleep_soon)
+_MARKDOWN: Final = "markdown"  # Typer's default would keep the line breaks of docstrings
+
+app = typer.Typer(
+    cls=CommandGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=_MARKDOWN,
+)
+_SEDS = "Check, inspect and search sign-language corpora; import and export models, features and keypoints."
+app.callback(help=_SEDS)(sleep_soon)  # called before the command imports torch
 app.command()(search)
 app.command()(serve)
 app.command()(check)
-# Ids that begin with a dash, as How2Sign's do, are no options.
+# Ids may begin with a dash, as How2Sign's do.
 app.command(context_settings={"ignore_unknown_options": True})(show)
 app.command()(verify)
 
-import_app = typer.Typer(no_args_is_help=True, help="Turn released files into this project's own.")
+_IMPORT = "Import the features and checkpoints of the published SEDS."
+import_app = typer.Typer(no_args_is_help=True, help=_IMPORT, rich_markup_mode=_MARKDOWN)
 import_app.command("features")(import_features)
 import_app.command("checkpoint")(import_checkpoint)
 app.add_typer(import_app, name="import")
 
-_EXPORT = "Turn this project's files into those of others. `seds export DATASET` is short for embeddings."
-export_app = typer.Typer(cls=ExportGroup, no_args_is_help=True, help=_EXPORT)
+_EXPORT = "Export embeddings, keypoints and checkpoints. `seds export DATASET` exports embeddings."
+export_app = typer.Typer(cls=ExportGroup, no_args_is_help=True, help=_EXPORT, rich_markup_mode=_MARKDOWN)
 export_app.command(DEFAULT)(embeddings)
 export_app.command()(keypoints)
 export_app.command("checkpoint")(export_checkpoint)

@@ -1,4 +1,4 @@
-"""`seds check`: its arguments, and what it does with them. Imports what it needs when it runs."""
+"""The command `seds check`. Libraries are imported when it runs, so --help is quick."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import typer
 
 
 def check(
-    dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml, such as how2sign.")],
+    dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml, such as demo.")],
     output: Annotated[
-        Path | None, typer.Option(help="Parquet of all findings.", show_default="data/check/DATASET.parquet")
+        Path | None, typer.Option(help="Parquet file for all findings.", show_default="data/check/DATASET.parquet")
     ] = None,
-    decode: Annotated[bool, typer.Option(help="Decode every frame of every video, not the first alone.")] = False,
-    examples: Annotated[int, typer.Option(min=0, help="Findings of each kind to show.")] = 3,
+    decode: Annotated[bool, typer.Option(help="Decode every frame of every video, not just the first.")] = False,
+    examples: Annotated[int, typer.Option(min=0, help="How many findings of each kind to show.")] = 3,
 ) -> None:
-    """Say everything that is off with a corpus, before any of it is extracted: missing, broken and unreferenced files,
-    duplicates, texts that the model cannot read, captions shared by splits, and more.
+    """Report every problem of a corpus before anything is extracted: missing, broken and unreferenced files,
+    duplicates, texts that the model cannot read, sentences shared between splits, and more.
 
-    Exit code 1 where a video would be lost or the test falsified, 0 where there are warnings only.
+    The exit code is 1 if a video would be lost or test results would be wrong, and 0 if there are only warnings.
     """
     from seds import tables
     from seds.check.corpus import check as run
@@ -29,11 +29,11 @@ def check(
     from seds.corpora import headers
     from seds.corpora.prepare import counts
 
-    place = output or Path("data/check") / f"{dataset}.parquet"
+    path = output or Path("data/check") / f"{dataset}.parquet"
     params = load_params()
     corpus, root = params.dataset(dataset), Path("data/raw") / dataset
     videos, findings = run(dataset, corpus, root, headers.cache_path(dataset), params.machine.workers, decode)
-    tables.write(findings, FINDINGS, place)
-    typer.echo(f"{counts(videos)}\n\n{report(findings, examples)}\nall of them in {place}")
+    tables.write(findings, FINDINGS, path)
+    typer.echo(f"{counts(videos)}\n\n{report(findings, examples)}\nAll findings are in {path}")
     if failed(findings):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`seds export`: embeddings, the default, keypoints, and checkpoints (seds.cli). Imports what it needs when it runs."""
+"""The commands `seds export embeddings` (the default) and `keypoints`. Libraries are imported when they run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEFAULT = "embeddings"
 
 
 class ExportGroup(TyperGroup):
-    """`seds export DATASET` means `seds export embeddings DATASET`; a corpus with a command's name needs the latter."""
+    """`seds export DATASET` is short for `seds export embeddings DATASET`, unless DATASET is the name of a command."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in self.commands and not args[0].startswith("-"):
@@ -21,18 +21,18 @@ class ExportGroup(TyperGroup):
 
 
 def embeddings(
-    dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml whose stage index has run.")],
-    output: Annotated[Path | None, typer.Option(help="Folder to make.", show_default="export/DATASET")] = None,
+    dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml; the stage index must have run.")],
+    output: Annotated[Path | None, typer.Option(help="Output folder.", show_default="export/DATASET")] = None,
     form: Annotated[
         Literal["safetensors", "parquet"],
-        typer.Option("--format", help="parquet: a row a token, as databases take it; safetensors: whole tensors."),
+        typer.Option("--format", help="safetensors: whole tensors; parquet: one row per token, for databases."),
     ] = "safetensors",
 ) -> None:
-    """Write the token embeddings of a corpus's videos and sentences, so that other programs can search them.
+    """Export the token embeddings of a corpus's videos and sentences for search in other programs.
 
-    Each video has a class token and one token a window of 16 frames, per stream; each sentence one a byte pair, start
-    and end included. All have length 1. With them go ids, texts, the seconds that each token spans, and pooled vectors,
-    the mean of each video's and sentence's tokens. export.json tells model, width, and how a score is made of cosines.
+    In each stream, a video has a class token and one token per window of 16 frames; a sentence has one token per byte
+    pair, including start and end. All are unit vectors. The export also has ids, texts, the seconds that each token
+    spans, and the mean of each video's and sentence's tokens. export.json describes the model and the score.
     """
     from seds.export.embeddings import export_embeddings
     from seds.index.store import open_index
@@ -43,12 +43,13 @@ def embeddings(
 
 
 def keypoints(
-    dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml whose stages prepare and pose have run.")],
-    output: Annotated[Path, typer.Option(help="Folder to make.")],
+    dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml; the stages prepare and pose must have run.")],
+    output: Annotated[Path, typer.Option(help="Output folder.")],
 ) -> None:
-    """Write the keypoints of a corpus as .pose files (pose-format), one a video, and a table of whose they are.
+    """Export the keypoints of a corpus as .pose files (pose-format), one per video, with a table that lists them.
 
-    133 COCO-WholeBody joints in the components BODY, FEET, FACE, LEFT_HAND, RIGHT_HAND; x and y in px, confidence.
+    A file has 133 COCO-WholeBody joints in the components BODY, FEET, FACE, LEFT_HAND and RIGHT_HAND, each with x and y
+    in px and a confidence.
     """
     from seds import tables
     from seds.export.keypoints import INDEX, export_keypoints

@@ -1,4 +1,4 @@
-"""`seds import` and `seds export checkpoint`: from released files and back. Imports what it needs when it runs."""
+"""The commands `seds import ...` and `seds export checkpoint`. Libraries are imported when they run."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ import typer
 
 
 def import_features(
-    name: Annotated[str, typer.Argument(help="What the corpus is to be called here, such as phoenix.")],
+    name: Annotated[str, typer.Argument(help="Name for the corpus, such as phoenix.")],
     corpus: Annotated[
-        Literal["phoenix14t", "csl_daily", "how2sign"], typer.Option(help="Which corpus of the release it is.")
+        Literal["phoenix14t", "csl_daily", "how2sign"], typer.Option(help="Which corpus of the release this is.")
     ],
-    captions: Annotated[Path, typer.Option(help="Folder of train.pkl, dev.pkl, test.pkl; those that are there.")],
-    keypoints: Annotated[Path, typer.Option(help="Folder of a keypoint file a video: [SUBSET/]VIDEO.pkl.")],
-    features: Annotated[Path, typer.Option(help="Folder of an I3D feature file a video: [SUBSET/]VIDEO.pkl.")],
-    output: Annotated[Path | None, typer.Option(help="Folder to make.", show_default="data/raw/NAME")] = None,
+    captions: Annotated[Path, typer.Option(help="Folder with train.pkl, dev.pkl, test.pkl, or some of them.")],
+    keypoints: Annotated[Path, typer.Option(help="Folder with one keypoint file per video: [SUBSET/]VIDEO.pkl.")],
+    features: Annotated[Path, typer.Option(help="Folder with one I3D feature file per video: [SUBSET/]VIDEO.pkl.")],
+    output: Annotated[Path | None, typer.Option(help="Output folder.", show_default="data/raw/NAME")] = None,
 ) -> None:
-    """Turn the keypoint, feature and caption pickles of the published SEDS release into a corpus of this project.
+    """Import the keypoints, features and captions of the published SEDS release (pickle files) as a corpus.
 
-    They are read as plain data: a pickle that would call anything is refused and named. A video whose files are missing
-    or unfit is listed with its reason, and the rest goes on. Then `dvc repro` trains on the corpus and evaluates; its
-    stages pose and rgb hand over what was imported. Memory does not grow with the corpus, and no GPU is needed.
+    Pickles are read as plain data; one that would execute code is rejected and named. Videos whose files are missing or
+    invalid are listed with the reason, and the rest is imported. `dvc repro` then trains and evaluates on the corpus;
+    the stages pose and rgb pass on what was imported. It needs no GPU, and memory does not grow with the corpus.
     """
     from seds.corpora.captions import RELEASES
     from seds.corpora.prepare import summary
     from seds.messages import summarise_skipped
     from seds.release.features import import_release
 
-    place = output or Path("data/raw") / name
-    done = import_release(name, corpus, captions=captions, keypoints=keypoints, features=features, output=place)
-    typer.echo(summary(done.videos))
-    failed = done.rgb[done.rgb["status"] != "ok"]
+    folder = output or Path("data/raw") / name
+    release = import_release(name, corpus, captions=captions, keypoints=keypoints, features=features, output=folder)
+    typer.echo(summary(release.videos))
+    failed = release.rgb[release.rgb["status"] != "ok"]
     if len(failed):
         reasons = zip(failed["status"], failed["video_id"], failed["detail"], strict=True)
-        typer.echo("RGB features: " + summarise_skipped(reasons, len(done.rgb)))
-    release = RELEASES[corpus]
-    margin = "null" if release.wrist_margin is None else release.wrist_margin / release.height
-    typer.echo(f"\nIt lies in {place}. Next, in params.yaml:\n\ndatasets:\n  {name}:")
+        typer.echo("RGB features: " + summarise_skipped(reasons, len(release.rgb)))
+    source = RELEASES[corpus]
+    margin = "null" if source.wrist_margin is None else source.wrist_margin / source.height
+    typer.echo(f"\nImported to {folder}. Now add it to params.yaml:\n\ndatasets:\n  {name}:")
     typer.echo(
-        f"    corpus: released\n    profile: auto\n    wrist_margin: {margin}\n\nand then: dvc repro evaluate@{name}"
+        f"    corpus: released\n    profile: auto\n    wrist_margin: {margin}\n\nand run: dvc repro evaluate@{name}"
     )
 
 
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="A released checkpoint, such as ph_best_model.bin.")],
-    output: Annotated[Path, typer.Option(help="Model folder to make, such as models/phoenix.")],
+    output: Annotated[Path, typer.Option(help="Output model folder, such as models/phoenix.")],
     allow: Annotated[
         list[str] | None,
-        typer.Option(help="A released tensor that may be missing, unknown or of another shape; repeat."),
+        typer.Option(help="Accept this released tensor even if missing, unknown or of another shape; repeatable."),
     ] = None,
 ) -> None:
-    """Turn a checkpoint of the published SEDS release into a model folder. Nothing that the file holds is run."""
+    """Convert a checkpoint of the published SEDS release to a model folder. No code in the file is executed."""
     from seds.release.model import import_checkpoint as convert
 
     model = convert(file, output, allow or [])
@@ -60,16 +60,17 @@ def import_checkpoint(
 
 
 def export_checkpoint(
-    folder: Annotated[Path, typer.Argument(help="A model folder, such as models/phoenix.")],
-    output: Annotated[Path, typer.Option(help="File to write, such as phoenix.bin.")],
+    folder: Annotated[Path, typer.Argument(help="Model folder, such as models/phoenix.")],
+    output: Annotated[Path, typer.Option(help="Output file, such as phoenix.bin.")],
     dtype: Annotated[
-        Literal["released", "float32"], typer.Option(help="released: the towers' projections in float16, as published.")
+        Literal["released", "float32"],
+        typer.Option(help="released: the towers' projections are float16, as published."),
     ] = "released",
 ) -> None:
-    """Turn a model folder into a checkpoint with the published release's names, shapes and types."""
+    """Convert a model folder to a checkpoint with the names, shapes and types of the published release."""
     from seds.release.model import export_checkpoint as convert
 
     state, rounded = convert(folder, output, half=dtype == "released")
     typer.echo(f"{output}: {len(state)} tensors")
     if rounded:
-        typer.echo(f"{len(rounded)} tensors were rounded to float16; --dtype float32 keeps them exact")
+        typer.echo(f"{len(rounded)} tensors were rounded to float16; use --dtype float32 for exact values")

@@ -1,4 +1,4 @@
-"""`seds search`: its arguments, and what it does with them. Imports what it needs when it runs."""
+"""The command `seds search`. Libraries are imported when it runs, so --help is quick."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ import typer
 
 
 def search(
-    dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml whose stage index has run.")],
-    text: Annotated[str | None, typer.Argument(help="A sentence. Without it, give --video.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Results.")] = 10,
+    dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml; the stage index must have run.")],
+    text: Annotated[str | None, typer.Argument(help="The sentence to search for; or use --video.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of results.")] = 10,
     video: Annotated[
-        str | None, typer.Option(help="A video file, of the corpus or not, or the id of one of its videos.")
+        str | None, typer.Option(help="Search with a video: any file, or the id of a video of the corpus.")
     ] = None,
     stream: Annotated[
-        str | None, typer.Option(help="What to compare: fusion, pose or rgb.", show_default="the model's main one")
+        str | None, typer.Option(help="Stream to compare by: fusion, pose or rgb.", show_default="the model's main one")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Say for each result when which word is signed.")] = False,
-    heatmap: Annotated[Path | None, typer.Option(help="PNG to write: words of the first result against time.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show for each result when each word is signed.")] = False,
+    heatmap: Annotated[
+        Path | None, typer.Option(help="PNG file: weight of each word over time, for the first result.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Find the videos of a corpus that sign a sentence, or the sentences that a video signs.
+    """Find videos that sign a sentence or, with --video, sentences for a video.
 
-    Scores are those of the trained model, the larger the better; they are comparable within one search only.
-    A video that is not of the corpus is first made what the model reads, which takes about as long as in the stages.
+    Scores are the trained model's similarities: the higher, the better. Only compare scores within one search. For a
+    video from outside the corpus, keypoints and features are extracted first, which takes as long as in the pipeline.
     """
     from seds.search.gallery import Gallery
-    from seds.search.printed import as_json as to_json
-    from seds.search.printed import table
+    from seds.search.printed import as_json as format_json
+    from seds.search.printed import table as format_table
 
     if (text is None) == (video is None):
         raise typer.BadParameter("give either a sentence or --video")
     gallery = Gallery.open(dataset)
-    shown = stream or gallery.streams[0]
     if text is not None:
         videos = gallery.search_text(text, k, stream)
         pairs = [(text, gallery.clip(hit.video_id)) for hit in videos]
@@ -53,6 +54,7 @@ def search(
     hits = videos if text is not None else sentences
     explained = alignments if explain else []
     query = {"text": text} if text is not None else {"video": str(video)}
-    typer.echo(to_json(query, shown, hits, explained) if as_json else table(hits, explained))
+    searched = stream or gallery.streams[0]
+    typer.echo(format_json(query, searched, hits, explained) if as_json else format_table(hits, explained))
     if heatmap is not None and not as_json:
         typer.echo(str(heatmap))

@@ -1,4 +1,4 @@
-"""`seds verify`: its arguments, and what it does with them. Imports what it needs when it runs."""
+"""The command `seds verify`. Libraries are imported when it runs, so --help is quick."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import typer
 
 def verify(
     path: Annotated[Path, typer.Argument(help="Folder of recorded tensors, such as tests/golden.")],
-    only: Annotated[str, typer.Option(help="Pattern of the files to check, such as 'small_step*'.")] = "*",
+    only: Annotated[str, typer.Option(help="Check only files that match this pattern, such as 'small_step*'.")] = "*",
 ) -> None:
-    """Compare this system with tensors recorded from the published one: one line per array, with its largest error and
-    the limit. A note says what is not compared, and why. Exit code 1 if an array is over its limit or a file cannot be
-    read.
+    """Compare this system with tensors recorded from the published one.
+
+    Prints one line per array, with its largest error and the limit; a note says what is not compared, and why. The exit
+    code is 1 if an array exceeds its limit or a file cannot be read.
     """
     from seds.verify.run import verify as compare
 

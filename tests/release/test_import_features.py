@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 
 def described(printed: str) -> dict:
     """The lines for params.yaml that the command prints."""
-    return YAML(typ="safe").load(printed[printed.index("datasets:") : printed.index("and then")])
+    return YAML(typ="safe").load(printed[printed.index("datasets:") : printed.index("and run:")])
 
 
 @pytest.mark.parametrize("corpus", RELEASES)
