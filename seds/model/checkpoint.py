@@ -1,4 +1,4 @@
-"""The model folder: weights as safetensors, everything needed to build the network again, and a card for people."""
+"""The model folder: weights as safetensors, the configuration to rebuild the network from, and a model card."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ WEIGHTS, CONFIG, CARD = "seds.safetensors", "config.json", "README.md"
 
 
 class CheckpointError(SedsError, ValueError):
-    """A model folder that is missing, incomplete or of other sizes; the message names the file and what is wrong."""
+    """A model folder is missing, incomplete or has other sizes; the message names the file and what is wrong."""
 
 
 def save(folder: Path, model: SEDS, state: dict[str, Tensor], provenance: dict[str, Any], card: str) -> None:
-    """Write `state` (weights of `model`, which gives sizes and numerics) and what they were made from. Each file is
-    written whole or not at all. Raises StorageError.
+    """Write the weights `state` with the sizes and numerics of `model`, their provenance and the model card (Markdown).
+
+    Each file is written whole or not at all. Raises StorageError.
     """
     write_bytes(folder / WEIGHTS, tensors.save({name: tensor.contiguous() for name, tensor in state.items()}))
     config = {"sizes": model.sizes.model_dump(), "numerics": model.numerics, "provenance": provenance}
@@ -34,7 +35,7 @@ def save(folder: Path, model: SEDS, state: dict[str, Tensor], provenance: dict[s
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """sizes (ModelSizes), numerics, provenance. Raises CheckpointError."""
+    """{"sizes": ModelSizes, "numerics": ..., "provenance": ...} of a model folder. Raises CheckpointError."""
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -46,7 +47,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def load(folder: Path) -> SEDS:
-    """The model of a folder, in evaluation mode on the CPU. Raises CheckpointError naming what does not fit."""
+    """The model in a folder, in evaluation mode on the CPU. Raises CheckpointError naming what does not fit."""
     config = read_config(folder)
     model = SEDS(config["sizes"], config["numerics"])
     path = folder / WEIGHTS

@@ -1,4 +1,4 @@
-"""CLIP's weights in the three towers: read, renamed and fitted."""
+"""CLIP's weights as a start for the three towers: found, read, renamed and copied."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from seds.errors import SedsError, first_few
 from seds.model.seds import SEDS
 from seds.weightfiles import WeightFileError, read_state
 
-ARCHITECTURE = "ViT-B-32"  # open_clip's name of the CLIP that has the published towers' sizes
+ARCHITECTURE = "ViT-B-32"  # open_clip's name for the CLIP whose sizes the published towers have
 
 
 class ClipError(SedsError, ValueError):
-    """CLIP weights that cannot be had, read or fitted; the message says which and what to do."""
+    """CLIP weights are unavailable, unreadable or of other sizes; the message says which and what to do."""
 
 
 @torch.no_grad()
@@ -25,8 +25,8 @@ def load_clip(model: SEDS, clip: str) -> list[str]:
 
     clip: the path of a file (OpenAI's ViT-B-32.pt, or a state dict of open_clip's ViT-B-32), or a tag of open_clip's
     pretrained ViT-B-32 such as "openai", which open_clip downloads. Input projection and positional embedding of the
-    sequence towers have no counterpart and stay as they are. Returns the names of the model's tensors that were filled.
-    Raises ClipError when the weights cannot be had or read, or are of another size.
+    sequence towers have no counterpart and stay unchanged. Returns the names of the model's tensors that were filled.
+    Raises ClipError when the weights are unavailable, unreadable or of other sizes.
     """
     source = read_clip(clip)
     targets = dict(model.named_parameters())
@@ -39,7 +39,7 @@ def load_clip(model: SEDS, clip: str) -> list[str]:
     ]
     if problems:
         raise ClipError(
-            f"CLIP weights {clip!r} do not fit the model's towers (they need sizes of {ARCHITECTURE}, see "
+            f"CLIP weights {clip!r} do not fit the model's towers (they need the sizes of {ARCHITECTURE}, see "
             f"train.*.model in params.yaml):\n  " + "\n  ".join(first_few(problems, 5))
         )
     for ours, name in pairs.items():
@@ -48,7 +48,7 @@ def load_clip(model: SEDS, clip: str) -> list[str]:
 
 
 def clip_name(name: str) -> str | None:
-    """CLIP's name for the tensor that a tower's parameter starts from; None for one that CLIP does not have."""
+    """CLIP's name for the tensor that a parameter of the model starts from; None where CLIP has none."""
     tower, _, rest = name.partition(".")
     if name == "logit_scale":
         return name
@@ -70,7 +70,7 @@ def clip_name(name: str) -> str | None:
 
 
 def read_clip(clip: str) -> Mapping[str, Tensor]:
-    """CLIP's state dict from a path or an open_clip tag. Runs nothing that the file holds. Raises ClipError."""
+    """CLIP's state dict from a path or an open_clip tag; no code in the file is run. Raises ClipError."""
     from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
 
     path = Path(clip)

@@ -1,4 +1,4 @@
-"""How a model starts: random weights, the same for the same generator, and CLIP's weights in the three towers."""
+"""Random initial weights, the same for the same generator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seds.model.pose_encoder.encoder import PoseEncoder
 from seds.model.seds import SEDS
 from seds.model.towers import Block, SequenceTower, TextTower
 
-START_SCALE = math.log(1 / 0.07)  # of the similarities, as CLIP starts from scratch
+START_SCALE = math.log(1 / 0.07)  # logit scale, as CLIP trained from scratch starts with
 
 
 @torch.no_grad()
@@ -59,7 +59,7 @@ def _initialise_blocks(tower: SequenceTower | TextTower, width: int, generator: 
 
 def _initialise_sequence(tower: SequenceTower, generator: torch.Generator) -> None:
     width = len(tower.class_embedding)
-    nn.init.kaiming_uniform_(tower.input.weight, a=math.sqrt(5), generator=generator)  # torch's own for a projection
+    nn.init.kaiming_uniform_(tower.input.weight, a=math.sqrt(5), generator=generator)  # as nn.Linear does itself
     for tensor in (tower.class_embedding, tower.positional_embedding, tower.projection):
         nn.init.normal_(tensor, std=width**-0.5, generator=generator)
     _initialise_blocks(tower, width, generator)
@@ -79,4 +79,4 @@ def _initialise_fusion(fusion: MlpFusion, generator: torch.Generator) -> None:
             nn.init.xavier_uniform_(module.weight, generator=generator)
     for module in fusion.modules():
         if isinstance(module, GlossAttention):
-            nn.init.zeros_(module.offsets.weight)  # every query starts at its own time
+            nn.init.zeros_(module.offsets.weight)  # every query starts by sampling around its own time

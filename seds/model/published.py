@@ -1,4 +1,4 @@
-"""The released system's tensors and this model's: sizes, loading and the way back."""
+"""Weights of the released system: sizes from their shapes, loading, and writing in their layout."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MOST_LISTED = 20  # lines of an error
 
 
 class PublishedTensorsError(SedsError, ValueError):
-    """Tensors that are not a released SEDS of the model's sizes; the message lists what does not fit."""
+    """Tensors are not a released SEDS of the model's sizes; the message lists what does not fit."""
 
 
 def sizes_of(shapes: Mapping[str, Sequence[int]]) -> ModelSizes:
     """Sizes of the network whose tensors have these released names and shapes.
 
-    What no shape tells is taken as published: the heads of the fusion, frames a window, words a text.
+    Sizes that no shape determines are as published: heads of the fusion, frames per window, words per text.
     Raises PublishedTensorsError naming a tensor that is missing or has other dimensions than expected.
     """
     published = ModelSizes()
@@ -46,7 +46,7 @@ def sizes_of(shapes: Mapping[str, Sequence[int]]) -> ModelSizes:
     if any(name.startswith("fusion.") for name in shapes) and not layers("fusion.P2R_layers."):
         raise PublishedTensorsError(
             "the checkpoint's fusion has no gloss attention (fusion.P2R_layers), so it is the plain MLP or another; "
-            "how the release names its tensors is not recorded, and only Cross Gloss Attention Fusion can be read"
+            "the tensor names of those are not known, and only Cross Gloss Attention Fusion can be read"
         )
     context, text_width = shape("clip.positional_embedding", 2)
     positions, tower_width = shape("clip.visual.positional_embedding", 2)
@@ -76,11 +76,11 @@ def sizes_of(shapes: Mapping[str, Sequence[int]]) -> ModelSizes:
 
 
 def load_published(model: SEDS, weights: Mapping[str, Tensor], allow: Collection[str] = ()) -> list[str]:
-    """Fill the model from tensors under their released names, which may be half precision.
+    """Fill the model from tensors under their released names, in half or single precision.
 
-    allow: names that may be missing or mis-shaped (the model's own value stays) or unknown (ignored). Returns those of
-    them that were. Raises PublishedTensorsError listing what is missing, unknown, of the wrong size, or a constant
-    table that differs from this model's. 1x1 convolutions are linear layers here.
+    allow: names that may be missing or mis-shaped (the model's tensor stays) or unknown (ignored). Returns those of
+    them that were. Raises PublishedTensorsError listing what is missing, unknown or of the wrong size, and constant
+    tables that differ from this model's. 1x1 convolutions are linear layers here.
     """
     _check_released(model)
     wanted = {published_name(name): tensor for name, tensor in model.state_dict().items() if name not in OURS_ALONE}
@@ -88,10 +88,10 @@ def load_published(model: SEDS, weights: Mapping[str, Tensor], allow: Collection
     problems = fill(wanted, given, allow)
     for name, table in tables(model).items():
         if name in weights and name not in allow and not _equal_tables(weights[name], table):
-            problems[name] = f"{name} is another table than this model's"
+            problems[name] = f"{name} differs from this model's table"
     if refused := [line for name, line in problems.items() if name not in allow]:
         raise PublishedTensorsError(
-            "not weights of a SEDS of these sizes (what is known to differ can be allowed by name):\n" + listed(refused)
+            "not weights of a SEDS of these sizes (known differences can be allowed by name):\n" + listed(refused)
         )
     return list(problems)
 
@@ -99,10 +99,10 @@ def load_published(model: SEDS, weights: Mapping[str, Tensor], allow: Collection
 def load_signbert(model: SEDS, path: Path, allow: Collection[str] = ()) -> str:
     """Start the pose encoder from a pretraining checkpoint such as the release's pretrain_signbert.pth.
 
-    Its tensors carry the released names, with or without `signbert.`; it need not have all of them. Returns what was
-    filled and what was not, for people. Raises PublishedTensorsError on a model without a pose encoder, on tensors that
-    the encoder does not know or has in another shape, unless `allow` names them, and when none fits; WeightFileError
-    when the file cannot be read.
+    Its tensors have the released names, with or without `signbert.`; some may be missing. Returns a line that says what
+    was filled and what was not. Raises PublishedTensorsError for a model without a pose encoder, for tensors that the
+    encoder does not have or has in another shape, unless `allow` names them, and when none fits; WeightFileError when
+    the file cannot be read.
     """
     if "pose" not in model.streams:
         raise PublishedTensorsError(
@@ -115,16 +115,16 @@ def load_signbert(model: SEDS, path: Path, allow: Collection[str] = ()) -> str:
     given = {f"signbert.{name.removeprefix('signbert.')}": tensor for name, tensor in read_state(path).items()}
     given = {name: tensor for name, tensor in given.items() if name not in TABLES}
     allowed = {f"signbert.{name.removeprefix('signbert.')}" for name in allow}
-    found, missing = targets.keys() & given.keys(), sorted(targets.keys() - given.keys())
+    fitting, missing = targets.keys() & given.keys(), sorted(targets.keys() - given.keys())
     problems = fill(targets, given, {*allowed, *missing})
     refused = [line for name, line in problems.items() if name not in allowed and name not in missing]
-    if refused or not found:
+    if refused or not fitting:
         raise PublishedTensorsError(
             f"{path} does not fit the pose encoder; tensors to leave out can be named in train.*.signbert_allow:\n"
             + listed(refused or [f"missing: {name}" for name in missing])
         )
     parts = sorted({name.removeprefix("signbert.").removeprefix("embed.").split(".")[0] for name in missing})
-    return f"{path}: {len(found - problems.keys())} of {len(targets)} tensors of the pose encoder filled" + (
+    return f"{path}: {len(fitting - problems.keys())} of {len(targets)} tensors of the pose encoder filled" + (
         f"; not in the file: {len(missing)} tensors of {', '.join(parts)}" if missing else ""
     )
 
@@ -133,7 +133,7 @@ def load_signbert(model: SEDS, path: Path, allow: Collection[str] = ()) -> str:
 def fill(targets: Mapping[str, Tensor], given: Mapping[str, Tensor], allow: Collection[str] = ()) -> dict[str, str]:
     """Copy each given tensor into the target of its name; nothing is copied when a problem is not in `allow`.
 
-    Shapes agree but for dimensions of 1. Returns {name: what does not fit}.
+    Dimensions of 1 do not matter. Returns {name: what does not fit}.
     """
     problems = {name: f"missing: {name} {tuple(targets[name].shape)}" for name in targets if name not in given}
     problems |= {name: f"unknown: {name} {tuple(given[name].shape)}" for name in given if name not in targets}
@@ -150,16 +150,16 @@ def fill(targets: Mapping[str, Tensor], given: Mapping[str, Tensor], allow: Coll
 
 
 def published_state(model: SEDS, half: bool) -> dict[str, Tensor]:
-    """Every tensor of a released checkpoint but the UNUSED, with the released names, shapes and tables.
+    """Every tensor of a released checkpoint except the UNUSED, with the released names, shapes and tables.
 
-    half: what the release halves (the towers' matrix products) in float16, else all in float32.
-    Raises PublishedTensorsError on a model of one stream or of another fusion, and when the model standardises RGB
-    features, which the release has no place for.
+    half: store what the release stores in float16 (weights of the towers' matrix products) that way; False = all in
+    float32. Raises PublishedTensorsError for a model of one stream or with another fusion, and when the model
+    standardises RGB features, which the released layout cannot represent.
     """
     _check_released(model)
     if model.rgb_mean.any() or (model.rgb_std != 1).any():
         raise PublishedTensorsError(
-            "the model standardises its RGB features and the released layout cannot say so; "
+            "the model standardises its RGB features, which the released layout cannot represent; "
             "train with train.<profile>.standardise_rgb: false to export"
         )
     state = dict(tables(model))
@@ -174,7 +174,7 @@ def published_state(model: SEDS, half: bool) -> dict[str, Tensor]:
 
 
 def unused_tensors(half: bool) -> dict[str, Tensor]:
-    """Stand-ins for the tensors that the release saves and never uses: ones and zeros."""
+    """Placeholders for the tensors that the release saves and never uses: ones and zeros."""
     filled = {name: torch.ones(()) if "logit_scale" in name else torch.zeros(64, 128, 1, 1) for name in UNUSED}
     return {name: tensor.half() if half and is_half(name) else tensor for name, tensor in filled.items()}
 
@@ -188,12 +188,12 @@ def tables(model: SEDS) -> dict[str, Tensor]:
 
 
 def _check_released(model: SEDS) -> None:
-    """Raises PublishedTensorsError on a model whose parts the release's recorded names do not cover."""
+    """Raises PublishedTensorsError for a model with parts whose released names are not known."""
     sizes = model.sizes
     if sizes.streams != "both" or sizes.fusion != "cgaf":
         raise PublishedTensorsError(
             f"model.streams is {sizes.streams} and model.fusion {sizes.fusion}; the release's tensor names are known "
-            "of both streams with cgaf only (the names of its plain MLP fusion are not recorded)"
+            "for both streams with cgaf only"
         )
 
 

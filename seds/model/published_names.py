@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# (ours, published), applied in turn; no pattern occurs where it is not meant.
+# (ours, published), applied in order; no pattern matches where it should not.
 NAMES = (
     ("text_tower.projection", "clip.text_projection"),
     ("text_tower.blocks.", "clip.transformer.resblocks."),
@@ -27,7 +27,7 @@ NAMES = (
     ("pose_encoder.hand.", "signbert.embed.st_gcn_hand."),
     ("pose_encoder.body.", "signbert.embed.st_gcn_body."),
 )
-# The same inside one kind of part, told by the start of the published name so far.
+# The same within one part of the model, identified by how the published name starts at that point.
 PARTS = {
     "clip": ((".attention.out.", ".attn.out_proj."), (".expand.", ".mlp.c_fc."), (".contract.", ".mlp.c_proj.")),
     "fusion": (
@@ -63,7 +63,7 @@ PARTS = {
     ),
 }
 OURS_ALONE = ("rgb_mean", "rgb_std")
-# In the released checkpoint, used by nothing.
+# In the released checkpoint, but never used.
 UNUSED = (
     "clip.logit_scale_first_softmax",
     "clip.logit_scale_sec_softmax",

@@ -12,8 +12,8 @@ from seds.model.recompute import checkpointed
 class Attention(nn.Module):
     """Multi-head self-attention.
 
-    On a GPU torch takes its own kernel for it: flash attention, which knows no masks, where the sequence is causal, and
-    the memory-efficient one, which reads a bool mask, where there is padding.
+    On a GPU torch chooses the kernel: flash attention, which takes no masks, for a causal sequence, and
+    memory-efficient attention, which takes a bool mask, where there is padding.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -25,9 +25,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """x: [B, T, D]; mask: bool, broadcastable to [B, heads, T, T], True = may be seen; None = causal, what precedes
-        a position and itself.
-        """
+        """x: [B, T, D]; mask: bool, broadcastable to [B, heads, T, T], True = visible; None = causal. -> [B, T, D]."""
         batch, length, width = x.shape
         q, k, v = self.qkv(x).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)  # [B, heads, T, D / heads]
@@ -46,7 +44,7 @@ class Block(nn.Module):
         self.contract = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """x: [B, T, D]; mask: as of Attention."""
+        """x: [B, T, D]; mask: as for Attention -> [B, T, D]."""
         x = x + self.attention(self.ln_1(x), mask)
         return x + self.contract(quick_gelu(self.expand(self.ln_2(x))))
 
@@ -59,7 +57,7 @@ class Blocks(nn.ModuleList):
         self.checkpointing = False
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """x: [B, T, D]; mask: as of Attention."""
+        """x: [B, T, D]; mask: as for Attention -> [B, T, D]."""
         for block in self:
             x = checkpointed(block, x, mask) if self.checkpointing else block(x, mask)
         return x
@@ -68,7 +66,7 @@ class Blocks(nn.ModuleList):
 def quick_gelu(x: Tensor) -> Tensor:
     """Sigmoid approximation of GELU (Hendrycks & Gimpel 2016) that CLIP was trained with, x sigmoid(1.702 x).
 
-    As SiLU, of which autograd keeps one tensor instead of two.
+    Written as SiLU, for which autograd keeps one tensor instead of two.
     """
     return F.silu(1.702 * x) / 1.702
 
@@ -77,7 +75,7 @@ class SequenceTower(nn.Module):
     """CLIP's visual transformer over window features in place of image patches."""
 
     def __init__(self, inputs: int, length: int, width: int, layers: int, heads: int, embed: int) -> None:
-        """length: most windows of a video; the tower sees one more position, its class token."""
+        """length: maximum number of windows; the class token takes one more position."""
         super().__init__()
         self.input = nn.Linear(inputs, width, bias=False)
         self.class_embedding = nn.Parameter(torch.zeros(width))
@@ -90,7 +88,8 @@ class SequenceTower(nn.Module):
     def forward(self, windows: Tensor, valid: Tensor) -> Tensor:
         """windows: [B, V, inputs]; valid: bool [B, 1 + V], class token first -> [B, 1 + V, embed].
 
-        Padding is seen by no position; what the padding positions themselves return is defined but means nothing.
+        Padding is visible to no position; what the padding positions return is defined but meaningless. Raises
+        ValueError for more windows than `length`.
         """
         batch, length, _ = windows.shape
         if length >= len(self.positional_embedding):
@@ -102,7 +101,7 @@ class SequenceTower(nn.Module):
 
 
 class TextTower(nn.Module):
-    """CLIP's causal text transformer; every token is projected, not the last alone."""
+    """CLIP's causal text transformer; every token is projected, not only the last."""
 
     def __init__(self, vocabulary: int, context: int, width: int, layers: int, heads: int, embed: int) -> None:
         super().__init__()
@@ -113,7 +112,7 @@ class TextTower(nn.Module):
         self.projection = nn.Parameter(torch.zeros(width, embed))
 
     def forward(self, ids: Tensor) -> Tensor:
-        """ids: int64 [B, L] -> [B, L, embed]."""
+        """ids: int64 [B, L] -> [B, L, embed]. Raises ValueError for more tokens than the context."""
         length = ids.shape[1]
         if length > len(self.positional_embedding):
             raise ValueError(f"{length} tokens, but the text tower has {len(self.positional_embedding)} positions")

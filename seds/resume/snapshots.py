@@ -1,8 +1,8 @@
-"""Files of tensors that survive what ends a process: written whole or not at all, checked when read, the last two kept.
+"""Snapshots of a run's state that survive a crash: written whole or not at all, checked when read, the last two kept.
 
-A snapshot is safetensors, which holds no code, named by its number; its header carries what JSON can say and a checksum
-of everything. The older of two goes only when a newer one has been read back, so that a full disk, a power cut or a
-damaged file cost the time since the snapshot before, and no more.
+A snapshot is a safetensors file, which contains no code, named by its number; its header has the values that JSON
+represents and a checksum of everything. The older of two is removed only after a newer one has been read back, so a
+full disk, a power cut or a damaged file costs the time since the previous snapshot, and no more.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ KEPT = 2
 
 
 class SnapshotError(SedsError, ValueError):
-    """A snapshot that is truncated, altered or of other making; the message names the file."""
+    """A snapshot is truncated, altered or in another format; the message names the file."""
 
 
 class WriteError(SedsError, OSError):
-    """A snapshot that could not be written; those before it are as they were. The message names folder and reason."""
+    """A snapshot could not be written; earlier ones are unchanged. The message names folder and reason."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """number: of the step it was taken after. values: what JSON can say. tensors: by name, on the CPU."""
+    """number: optimiser steps done. values: representable in JSON. tensors: by name, on the CPU."""
 
     number: int
     values: dict[str, Any]
@@ -45,17 +45,17 @@ class Snapshot:
 
 
 class Snapshots:
-    """The snapshots in a folder, of which one process is the writer."""
+    """The snapshots in a folder, which only one process writes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def numbers(self) -> list[int]:
-        """Of the snapshots that are there, the newest first; whether they can be read is not known yet."""
+        """Numbers of the snapshots in the folder, newest first, whether readable or not."""
         return sorted((int(path.stem) for path in self.folder.glob("*.safetensors")), reverse=True)
 
-    def write(self, number: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor], kept: int = KEPT) -> None:
-        """Write a snapshot, read it back, then remove all but the `kept` newest. Raises WriteError."""
+    def write(self, number: int, values: Mapping[str, Any], tensors: Mapping[str, Tensor], keep: int = KEPT) -> None:
+        """Write a snapshot, read it back, then remove all but the `keep` newest. Raises WriteError."""
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         body = json.dumps(values)
         header = {"schema": SCHEMA, "number": number, "values": body, "sha256": _checksum(number, body, on_cpu)}
@@ -67,12 +67,12 @@ class Snapshots:
                 self._read(temporary, number)
         except (OSError, SafetensorError, SnapshotError) as error:
             raise WriteError(f"{self.folder} cannot be written: {error.__cause__ or error}") from None
-        for old in self.numbers()[kept:]:
+        for old in self.numbers()[keep:]:
             self._path(old).unlink(missing_ok=True)
 
     def newest(self, tell: Callable[[str], None]) -> Snapshot | None:
-        """The newest that can be read, None where there is none. `tell` is given what is wrong with newer ones, which
-        are removed: they would count among those kept.
+        """The newest readable snapshot, None if there is none. Damaged newer ones are reported to `tell` and removed,
+        since they would count among those kept.
         """
         for number in self.numbers():
             try:
@@ -91,12 +91,12 @@ class Snapshots:
         except TensorFileError as error:
             raise SnapshotError(str(error)) from None
         if header["sha256"] != _checksum(number, header["values"], tensors):
-            raise SnapshotError(f"{path} does not hold what was written")
+            raise SnapshotError(f"{path} is damaged: its checksum does not match")
         return Snapshot(number, json.loads(header["values"]), tensors)
 
 
 def _checksum(number: int, body: str, tensors: Mapping[str, Tensor]) -> str:
-    """Of CPU tensors and what goes with them, 64 hex digits."""
+    """sha256 (hex) of a snapshot. body: its values as JSON; tensors: on the CPU."""
     checksum = hashlib.sha256(f"{number} {body} ".encode())
     for name, tensor in sorted(tensors.items()):
         checksum.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())

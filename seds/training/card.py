@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was made from, how well it does on dev; Markdown for people."""
+"""The model card, in Markdown: what a model is, what it was trained on, how well it does on dev."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ PARTS = {
     "rgb": "of RGB alone: one sequence tower and a text tower",
 }
 FUSIONS = {"cgaf": "Cross Gloss Attention Fusion", "mlp": "fusion by a perceptron"}
-# By the corpus' reader; data/README.md has the sources.
+# By the reader of the corpus; data/README.md has the sources.
 LICENCES = {
-    "demo": "The demo corpus is drawn by this project: no person and no real sign language is in it.",
+    "demo": "The demo corpus is drawn by this project: it shows no person and no real sign language.",
     "how2sign": "How2Sign is CC BY-NC 4.0: not for commercial use.",
-    "phoenix14t": "RWTH-PHOENIX-Weather 2014 T is CC BY-NC-SA 3.0: not for commercial use, and what is made from it "
-    "keeps that licence.",
-    "csl_daily": "CSL-Daily is for research only, by those who signed its agreement.",
+    "phoenix14t": "RWTH-PHOENIX-Weather 2014 T is CC BY-NC-SA 3.0: not for commercial use, and derived works "
+    "keep that licence.",
+    "csl_daily": "CSL-Daily is for research only, by signatories of its agreement.",
 }
-UNKNOWN_LICENCE = "Whatever licence the training videos have holds for the model too."
+UNKNOWN_LICENCE = "The licence of the training videos applies to the model too."
 
 
 def model_card(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, numerics: str, took: str) -> str:
-    """Markdown from the provenance that the model folder's config.json holds (see stages/train.py).
+    """Markdown from the provenance in the model folder's config.json (seds.training.provenance).
 
-    took: hours and hardware, which differ from run to run and are said here only.
+    took: hours and hardware, which differ from run to run and appear only here.
     """
     return "\n".join(
         [
@@ -39,16 +39,16 @@ def model_card(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, n
             "Sign-language retrieval, text to video and video to text: "
             f"{PARTS[sizes.streams]}{FUSIONS[sizes.fusion] if sizes.streams == 'both' else ''} (SEDS, ACM MM 2024).",
             "",
-            *_made(provenance, sizes, parameters, numerics, took),
+            *_training(provenance, sizes, parameters, numerics, took),
             *_random_features(provenance, sizes),
-            *_measured(provenance),
+            *_metrics(provenance),
             *_warnings(provenance),
             *_use(provenance),
         ]
     )
 
 
-def _made(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, numerics: str, took: str) -> list[str]:
+def _training(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, numerics: str, took: str) -> list[str]:
     videos, sentences, texts = (provenance[what] for what in ("videos", "sentences", "texts"))
     train, losses = provenance["train"], provenance["train"]["losses"]
     return [
@@ -79,13 +79,13 @@ def _random_features(provenance: dict[str, Any], sizes: ModelSizes) -> list[str]
     if sizes.streams == "pose" or not provenance["rgb"].get("weights", "").startswith("random"):
         return []
     return [
-        "**The RGB features come from an I3D with a fixed random initialisation**: it has seen no video, and its "
-        "stream says what such features can tell, not what a trained I3D would.",
+        "**The RGB features come from an I3D with a fixed random initialisation**: it was never trained, so its "
+        "stream shows what such features can do, not what those of a trained I3D would.",
         "",
     ]
 
 
-def _measured(provenance: dict[str, Any]) -> list[str]:
+def _metrics(provenance: dict[str, Any]) -> list[str]:
     recalls, queries = provenance["dev_recalls"], provenance["sentences"]["dev"]
     best = recalls[provenance["epoch"] - 1]
     error = standard_error(best, queries)
@@ -95,8 +95,8 @@ def _measured(provenance: dict[str, Any]) -> list[str]:
         "",
         *metrics_table(provenance["dev"]),
         "",
-        f"Of {queries:,} sentences R@1 has a standard error of {error:.1f} points here; {near} other epochs of "
-        f"{len(recalls)} lie within it. The epoch was chosen by these numbers, so they flatter it: test counts.",
+        f"With {queries:,} sentences, R@1 has a standard error of {error:.1f} points here; {near} other epochs of "
+        f"{len(recalls)} lie within it. The epoch was chosen by these numbers, so they are optimistic; rely on test.",
         "",
     ]
     if "dev_over_seeds" in provenance:
@@ -119,7 +119,7 @@ def _measured(provenance: dict[str, Any]) -> list[str]:
 def _warnings(provenance: dict[str, Any]) -> list[str]:
     if not provenance["warnings"]:
         return []
-    return ["## Warnings of the training", "", *(f"- {text}" for text in provenance["warnings"]), ""]
+    return ["## Warnings during training", "", *(f"- {text}" for text in provenance["warnings"]), ""]
 
 
 def _use(provenance: dict[str, Any]) -> list[str]:
@@ -127,10 +127,10 @@ def _use(provenance: dict[str, Any]) -> list[str]:
         "## What it is for",
         "",
         "Finding the videos of a collection in which a given sentence is signed, and the sentences that a given video "
-        "signs, for people who check what was found. It ranks what it is given: that nothing fits it cannot say, and "
-        "it neither translates nor understands signing. It knows the sign language, the subjects, the way of filming "
-        "and the kind of people of its corpus; of others expect less, and measure before relying on it. It is not for "
-        "identifying or watching people.",
+        "signs, for people who check the results. It ranks what it is given: it cannot tell that nothing matches, and "
+        "it neither translates nor understands signing. It has learned the sign language, topics, camera work and "
+        "signers of its corpus; expect less elsewhere, and measure before relying on it. It must not be used to "
+        "identify or watch people.",
         "",
         "## Licence",
         "",
@@ -140,7 +140,7 @@ def _use(provenance: dict[str, Any]) -> list[str]:
 
 
 def hardware(device: str, processes: int) -> str:
-    """What trained, for people: "2 x NVIDIA A100", or the name of the CPU and the threads of a process."""
+    """The hardware of a training: "2 x NVIDIA A100", or the name of the CPU and the threads per process."""
     several = f"{processes} x " if processes > 1 else ""
     if device.startswith("cuda"):
         return f"{several}{torch.cuda.get_device_name(device)}"

@@ -1,9 +1,8 @@
-"""What training leaves in metrics/<dataset>/train/: curves of all seeds, a table a figure, and one summary.
+"""What training writes to metrics/<dataset>/train/: curves of all seeds, one table per figure, and one summary.
 
-A figure of DVC is one file, so that what belongs together is written together, by DVCLive: a row for each seed, epoch
-and value, which the templates in .dvc/plots spread over panels. Curves of several seeds are drawn as mean and range.
-What depends on the clock and the machine, speed and memory, is a curve only: the summary is the same whenever the run
-is.
+DVC draws a figure from one file, so DVCLive writes one table per figure: a row for each seed, epoch and value, which
+the templates in .dvc/plots divide into panels. Curves of several seeds are drawn as mean and range. Speed and memory,
+which depend on the machine, are curves only, so the summary is the same for every repetition of a run.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ class Curves:
         self._rows: defaultdict[str, list[Row]] = defaultdict(list)
 
     def of(self, seed: int, first: bool) -> Callable[[Values], None]:
-        """Writes an epoch of the seed's run, which begins. In the summary that lasts as long as training does, a seed
-        that is not the first has its values below seeds/<seed>/.
+        """A function that writes an epoch's values, for the run of a seed, which begins. first: whether it is the first
+        seed; in the summary that exists while training runs, the others have their values under seeds/<seed>/.
         """
         self._live.step = 0
         prefix = "" if first else f"seeds/{seed}/"
 
         def write(values: Values) -> None:
-            own: Row = {"seed": seed, "epoch": self._live.step + 1}
+            keys: Row = {"seed": seed, "epoch": self._live.step + 1}
             for figure, added in rows(values).items():
-                self._rows[figure] += [own | row for row in added]
+                self._rows[figure] += [keys | row for row in added]
                 self._live.log_plot(figure, self._rows[figure], x="epoch", y="value")
             for name, value in flatten(values):
                 self._live.log_metric(prefix + name, value, plot=False)
@@ -56,8 +55,8 @@ class Curves:
 
 
 def rows(values: Values) -> dict[str, list[Row]]:
-    """What each figure shows of an epoch: values with their panel and its place, or with stream, direction and metric.
-    Recall of training sentences is there in epochs that measure it. Raises KeyError where the values lack something.
+    """What each figure shows of an epoch: values with their panel and its position ("place"), or with stream, direction
+    and metric. Recall on training sentences is included in epochs that measure it. Raises KeyError for missing values.
     """
     lr, norm, machine = values["lr"], values["gradient_norm"], values["machine"]
     return {
@@ -93,7 +92,7 @@ def _by_stream(streams: Metrics, split: str, names: Sequence[str]) -> list[Row]:
 
 
 def summary(fits: Sequence[Fit]) -> dict[str, Any]:
-    """The first seed's epoch that was kept; of several seeds also mean and standard deviation."""
+    """Metrics of the epoch that was kept, of the first seed; of several seeds also mean and standard deviation."""
     first = fits[0]
     values: dict[str, Any] = {
         "epoch": first.epoch,

@@ -11,7 +11,7 @@ from torch import nn
 
 BETAS = (0.9, 0.98)
 EPS = 1e-6
-BEYOND = 2.0**40  # a step; one more changes nothing in float32
+LATE_STEP = 2.0**40  # adding one changes nothing in float32
 
 
 def parameter_groups(
@@ -45,21 +45,21 @@ def warmup_cosine(step: int, steps: int, warmup: float) -> float:
 
 
 class BertAdam(torch.optim.AdamW):
-    """AdamW without bias correction, each tensor's gradient clipped to its own norm.
+    """AdamW without bias correction; each tensor's gradient is clipped by its own norm.
 
-    p -= lr (m / (sqrt(v) + eps) + weight_decay p). torch's fused AdamW does it in one pass: its corrections
-    1 - beta^step are exactly 1 at a step beyond all, and there it starts. Clipping over all gradients together comes
-    before, and is the caller's: torch.nn.utils.clip_grad_norm_.
+    p -= lr (m / (sqrt(v) + eps) + weight_decay p). torch's fused AdamW computes that in one pass if it starts at a step
+    so late that its corrections 1 - beta^step are exactly 1. Clipping all gradients by their common norm comes before,
+    and is left to the caller: torch.nn.utils.clip_grad_norm_.
     """
 
     def __init__(self, params: Any, lr: float = 1e-4, weight_decay: float = 0.0, clip_norm: float | None = 1.0) -> None:
-        """params: parameters or groups, on the device where they stay; clip_norm: of each tensor, None = any."""
+        """params: parameters or groups, already on their device; clip_norm: per tensor, None = no clipping."""
         super().__init__(params, lr=lr, betas=BETAS, eps=EPS, weight_decay=weight_decay, fused=True)
         self.clip_norm = clip_norm
         for group in self.param_groups:
             for p in group["params"]:
                 self.state[p] = {
-                    "step": torch.tensor(BEYOND, dtype=torch.float32, device=p.device),
+                    "step": torch.tensor(LATE_STEP, dtype=torch.float32, device=p.device),
                     "exp_avg": torch.zeros_like(p),
                     "exp_avg_sq": torch.zeros_like(p),
                 }

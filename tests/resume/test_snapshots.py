@@ -52,7 +52,7 @@ def test_the_newest_is_read_as_written_and_the_one_before_it_stays(tmp_path: Pat
     assert snapshots.numbers() == [11, 10]
     assert assert_newest(snapshots, 11) == []
     assert len(list((tmp_path / "run").iterdir())) == 2
-    snapshots.write(12, VALUES, TENSORS, kept=1)
+    snapshots.write(12, VALUES, TENSORS, keep=1)
     assert snapshots.numbers() == [12]
 
 

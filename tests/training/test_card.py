@@ -78,7 +78,7 @@ def test_a_choice_of_epoch_that_is_luck_is_said_to_be() -> None:
 
 
 def test_warnings_are_listed_and_their_heading_is_not_without_them() -> None:
-    assert "## Warnings of the training\n\n- the sky fell (2 times)\n" in written(warnings=["the sky fell (2 times)"])
+    assert "## Warnings during training\n\n- the sky fell (2 times)\n" in written(warnings=["the sky fell (2 times)"])
     assert "Warnings" not in written()
 
 

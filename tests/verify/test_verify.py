@@ -89,8 +89,8 @@ def test_dimensions_of_one_do_not_count():
 
 def test_a_broken_part_is_noticed(monkeypatch):
     """Sampling places with the other grid convention, one of the changes the limits are made to notice."""
-    original = GlossAttention.places
-    monkeypatch.setattr(GlossAttention, "places", lambda self, *inputs: original(self, *inputs) + 0.5)
+    original = GlossAttention.sampling_positions
+    monkeypatch.setattr(GlossAttention, "sampling_positions", lambda self, *inputs: original(self, *inputs) + 0.5)
     assert {c.name for c in components.fusion(SMALL32) if isinstance(c, Comparison) and c.over} >= {"small_cgaf/fused"}
 
 

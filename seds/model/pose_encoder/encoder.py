@@ -1,4 +1,4 @@
-"""The pose encoder: joint coordinates -> one token a window (SPEC 6)."""
+"""The pose encoder: joint coordinates -> one token per window (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PoseEncoder(nn.Module):
     def frame_features(self, left: Tensor, right: Tensor, body: Tensor, lengths: Tensor) -> Tensor:
         """left, right: [N, 21, 2] px, body: [N, 7, 2] px, the videos end to end; lengths: [B] -> [N, 3 gcn_out]."""
         packing = Packing(lengths)
-        # Right before left: the shared network's running statistics see them in the release's order.
+        # Right before left, the release's order: both update the shared network's running statistics.
         right_features = self.hand(right, packing)
         return torch.cat([self.hand(left, packing), right_features, self.body(body, packing)], 1)
 
@@ -41,9 +41,9 @@ class PoseEncoder(nn.Module):
     ) -> Tensor:
         """Window tokens of a padded batch.
 
-        left, right: [B, T, 21, 2] px; body: [B, T, 7, 2] px; frames: [B], the real ones; starts: [B, V], -1 = unused.
-        padded: False = padding frames do not exist and unused windows are zero; True = as released, padding frames are
-        frames, and an unused window is one of zero features that is convolved and counted like the others.
+        left, right: [B, T, 21, 2] px; body: [B, T, 7, 2] px; frames: int64 [B], without padding; starts: int64 [B, V],
+        -1 = unused. padded: False = padding frames are ignored and unused windows are zero; True = as released, padding
+        frames are frames, and an unused window is a window of zero features, convolved and counted like the others.
         Returns [B, V, 3 gcn_out].
         """
         index, lengths, offsets = _frame_index(frames, left.shape[1], self.window, padded)
@@ -52,7 +52,7 @@ class PoseEncoder(nn.Module):
         )
         used = starts >= 0
         flat_starts = (starts + offsets[:, None])[used]  # [windows]
-        row = torch.full_like(starts, len(flat_starts))  # unused: the row after the last window
+        row = torch.full_like(starts, len(flat_starts))  # unused ones: the row after the last window
         row[used] = torch.arange(len(flat_starts), device=starts.device)
         weight = None
         if padded:

@@ -49,7 +49,7 @@ class GraphUnit(nn.Module):
 
 
 class GraphNetwork(nn.Module):
-    """Joint coordinates of one part (a hand, the body) -> one feature a frame, seen over time.
+    """Joint coordinates of one part (a hand, the body) -> one feature vector per frame, in its temporal context.
 
     checkpointing: in training, each unit and temporal block keeps only its input and is computed again in the backward
     pass; the batch statistics are still those of the whole batch.
@@ -62,7 +62,7 @@ class GraphNetwork(nn.Module):
         self.checkpointing = False
         first, second, third = channels
         self.parts = graph.parts
-        # eps 0.1: the release passes the momentum in its place, and its weights were trained so.
+        # eps 0.1: the release passes the momentum as eps, and its weights were trained that way.
         self.data_norm = NormReluDropout(2 * graph.joints, eps=0.1)
         self.units = nn.ModuleList(
             [
@@ -79,7 +79,7 @@ class GraphNetwork(nn.Module):
         self.temporal = nn.ModuleList([TemporalBlock(outputs), TemporalBlock(outputs)])
 
     def frame_features(self, joints: Tensor) -> Tensor:
-        """Each frame alone. joints: [N, J, 2] px -> [N, outputs]."""
+        """Each frame by itself. joints: [N, J, 2] px -> [N, outputs]."""
         x = self.data_norm(joints.flatten(1)).view(joints.shape)  # channels joint-major: x0, y0, x1, y1, ...
         x = x.transpose(0, 1).contiguous()  # [J, N, 2]
         for unit in self.units:

@@ -23,28 +23,28 @@ class TemporalBlock(nn.Module):
         self.norm = NormReluDropout(channels, relu=True)
 
     def convolve(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """All but normalisation and the last ReLU. x: [B, C, T], keep: [T] 1 where a frame is real -> [B, C, T]."""
+        """Everything before BatchNorm and ReLU. x: [B, C, T]; keep: [T], 1 = a frame, 0 = padding -> [B, C, T]."""
         wide = F.relu(self.conv5(x))
         narrow = F.relu(self.conv3_1(x))
         if keep is not None:
-            narrow = narrow * keep  # as if zero padding stood there
+            narrow = narrow * keep  # zero padding for the second convolution
         return self.mix(torch.cat([wide, F.relu(self.conv3_2(narrow))], 1))
 
     def forward(self, x: Tensor, packing: Packing) -> Tensor:
-        """Frames of several videos, each convolved as if it stood alone. x: [N, C] -> [N, C]."""
+        """Frames of several videos, each convolved by itself. x: [N, C] -> [N, C]."""
         packed = packing.spread(x).T[None]  # [1, C, P]
         y = self.convolve(packed, packing.keep.to(x.dtype))[0].T  # [P, C]
         return self.norm(y[packing.slots])
 
 
 class Packing:
-    """Videos laid end to end with zero frames between, so that one convolution serves all and none sees another.
+    """Videos end to end with zero frames in between, so that one convolution serves all and mixes none.
 
-    slots: int64 [N], the place of each frame; keep: bool [P], True where a frame lies.
+    slots: int64 [N], the position of each frame; keep: bool [P], True where there is a frame.
     """
 
     def __init__(self, lengths: Tensor) -> None:
-        """lengths: frames of each video, int64 [B], N in all."""
+        """lengths: int64 [B], the frames of each video, N in total."""
         video = torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths)
         self.slots = torch.arange(len(video), device=lengths.device) + GAP * video
         self.keep = torch.zeros(len(video) + GAP * len(lengths), dtype=torch.bool, device=lengths.device)

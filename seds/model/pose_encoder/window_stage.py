@@ -1,17 +1,17 @@
 """The temporal block inside every window, without repeating what overlapping windows share.
 
-Neighbouring windows share all but two of their frames, and inside a window only the edges see its zero padding. Write
-W_k x[f] for what tap k of a convolution makes of frame f. It does not depend on the window, so it is computed once a
-frame; a convolution is a sum of such products, and at a window's edge the sum merely lacks the taps outside. Hence with
-`reach` 2 on each side (conv5, or conv3 after conv3)
+Neighbouring windows share all but two of their frames, and only the edges of a window depend on its zero padding. The
+product W_k x[f] of tap k of a convolution with frame f does not depend on the window, so it is computed once per frame;
+a convolution is a sum of such products, which at a window's edge lacks the taps outside. With a reach of 2 frames on
+each side (conv5, or conv3 after conv3)
 
 - the inner activations of a window equal those of a convolution over the whole run of frames, and are shared;
-- its four edge activations (frames 0, 1 and the last two) are sums of the same products, short of some taps. The second
-  conv3 needs its own products of the first's edge activations, which differ from the shared ones.
+- its four edge activations (frames 0, 1 and the last two) are sums of the same products, without some taps. The second
+  conv3 needs separate products for the first's edge activations, which differ from the shared ones.
 
-Videos lie end to end: an activation mixed from two videos is inner to no window, so it is never used. BatchNorm's
-statistics weigh each shared activation by the number of windows it is inner to. Per frame and window this costs
-13 C^2 + 12 C^2 products where the obvious way costs 13 C^2 x 16 frames a window.
+Videos lie end to end: an activation that mixes two videos is inner to no window, so it is never used. BatchNorm's
+statistics weight each shared activation by the number of windows it is inner to. This costs 13 C^2 products per frame
+and 12 C^2 per window, where convolving each window by itself costs 13 C^2 for each of its 16 frames.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ REACH = 2
 
 
 def window_means(block: TemporalBlock, x: Tensor, starts: Tensor, window: int, weight: Tensor | None = None) -> Tensor:
-    """TemporalBlock.windows of the windows x[s : s + window]; equal to it up to rounding, gradients and statistics too.
+    """The block applied to each window x[s : s + window], averaged over its frames; with gradients and statistics.
 
-    x: [N, C], frames end to end; starts: int64 [V]; weight: [V], how often each window counts in the batch statistics
-    (None = once) -> [V, C], the mean over each window's frames. Raises ValueError when a window is shorter than 5.
+    Equal, up to rounding, to applying the block to each window by itself. x: [N, C], frames end to end; starts: int64
+    [V]; weight: [V], how often each window counts in the batch statistics (None = once) -> [V, C]. Raises ValueError
+    when a window is shorter than 5 frames.
     """
     if window <= 2 * REACH:
         raise ValueError(f"windows of {window} frames have no inner frame; at least {2 * REACH + 1} are needed")
@@ -94,7 +95,7 @@ def _span(taps: tuple[Tensor, ...], low: int, high: int) -> Tensor:
 
 
 def _multiplicity(y: Tensor, rows: int, starts: Tensor, window: int, weight: Tensor | None) -> Tensor:
-    """How often each row of y stands in the obvious computation, [rows + 4 V]."""
+    """How often each row of y occurs when windows are convolved one by one, [rows + 4 V]."""
     each = to_float32(y).new_ones(len(starts)) if weight is None else weight
     change = each.new_zeros(rows + 1)
     change.index_add_(0, starts, each)
