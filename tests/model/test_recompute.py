@@ -41,7 +41,7 @@ def step(recompute: bool, numerics: str, micro_batch: int | None, half: bool) ->
     ("numerics", "micro_batch", "half"),
     [("default", None, False), ("published", None, False), ("default", 2, False), ("default", None, True)],
 )
-def test_what_is_computed_again_is_equal_to_the_bit(numerics: str, micro_batch: int | None, half: bool) -> None:
+def test_checkpointed_step_equals_the_plain_one_to_the_bit(numerics: str, micro_batch: int | None, half: bool) -> None:
     (kept, much), (again, little) = (step(recompute, numerics, micro_batch, half) for recompute in (False, True))
     assert set(kept) == set(again)
     assert [name for name, tensor in kept.items() if not tensor.equal(again[name])] == []

@@ -22,11 +22,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return run_undisturbed(tmp_path_factory.mktemp("undisturbed") / "project")
 
 
-def test_the_same_seed_gives_the_same_bytes(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_training_twice_gives_the_same_bytes(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     assert run_undisturbed(tmp_path / "again") == undisturbed
 
 
-def test_killed_at_any_step_it_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+def test_training_killed_at_any_step_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     expected = run_undisturbed(tmp_path / "undisturbed", seeds=[3, 4])
     assert expected["models/toy/seds.safetensors"] != expected["models/toy/seeds/4/seds.safetensors"]
     project, chance = tmp_path / "killed", random.Random(0)
@@ -51,7 +51,7 @@ def test_killed_at_any_step_it_goes_on_to_the_same_bytes(tmp_path: Path) -> None
     assert (project / "log").read_text().count("resumed after step") > KILLS // 4
 
 
-def test_a_truncated_state_is_told_and_the_one_before_it_used(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_truncated_checkpoint_falls_back_to_the_previous_one(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     project = tmp_path / "truncated"
     newest = max(interrupted(project))
     newest.write_bytes(newest.read_bytes()[:-100])
@@ -62,7 +62,7 @@ def test_a_truncated_state_is_told_and_the_one_before_it_used(undisturbed: dict[
     assert_same(project, undisturbed)
 
 
-def test_a_disk_that_is_full_for_a_while_ends_nothing(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_full_disk_does_not_end_a_training(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     project = tmp_path / "full"
     good = interrupted(project)
 
@@ -83,7 +83,7 @@ def test_a_disk_that_is_full_for_a_while_ends_nothing(undisturbed: dict[str, byt
 
 
 @pytest.mark.parametrize("notice", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_it_keeps_the_step_it_is_at(
+def test_stop_signal_saves_the_current_step(
     undisturbed: dict[str, bytes], tmp_path: Path, notice: signal.Signals
 ) -> None:
     project = tmp_path / "told"
@@ -100,7 +100,7 @@ def test_told_to_stop_it_keeps_the_step_it_is_at(
     assert_same(project, undisturbed)
 
 
-def test_a_run_of_other_settings_is_not_continued(tmp_path: Path) -> None:
+def test_run_of_other_settings_is_not_resumed(tmp_path: Path) -> None:
     project = tmp_path / "other"
     waiting = interrupted(project, writings=2)
     shutil.move(project, tmp_path / "before")

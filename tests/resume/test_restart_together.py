@@ -44,7 +44,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return outputs(project)
 
 
-def test_two_processes_go_on_together(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_two_killed_processes_resume_together(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     project = tmp_path / "killed"
     write_project(project, **LONGER)
     # A second time they are told to stop, and only one of them is.
@@ -89,9 +89,7 @@ def torchrun(project: Path) -> Iterator[subprocess.Popen]:
         agent.wait()
 
 
-def test_torchrun_goes_on_after_all_or_one_of_its_workers_were_killed(
-    undisturbed: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_torchrun_resumes_after_one_or_all_workers_were_killed(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     project = tmp_path / "killed"
     write_project(project, **LONGER)
     for lost in ((0, 1), (1,), (0,)):  # the ranks

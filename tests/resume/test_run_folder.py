@@ -88,7 +88,7 @@ def test_other_data_and_torch_are_named_as_conditions() -> None:
     assert "With its data and torch version and settings, the same command resumes it." in said
 
 
-def test_a_run_without_its_record_is_listed_too() -> None:
+def test_run_without_a_readable_record_is_listed() -> None:
     other = interrupted_run(code="e")
     (other / "run.json").write_text("{")
     (said,) = listed(run_folder.run_folder("toy", RUN))

@@ -47,7 +47,7 @@ def assert_newest(snapshots: Snapshots, number: int) -> list[str]:
     return told
 
 
-def test_the_newest_is_read_as_written_and_the_one_before_it_stays(tmp_path: Path) -> None:
+def test_newest_snapshot_is_read_and_the_previous_one_stays(tmp_path: Path) -> None:
     snapshots = written(tmp_path / "run", range(8, 12))
     assert snapshots.numbers() == [11, 10]
     assert assert_newest(snapshots, 11) == []
@@ -56,12 +56,12 @@ def test_the_newest_is_read_as_written_and_the_one_before_it_stays(tmp_path: Pat
     assert snapshots.numbers() == [12]
 
 
-def test_where_nothing_was_written_there_is_none(tmp_path: Path) -> None:
+def test_newest_snapshot_is_none_in_an_empty_folder(tmp_path: Path) -> None:
     assert Snapshots(tmp_path / "run").newest(pytest.fail) is None
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "one bit", "another's"])
-def test_a_damaged_one_is_told_and_the_one_before_it_used(tmp_path: Path, damage: str) -> None:
+def test_damaged_snapshot_falls_back_to_the_previous_one(tmp_path: Path, damage: str) -> None:
     snapshots = written(tmp_path, range(1, 3))
     first, second = sorted(tmp_path.iterdir())
     content = bytearray(second.read_bytes())
@@ -96,7 +96,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_leaves_what_was_written_before(small_disk: Path) -> None:
+def test_snapshots_survive_a_full_disk(small_disk: Path) -> None:
     snapshots = written(small_disk / "run", range(1, 3))
     with pytest.raises(WriteError, match=r"disk/run cannot be written: .*No space left on device"):
         snapshots.write(3, VALUES, TENSORS)
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_what_was_written_before(small_disk: Path) -> None:
     assert assert_newest(snapshots, 2) == []
 
 
-def test_a_file_that_may_not_grow_leaves_what_was_written_before(tmp_path: Path) -> None:
+def test_snapshots_survive_a_file_size_limit(tmp_path: Path) -> None:
     snapshots = written(tmp_path, range(1, 2))
     limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))

@@ -61,7 +61,7 @@ def spoilt(split: Split, video_id: str, value: float) -> Split:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_number_that_is_none_stops_and_names_the_video_that_has_it(root: Path, tmp_path: Path, value: float) -> None:
+def test_nan_in_an_input_stops_training_and_names_the_video(root: Path, tmp_path: Path, value: float) -> None:
     train, dev = load(root)
     culprit = train.video_ids[0]
     sentence = [i for i, s in enumerate(train.sentence_of) if s == train.sentence_of[0]]
@@ -86,13 +86,13 @@ def test_a_number_that_is_none_stops_and_names_the_video_that_has_it(root: Path,
     assert culprit.split("-")[1] in {video["text"].split()[-1] for video in record["videos"]}
 
 
-def test_weights_that_are_no_numbers_stop_with_advice(root: Path) -> None:
+def test_nan_weights_stop_training_with_advice(root: Path) -> None:
     train, dev = load(root)
     with pytest.raises(TrainingError, match="Try a lower learning rate: dvc exp run -S lr=1e-4"):
         fit(train, dev, spoil=lambda model: model.rgb_tower.ln_post.weight.data.fill_(torch.nan))
 
 
-def test_an_infinite_gradient_of_a_finite_loss_stops(root: Path, tmp_path: Path) -> None:
+def test_infinite_gradient_of_a_finite_loss_stops_training(root: Path, tmp_path: Path) -> None:
     train, dev = load(root)
 
     def spoil(model) -> None:
@@ -105,7 +105,7 @@ def test_an_infinite_gradient_of_a_finite_loss_stops(root: Path, tmp_path: Path)
     assert float(record["loss"]["total"]) > 0
 
 
-def test_a_gradient_that_explodes_is_told_once_and_counted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exploding_gradient_warns_once_and_is_counted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, dev = load(root)
     steps = []
 
@@ -123,7 +123,7 @@ def test_a_gradient_that_explodes_is_told_once_and_counted(root: Path, capsys: p
     assert any(text.startswith("in epoch 13 the gradient norm was") and "(2 times)" in text for text in found.warnings)
 
 
-def test_a_collapsed_stream_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_collapsed_stream_is_warned_of(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, dev = load(root)
 
     def spoil(model) -> None:
@@ -137,7 +137,7 @@ def test_a_collapsed_stream_is_told(root: Path, capsys: pytest.CaptureFixture[st
     assert fit(train, dev).counts["collapsed"] == 0
 
 
-def test_equal_texts_collapse_too(root: Path) -> None:
+def test_collapse_of_texts_is_warned_of(root: Path) -> None:
     train, dev = load(root)
     alarms = Alarms(train, dev, Losses(), {}, print)
     rows = np.arange(8.0)[:, None] + np.zeros((8, 8))  # videos differ, sentences do not
@@ -146,7 +146,7 @@ def test_equal_texts_collapse_too(root: Path) -> None:
     assert alarms.counts()["collapsed"] == 1
 
 
-def test_an_untrained_model_has_not_collapsed(root: Path) -> None:
+def test_untrained_model_has_not_collapsed(root: Path) -> None:
     train, dev = load(root)
     model = fitting.build(train, Train(losses=Losses(), small=PROFILE, published=PROFILE), PROFILE, 1, "cpu")
     alarms = Alarms(train, dev, Losses(), {}, print)
@@ -154,7 +154,7 @@ def test_an_untrained_model_has_not_collapsed(root: Path) -> None:
     assert alarms.counts()["collapsed"] == 0
 
 
-def test_a_small_dev_set_is_told_with_its_standard_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_dev_set_is_warned_of_with_its_standard_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, dev = load(root)
     found = fit(train, dev)
     message = f"dev has {len(dev.sentence_ids)} sentences, so R@1 has a standard error of up to 18.9 points"
@@ -162,14 +162,14 @@ def test_a_small_dev_set_is_told_with_its_standard_error(root: Path, capsys: pyt
     assert any(text.startswith(message) for text in found.warnings)
 
 
-def test_the_standard_error_is_that_of_many_draws() -> None:
+def test_standard_error_is_that_of_many_draws() -> None:
     hits = np.random.default_rng(0).binomial(50, 0.3, size=100_000)
     assert standard_error(30.0, 50) == pytest.approx((100 * hits / 50).std(), rel=0.01)
     assert standard_error(50.0, 519) < 3 < standard_error(50.0, 40)  # PHOENIX-2014T's dev set is none to be told of
 
 
 @pytest.mark.parametrize(("setting", "said"), [("ignore", "not used as negatives"), ("negative", "as published")])
-def test_sentences_that_stand_twice_in_a_batch_are_told_and_counted(
+def test_duplicate_sentences_of_a_batch_warn_and_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], setting: str, said: str
 ) -> None:
     write_corpus(tmp_path, {"train": 1, "dev": 1})
@@ -185,6 +185,6 @@ def test_sentences_that_stand_twice_in_a_batch_are_told_and_counted(
     assert any(said in text and "(2 times)" in text for text in found.warnings)
 
 
-def test_where_nothing_is_wrong_nothing_is_counted(root: Path) -> None:
+def test_counts_are_zero_where_nothing_is_wrong(root: Path) -> None:
     train, dev = load(root)
     assert set(fit(train, dev).counts.values()) == {0}

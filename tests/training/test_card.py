@@ -50,11 +50,11 @@ def written(sizes: ModelSizes | None = None, **changes: Any) -> str:
     return card.model_card(provenance(**changes), sizes or ModelSizes(), 1234, "default", "3.1 hours on 8 x GPU")
 
 
-def test_an_extraction_is_described_without_its_single_videos() -> None:
+def test_extraction_is_described_without_its_single_videos() -> None:
     assert extraction(HEADER) == {"weights": "random, seed 0"}
 
 
-def test_random_features_are_stated_plainly_and_trained_ones_are_not_called_random() -> None:
+def test_card_says_whether_rgb_features_are_random() -> None:
     text = written(weights="random, seed 0")
     assert "fixed random initialisation" in text
     assert "1,234 parameters" in text
@@ -64,7 +64,7 @@ def test_random_features_are_stated_plainly_and_trained_ones_are_not_called_rand
     assert "random initialisation**" not in written(ModelSizes(streams="pose"), weights="random, seed 0")
 
 
-def test_it_says_what_was_trained_on_how_and_for_how_long() -> None:
+def test_card_says_what_was_trained_on_how_and_for_how_long() -> None:
     text = written()
     assert "train: 2,000 videos of 1,800 sentences, 10 of which repeat another's text" in text
     assert "dev: 40 videos of 40 sentences\n" in text
@@ -72,17 +72,17 @@ def test_it_says_what_was_trained_on_how_and_for_how_long() -> None:
     assert "trained in 3.1 hours on 8 x GPU" in text
 
 
-def test_a_choice_of_epoch_that_is_luck_is_said_to_be() -> None:
+def test_card_says_how_many_epochs_are_as_good() -> None:
     # sqrt(0.5 x 0.5 / 40) is 7.9 points: epochs of 43 and 49 lie within it of the best, 50; one of 41 does not.
     assert "standard error of 7.9 points here; 2 other epochs of 5 lie within it" in written()
 
 
-def test_warnings_are_listed_and_their_heading_is_not_without_them() -> None:
+def test_card_lists_warnings_if_there_are_any() -> None:
     assert "## Warnings during training\n\n- the sky fell (2 times)\n" in written(warnings=["the sky fell (2 times)"])
     assert "Warnings" not in written()
 
 
-def test_several_seeds_have_their_mean_and_deviation_beside_the_model_s_own() -> None:
+def test_card_of_several_seeds_has_mean_and_deviation() -> None:
     spread = {"mean": METRICS, "std": {s: {d: dict.fromkeys(NAMES, 1.25) for d in DIRECTIONS} for s in METRICS}}
     text = written(seeds=[4, 5, 6], dev_over_seeds=spread)
     assert "over 3 seeds (4, 5, 6)" in text
@@ -91,18 +91,18 @@ def test_several_seeds_have_their_mean_and_deviation_beside_the_model_s_own() ->
 
 
 @pytest.mark.parametrize(("corpus", "licence"), [*card.LICENCES.items(), ("folder", card.UNKNOWN_LICENCE)])
-def test_the_licence_is_that_of_the_corpus(corpus: str, licence: str) -> None:
+def test_card_names_the_licence_of_the_corpus(corpus: str, licence: str) -> None:
     assert licence in written(corpus=corpus)
 
 
-def test_the_table_has_a_row_a_stream_and_direction() -> None:
+def test_metrics_table_has_a_row_per_stream_and_direction() -> None:
     rows = metrics_table(METRICS)
     assert len(rows) == 2 + len(METRICS) * len(DIRECTIONS)
     assert rows[2] == "| fusion | T2V | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 50.000 |"
     assert len(metrics_table({"pose": METRICS["pose"]})) == 2 + len(DIRECTIONS)
 
 
-def test_the_card_names_the_parts_there_are() -> None:
+def test_card_names_the_parts_of_the_model() -> None:
     said = {
         "Cross Gloss Attention Fusion": ModelSizes(),
         "perceptron": ModelSizes(fusion="mlp"),

@@ -13,7 +13,7 @@ def mask(elements: int, p: float) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("p", [0.05, 0.25])
-def test_each_element_is_dropped_with_that_probability(p):
+def test_dropout_positions_have_the_given_probability(p):
     torch.manual_seed(0)
     times, size = 4000, 50
     gone = torch.stack([mask(size, p) for _ in range(times)])
@@ -25,7 +25,7 @@ def test_each_element_is_dropped_with_that_probability(p):
     assert together == pytest.approx(p * p, abs=5 * (p * p / times) ** 0.5)
 
 
-def test_the_seed_decides():
+def test_dropout_positions_repeat_with_the_seed():
     results = []
     for _ in range(2):
         torch.manual_seed(3)

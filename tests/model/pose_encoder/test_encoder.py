@@ -19,7 +19,7 @@ def _joints(frames, seed=1):
     return [256 * torch.rand(1, frames, n, 2, generator=generator, dtype=torch.float64) for n in (21, 21, 7)]
 
 
-def test_a_short_video_repeats_its_last_frame(encoder):
+def test_short_video_repeats_its_last_frame(encoder):
     short = _joints(9)
     repeated = [torch.cat([part, part[:, -1:].expand(-1, 7, -1, -1)], 1) for part in short]
     starts = torch.tensor([[0]])

@@ -23,7 +23,7 @@ def obvious(layer: GraphConvolution, x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_equals_the_definition_with_its_gradients(name: str) -> None:
+def test_graph_convolution_and_gradients_equal_the_definition(name: str) -> None:
     torch.manual_seed(0)
     layer = GraphConvolution(3, 5, GRAPHS[name]).double()
     x = torch.randn(GRAPHS[name].shape[1], 4, 3, dtype=torch.float64, requires_grad=True)
@@ -35,7 +35,7 @@ def test_equals_the_definition_with_its_gradients(name: str) -> None:
     torch.testing.assert_close(actual, expected)
 
 
-def test_input_without_gradient_is_taken() -> None:
+def test_graph_convolution_takes_input_without_gradient() -> None:
     layer = GraphConvolution(2, 4, GRAPHS["hand"])
     layer(torch.randn(21, 3, 2)).sum().backward()
     assert layer.weight.grad is not None

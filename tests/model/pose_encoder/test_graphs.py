@@ -5,7 +5,7 @@ import numpy as np
 from seds.model.pose_encoder.graphs import adjacency, hand_graph
 
 
-def test_every_joint_of_the_hand_is_in_one_part():
+def test_hand_joints_are_each_in_one_part():
     assert sorted(joint for part in hand_graph().parts for joint in part) == list(range(21))
 
 
@@ -20,6 +20,6 @@ def test_edges_go_inward_outward_and_across():
     np.testing.assert_allclose(weights[3], [[0, 0, 0], [0, 0, third], [0, third, 0]])
 
 
-def test_a_bone_between_equal_distances_only_dilutes():
+def test_bone_between_equal_distances_only_dilutes():
     weights = adjacency([(0, 1)], [], [0, 0])
     np.testing.assert_allclose(weights.sum(0), np.eye(2) / 2)

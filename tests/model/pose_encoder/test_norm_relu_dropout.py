@@ -17,7 +17,7 @@ def _norm(channels: int) -> NormReluDropout:
     return norm
 
 
-def test_weights_equal_repetition():
+def test_row_weights_equal_repetition():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
     times = torch.tensor([1, 3, 0, 2, 5])
@@ -33,7 +33,7 @@ def test_weights_equal_repetition():
     torch.testing.assert_close(actual, expected)
 
 
-def test_a_row_of_weight_zero_is_normalised_but_not_counted():
+def test_row_of_weight_zero_is_normalised_but_not_counted():
     x = torch.tensor([[1.0], [3.0], [100.0]])
     norm = NormReluDropout(1)
     y = norm(x, torch.tensor([1.0, 1.0, 0.0]))
@@ -42,7 +42,7 @@ def test_a_row_of_weight_zero_is_normalised_but_not_counted():
     assert y[2, 0] > 90
 
 
-def test_without_weights_it_is_torchs():
+def test_norm_without_weights_equals_torchs():
     x = torch.randn(7, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     ours, theirs = _norm(4), nn.BatchNorm1d(4).double()
     theirs.load_state_dict(ours.state_dict())
@@ -53,7 +53,7 @@ def test_without_weights_it_is_torchs():
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("relu", [False, True])
-def test_gradients_are_those_of_the_written_out_formula(relu, weighted):
+def test_norm_gradients_equal_those_of_the_formula(relu, weighted):
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(40, 3, generator=generator, dtype=torch.float64, requires_grad=True)
     times = torch.randint(0, 4, (40,), generator=generator).double() if weighted else torch.ones(40).double()
@@ -78,7 +78,7 @@ def test_gradients_are_those_of_the_written_out_formula(relu, weighted):
     torch.testing.assert_close(torch.autograd.grad((y * upstream).sum(), variables), expected)
 
 
-def test_nothing_is_dropped_outside_training():
+def test_norm_drops_nothing_in_evaluation():
     x = torch.randn(50, 2, generator=torch.Generator().manual_seed(4)).double()
     norm = _norm(2).eval()
     before = norm(x)

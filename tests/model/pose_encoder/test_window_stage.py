@@ -42,7 +42,7 @@ def _outcome(block, x, means, upstream):
         (5, [0, 1, 2, 35]),
     ],
 )
-def test_equals_the_obvious_way(window, starts, training):
+def test_window_means_equal_the_plain_ones(window, starts, training):
     block, x, starts, gathered, upstream = _case(window, starts)
     block.train(training)
     reset = block.state_dict()
@@ -53,7 +53,7 @@ def test_equals_the_obvious_way(window, starts, training):
     torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
 
 
-def test_weights_count_a_window_several_times():
+def test_window_weights_count_a_window_several_times():
     block, x, starts, gathered, upstream = _case(16, [0, 5, 20])
     reset = {name: tensor.clone() for name, tensor in block.state_dict().items()}
     weight = torch.tensor([1.0, 4.0, 0.0], dtype=torch.float64)
@@ -63,7 +63,7 @@ def test_weights_count_a_window_several_times():
     torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
 
 
-def test_a_window_without_inner_frames_is_refused():
+def test_window_without_inner_frames_is_refused():
     block, x, starts, _, _ = _case(16, [0])
     with pytest.raises(ValueError, match="windows of 4 frames"):
         window_means(block, x, starts, 4)
