@@ -52,8 +52,8 @@ class Fit:
 def build(train: Split, settings: Train, profile: TrainProfile, seed: int, device: str) -> SEDS:
     """A model ready to train: initialised from `seed`, then with the pretrained weights that the profile names.
 
-    Raises ConfigError when the losses need two streams and the model has one; ClipError, ReleaseError, WeightFileError
-    for weights that do not fit or cannot be read.
+    Raises ConfigError when the losses need two streams and the model has one; ClipError, PublishedTensorsError and
+    WeightFileError for weights that do not fit or cannot be read.
     """
     model = SEDS(profile.model, settings.numerics)
     check_streams(model.streams, settings.losses)

@@ -157,14 +157,14 @@ def test_two_processes_equal_one(written: Path, alone: dict, name: str, micro_ba
         assert_same(load_file(written / f"{name}-{micro_batch}-{rank}.safetensors"), alone[name])
 
 
-def test_training_in_two_processes_gives_the_weights_of_one_compiled_or_not(written: Path, corpus: Path) -> None:
+def test_fit_in_two_processes_equals_one_compiled_or_not(written: Path, corpus: Path) -> None:
     expected = trained(corpus, None)
     for rank in range(PROCESSES):
         for kind in ("trained", "compiled"):
             assert_same(load_file(written / f"{kind}-{rank}.safetensors"), expected)
 
 
-def test_rows_are_gathered_in_order_and_their_gradients_added(written: Path) -> None:
+def test_gather_orders_rows_and_adds_their_gradients(written: Path) -> None:
     whole = torch.arange(10.0).view(5, 2)
     for rank, rows in enumerate((slice(0, 2), slice(2, 5))):
         found = load_file(written / f"gathered-{rank}.safetensors")
@@ -189,7 +189,7 @@ def test_duplicate_sentences_matter(alone: dict) -> None:
             assert larger > 1.001 * smaller, (numerics, part)
 
 
-def test_what_is_computed_again_drops_the_same_activations(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpointing_repeats_the_same_dropout(monkeypatch: pytest.MonkeyPatch) -> None:
     def step() -> dict[str, torch.Tensor]:
         torch.manual_seed(3)
         model = build("default", 2, dropout=True)

@@ -17,7 +17,7 @@ def test_contrastive_spelled_out():
     assert contrastive(logits).item() == pytest.approx(expected)
 
 
-def test_an_even_mix_does_not_care_for_direction():
+def test_symmetric_loss_with_an_even_mix_ignores_direction():
     first, second = torch.randn(2, 5, 5, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(symmetric(first, second, 0.5), symmetric(first.T, second.T, 0.5))
     mixed = symmetric(first, second, 0.3)
@@ -30,7 +30,7 @@ def _tokens(lengths, length, seed):
     return Tokens(values, torch.arange(length) < torch.tensor(lengths)[:, None])
 
 
-def test_no_loss_depends_on_padding_when_masked():
+def test_masked_losses_do_not_depend_on_padding():
     videos, text = [_tokens([6, 4, 2], 6, seed) for seed in range(3)], _tokens([5, 2, 1], 5, 7)
     swapped = _tokens([5, 2, 1], 5, 8)
     losses = Losses(distill_pose=0.5, distill_rgb=0.5)
@@ -75,7 +75,7 @@ def _spelled_out(matrix, ids, ignored):
 
 
 @pytest.mark.parametrize("ignored", [True, False])
-def test_duplicates_are_left_out_of_every_softmax_or_of_none(ignored):
+def test_duplicates_are_excluded_from_all_softmaxes_or_from_none(ignored):
     ids = torch.tensor([[5, 1, 9], [5, 2, 9], [5, 1, 9], [5, 3, 9], [5, 1, 9]])
     lengths, words = [6, 4, 2, 5, 3], [5, 2, 5, 1, 5]
     videos = {name: _tokens(lengths, 6, seed) for seed, name in enumerate(("fusion", "pose", "rgb"))}
@@ -105,7 +105,7 @@ def test_duplicates_are_left_out_of_every_softmax_or_of_none(ignored):
     torch.testing.assert_close(found, torch.autograd.grad(sum(expected.values()), list(streams.values())))
 
 
-def test_rows_that_are_all_the_same_text_have_nothing_to_lose():
+def test_contrastive_loss_of_equal_texts_is_zero():
     logits = torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
     loss = contrastive(logits, duplicates(torch.tensor([[5, 1, 9]] * 3)))
     loss.backward()

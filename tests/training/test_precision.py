@@ -24,7 +24,7 @@ from seds.training.run_state import Values
 ONE = SIZES.model_copy(update={"streams": "pose"})
 
 
-def test_products_are_in_half_precision_and_what_sums_them_is_not() -> None:
+def test_half_precision_is_used_for_products_and_not_for_sums() -> None:
     model = SEDS(SMALL)
     initialise(model, torch.Generator().manual_seed(0))
     seen: dict[str, set[torch.dtype]] = {}

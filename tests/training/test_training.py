@@ -1,4 +1,4 @@
-"""Training on a corpus that can be learnt in seconds, and what is kept of it."""
+"""Training on a corpus that takes seconds to learn, and what is kept of it."""
 
 from pathlib import Path
 
@@ -43,21 +43,21 @@ def outcome(splits: tuple[Split, Split]) -> tuple[fitting.Fit, list[Values]]:
     return run(splits)
 
 
-def test_it_learns_what_can_be_learnt(outcome: tuple[fitting.Fit, list[Values]]) -> None:
+def test_fit_learns_a_small_corpus(outcome: tuple[fitting.Fit, list[Values]]) -> None:
     fit, logged = outcome
     assert len(logged) == PROFILE.epochs
     assert logged[-1]["loss"]["total"] < 0.5 * logged[0]["loss"]["total"]
     assert mean_recall(fit.train_last_epoch["fusion"]) > 60  # six seeds gave 75 to 100; chance is 12.5
 
 
-def test_the_epoch_kept_is_the_best_on_dev(outcome: tuple[fitting.Fit, list[Values]]) -> None:
+def test_fit_keeps_the_epoch_that_is_best_on_dev(outcome: tuple[fitting.Fit, list[Values]]) -> None:
     fit, logged = outcome
     recalls = [mean_recall(values["dev"]["fusion"]) for values in logged]
     assert recalls[fit.epoch - 1] == max(recalls)
     assert fit.dev == logged[fit.epoch - 1]["dev"]
 
 
-def test_training_sentences_are_ranked_as_often_as_asked(splits: tuple[Split, Split]) -> None:
+def test_eval_train_every_sets_how_often_train_is_evaluated(splits: tuple[Split, Split]) -> None:
     settings = SETTINGS.model_copy(update={"eval_train_every": 2})
     profile = PROFILE.model_copy(update={"epochs": 5})
     model = fitting.build(splits[0], settings, profile, 1, "cpu")
@@ -67,7 +67,7 @@ def test_training_sentences_are_ranked_as_often_as_asked(splits: tuple[Split, Sp
     assert set(logged[1]["train"]) == set(logged[1]["dev"]) == set(model.streams)
 
 
-def test_the_weights_kept_give_the_dev_metrics_again(
+def test_saved_weights_give_the_dev_metrics_again(
     outcome: tuple[fitting.Fit, list[Values]], splits: tuple[Split, Split], tmp_path: Path
 ) -> None:
     fit, _ = outcome
@@ -79,7 +79,7 @@ def test_the_weights_kept_give_the_dev_metrics_again(
 
 
 @pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}])
-def test_a_model_of_other_parts_learns_too(changes: dict, splits: tuple[Split, Split], tmp_path: Path) -> None:
+def test_models_of_other_parts_learn_too(changes: dict, splits: tuple[Split, Split], tmp_path: Path) -> None:
     profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update=changes), "epochs": 20})
     fit, logged = run(splits, profile)
     model = SEDS(profile.model)
@@ -113,14 +113,25 @@ def test_compiled_blocks_give_the_same_losses_and_names(splits: tuple[Split, Spl
     assert retrieval_metrics(checkpoint.load(tmp_path / "toy"), dev) == quick.dev == plain.dev
 
 
-def test_distillation_of_one_stream_is_refused_before_anything_is_built(splits: tuple[Split, Split]) -> None:
+def test_build_refuses_distillation_of_one_stream(splits: tuple[Split, Split]) -> None:
     profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update={"streams": "pose"})})
     settings = SETTINGS.model_copy(update={"losses": Losses(distill_pose=0.5)})
     with pytest.raises(ConfigError, match="or model streams to both"):
         fitting.build(splits[0], settings, profile, 1, "cpu")
 
 
-def test_the_same_seed_gives_the_same_weights(splits: tuple[Split, Split]) -> None:
+@pytest.mark.parametrize(("micro_batch", "used"), [(None, None), (3, 3), (4, None), (9, None)])
+def test_micro_batch_as_large_as_a_batch_is_not_used(
+    splits: tuple[Split, Split], micro_batch: int | None, used: int | None
+) -> None:
+    profile = PROFILE.model_copy(update={"batch": 4, "micro_batch": micro_batch})
+    model = fitting.build(splits[0], SETTINGS, profile, 1, "cpu")
+    assert model.micro_batch == used
+    assert model.pose_encoder.checkpointing == model.pose_encoder.hand.checkpointing == (used is not None)
+    assert not model.pose_tower.blocks.checkpointing
+
+
+def test_fit_with_the_same_seed_gives_the_same_weights(splits: tuple[Split, Split]) -> None:
     brief = PROFILE.model_copy(update={"epochs": 1})
     (first, _), (second, _) = run(splits, brief), run(splits, brief)
     assert all(first.state[name].equal(second.state[name]) for name in first.state)
@@ -134,7 +145,7 @@ def test_rgb_statistics_are_those_of_all_windows(splits: tuple[Split, Split]) ->
     np.testing.assert_allclose(deviation, rows.std(axis=0), rtol=1e-5)
 
 
-def test_a_loss_that_is_no_number_stops_with_advice(splits: tuple[Split, Split]) -> None:
+def test_nan_loss_stops_training_with_advice(splits: tuple[Split, Split]) -> None:
     train, dev = splits
     model = fitting.build(train, SETTINGS, PROFILE, 1, "cpu")
     model.rgb_mean.fill_(torch.nan)
@@ -142,7 +153,7 @@ def test_a_loss_that_is_no_number_stops_with_advice(splits: tuple[Split, Split])
         fitting.fit(model, train, dev, Recipe(SETTINGS, PROFILE, PROFILE.lr, 1), lambda values: None)
 
 
-def test_a_model_folder_that_does_not_fit_is_refused(splits: tuple[Split, Split], tmp_path: Path) -> None:
+def test_model_folder_that_does_not_fit_is_refused(splits: tuple[Split, Split], tmp_path: Path) -> None:
     with pytest.raises(checkpoint.CheckpointError, match="dvc repro train@none"):
         checkpoint.load(tmp_path / "none")
     model = fitting.build(splits[0], SETTINGS, PROFILE, 1, "cpu")
@@ -157,11 +168,11 @@ def test_a_model_folder_that_does_not_fit_is_refused(splits: tuple[Split, Split]
 
 
 @pytest.mark.parametrize(("sentences", "batch", "processes"), [(64, 32, 8), (31, 32, 8), (33, 32, 32), (40, 32, 8)])
-def test_batches_that_all_processes_can_share(sentences: int, batch: int, processes: int) -> None:
+def test_batches_of_enough_sentences_for_all_processes_pass(sentences: int, batch: int, processes: int) -> None:
     fitting.check_process_count(sentences, batch, processes)
 
 
 @pytest.mark.parametrize(("sentences", "batch", "processes", "left"), [(39, 32, 8, 7), (6, 32, 8, 6), (64, 4, 8, 4)])
-def test_a_batch_smaller_than_the_processes_is_refused(sentences: int, batch: int, processes: int, left: int) -> None:
+def test_batch_smaller_than_the_processes_is_refused(sentences: int, batch: int, processes: int, left: int) -> None:
     with pytest.raises(TrainingError, match=f"leave a batch of {left} for 8 processes; .* at most {left} processes"):
         fitting.check_process_count(sentences, batch, processes)
