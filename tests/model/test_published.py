@@ -74,7 +74,7 @@ def test_another_graph_is_refused(recorded):
     recorded["signbert.embed.st_gcn_body.A_pool"][1, 0, 2] = 0.5
     with pytest.raises(PublishedTensorsError, match=r"st_gcn_body\.A_pool differs from this model"):
         load_published(_started(), recorded)
-    with pytest.raises(PublishedTensorsError, match=r"fusion\.pe\.pe is another table"):
+    with pytest.raises(PublishedTensorsError, match=r"fusion\.pe\.pe differs from this model"):
         load_published(_started(), recorded | {"fusion.pe.pe": torch.zeros(1, 65, 8)}, allow=[TABLES[4]])
 
 

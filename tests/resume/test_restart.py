@@ -1,4 +1,4 @@
-"""Training that is ended at any step goes on to the very result it would have had: one process, killed as it works."""
+"""Training that is interrupted at any step resumes to the same result: one process, killed while it works."""
 
 from __future__ import annotations
 

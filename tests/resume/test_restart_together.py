@@ -70,7 +70,7 @@ def workers(agent: int) -> list[int]:
             if folder.name.isdecimal() and int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == agent:
                 variables = dict(v.split("=", 1) for v in (folder / "environ").read_text().split("\0") if "=" in v)
                 found[variables["RANK"]] = int(folder.name)
-        except (OSError, KeyError):  # it has ended, or is none of the workers
+        except (OSError, KeyError):  # it has ended, or is not a worker
             continue
     return [found[rank] for rank in sorted(found)]
 

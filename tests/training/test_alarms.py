@@ -165,7 +165,7 @@ def test_small_dev_set_is_warned_of_with_its_standard_error(root: Path, capsys: 
 def test_standard_error_is_that_of_many_draws() -> None:
     hits = np.random.default_rng(0).binomial(50, 0.3, size=100_000)
     assert standard_error(30.0, 50) == pytest.approx((100 * hits / 50).std(), rel=0.01)
-    assert standard_error(50.0, 519) < 3 < standard_error(50.0, 40)  # PHOENIX-2014T's dev set is none to be told of
+    assert standard_error(50.0, 519) < 3 < standard_error(50.0, 40)  # PHOENIX-2014T's dev set is large enough
 
 
 @pytest.mark.parametrize(("setting", "said"), [("ignore", "not used as negatives"), ("negative", "as published")])

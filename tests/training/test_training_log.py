@@ -34,7 +34,7 @@ def retrieval(first: float) -> dict[str, Any]:
     }
 
 
-def epoch(first: float, learnt: bool = False) -> dict[str, Any]:
+def epoch(first: float, eval_train: bool = False) -> dict[str, Any]:
     return {
         "loss": {"total": first + 3, "fusion": first + 1, "pose": first + 2},
         "lr": {"towers": 1e-5, "encoder_and_fusion": 1e-4},
@@ -42,11 +42,11 @@ def epoch(first: float, learnt: bool = False) -> dict[str, Any]:
         "scale": 14.5,
         "dev": retrieval(first),
         "machine": {"samples_per_s": 20.0, "peak_memory_gb": 1.5},
-    } | ({"train": retrieval(first + 1000)} if learnt else {})
+    } | ({"train": retrieval(first + 1000)} if eval_train else {})
 
 
 def test_every_seed_and_epoch_is_in_every_figure(tmp_path: Path) -> None:
-    epochs = {3: [epoch(1), epoch(2, learnt=True)], 4: [epoch(5)]}
+    epochs = {3: [epoch(1), epoch(2, eval_train=True)], 4: [epoch(5)]}
     with Live(str(tmp_path / "live"), dvcyaml=False, save_dvc_exp=False, monitor_system=False) as live:
         curves = Curves(live)
         for seed, values in epochs.items():
@@ -69,8 +69,8 @@ def test_every_seed_and_epoch_is_in_every_figure(tmp_path: Path) -> None:
         for metric in ("R@1", "R@5", "R@10"):
             assert found[seed, 1, shown, "dev", stream, metric] == epochs[seed][0]["dev"][stream][direction][metric]
     on_train = {(*key[:2], *key[4:]): value for key, value in found.items() if key[2:4] == ("V2T", "train")}
-    learnt = epochs[3][1]["train"]
-    assert on_train == {(3, 2, s, m): learnt[s]["v2t"][m] for s in learnt for m in ("R@1", "R@5", "R@10")}
+    eval_train = epochs[3][1]["train"]
+    assert on_train == {(3, 2, s, m): eval_train[s]["v2t"][m] for s in eval_train for m in ("R@1", "R@5", "R@10")}
     assert {row["metric"] for row in written["ranks"]} == {"MedR", "MeanR"}
     assert {row["value"] for row in written["machine"]} == {20.0, 1.5}
     assert {1e-5, 1e-4, 14.5, 10} <= {row["value"] for row in written["optimiser"]}
@@ -100,6 +100,6 @@ def test_a_figure_finds_its_columns(figure: str) -> None:
     template = json.loads((ROOT / f".dvc/plots/{TEMPLATES[figure]}.json").read_text())
     anchors = {"<DVC_METRIC_X>": "epoch", "<DVC_METRIC_Y>": "value"}
     named = {anchors.get(name, name) for name in fields(template)} - {"rev"}  # which DVC adds
-    drawn = rows(epoch(1, learnt=True))[figure]
+    drawn = rows(epoch(1, eval_train=True))[figure]
     for row in drawn:
         assert named == (row.keys() | {"epoch"}), "every column says where a value is drawn"
