@@ -101,7 +101,7 @@ def test_keypoints_are_read_back_as_they_were(tmp_path: Path, monkeypatch: pytes
     assert not first.body.data.mask[0, 0, 91:112].any()
 
 
-def test_what_cannot_be_exported_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_exported_gives_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown.write_corpus(tmp_path, [shown.row("a", "a.mp4")], {"a": "no file"})
     monkeypatch.chdir(tmp_path)
     assert "dvc repro index@demo" in seds("export", "demo", code=1).stderr

@@ -52,7 +52,7 @@ def file_of(gallery: Gallery, video_id: str) -> Path:
     return Path(video["path"])
 
 
-def test_a_file_is_compared_as_the_video_of_the_corpus_that_it_is(gallery: Gallery) -> None:
+def test_a_file_of_the_corpus_is_encoded_like_its_video(gallery: Gallery) -> None:
     assert len(gallery.videos) == 4, "the detector saw hands in all"
     video_id = gallery.videos["video_id"].iloc[-1]
     path = file_of(gallery, video_id)
@@ -66,7 +66,7 @@ def test_a_file_is_compared_as_the_video_of_the_corpus_that_it_is(gallery: Galle
     assert fresh.duration_s == pytest.approx(stored.duration_s)
 
 
-def test_the_command_ranks_sentences_for_a_file_as_for_the_stored_video(gallery: Gallery, tmp_path: Path) -> None:
+def test_the_command_ranks_a_file_like_the_stored_video(gallery: Gallery, tmp_path: Path) -> None:
     video = gallery.videos.iloc[0]
     clip = tmp_path / "my clip.mp4"
     clip.write_bytes(file_of(gallery, video["video_id"]).read_bytes())
@@ -102,7 +102,7 @@ def test_a_clip_whose_rate_varies_has_the_times_of_its_own_frames(gallery: Galle
     assert fresh.duration_s == pytest.approx(begins[-1], abs=0.01)
 
 
-def test_a_film_without_a_hand_and_a_file_that_is_no_film_are_told(gallery: Gallery, tmp_path: Path) -> None:
+def test_files_without_a_hand_or_a_video_give_an_error(gallery: Gallery, tmp_path: Path) -> None:
     film(tmp_path / "empty.mp4")
     with pytest.raises(SearchError, match=r"^empty.mp4: no hand is visible in any of its 12 frames"):
         gallery.encode_clip(tmp_path / "empty.mp4")
@@ -113,7 +113,7 @@ def test_a_film_without_a_hand_and_a_file_that_is_no_film_are_told(gallery: Gall
         gallery.encode_clip(tmp_path / "nowhere.mp4")
 
 
-def test_what_a_gpu_extracted_in_half_precision_is_searched_on_a_cpu(gallery: Gallery) -> None:
+def test_half_precision_features_of_a_gpu_are_searched_on_a_cpu(gallery: Gallery) -> None:
     header = gallery.header
     made = header.model_copy(update={"rgb": header.rgb | {"precision": "float16", "compiled": "true"}})
     assert made.rgb != header.rgb
@@ -128,16 +128,14 @@ def test_what_a_gpu_extracted_in_half_precision_is_searched_on_a_cpu(gallery: Ga
     ("change", "message"),
     [({"stride": 2}, r"\(rgb: stride '4', now '2'\)"), ({"size": 96, "crop": 64}, r"size '128', now '96'; crop '")],
 )
-def test_a_corpus_that_was_extracted_otherwise_is_told(
-    gallery: Gallery, change: dict[str, object], message: str
-) -> None:
+def test_other_extraction_settings_give_an_error(gallery: Gallery, change: dict[str, object], message: str) -> None:
     rgb = gallery.params.rgb
     now = rgb.model_copy(update={"small": rgb.small.model_copy(update=change)})
     with pytest.raises(SearchError, match=message + r".*run: dvc repro index@demo"):
         clips.extractors(gallery.header, gallery.params.model_copy(update={"rgb": now}))
 
 
-def test_of_imported_features_nobody_knows_how_they_were_made(gallery: Gallery) -> None:
+def test_imported_features_cannot_be_extracted_for_a_clip(gallery: Gallery) -> None:
     released = gallery.params.datasets["demo"].model_copy(update={"corpus": "released"})
     with pytest.raises(SearchError, match="were imported"):
         clips.extractors(gallery.header, gallery.params.model_copy(update={"datasets": {"demo": released}}))

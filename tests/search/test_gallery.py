@@ -43,7 +43,7 @@ test_split.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("numerics", ["default", "published"])
-def test_a_search_gives_the_row_and_the_column_that_evaluate_computes(
+def test_a_search_gives_the_scores_that_evaluate_computes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numerics: Numerics
 ) -> None:
     model, gallery = project(tmp_path, monkeypatch, numerics=numerics)
@@ -93,9 +93,7 @@ def test_a_model_of_one_stream_is_searched_by_it(tmp_path: Path, monkeypatch: py
         gallery.search_text("a cat", stream="fusion")
 
 
-def test_a_first_pass_that_keeps_all_changes_nothing_and_a_narrow_one_keeps_scores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_first_pass_chooses_candidates_and_keeps_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, exact = project(tmp_path / "exact", monkeypatch)
     _, wide = project(tmp_path / "wide", monkeypatch, first_pass=1, candidates=1000)
     _, narrow = project(tmp_path / "narrow", monkeypatch, first_pass=1, candidates=10)
@@ -132,16 +130,14 @@ def test_an_empty_query_is_an_error(gallery: Gallery, text: str) -> None:
         gallery.search_text(text)
 
 
-def test_unknown_videos_and_senseless_counts_are_told(gallery: Gallery) -> None:
+def test_unknown_videos_and_bad_counts_give_an_error(gallery: Gallery) -> None:
     with pytest.raises(SearchError, match="the gallery of toy has no video 'nobody'"):
         gallery.clip("nobody")
     with pytest.raises(SearchError, match="k is 0"):
         gallery.search_text("a cat", 0)
 
 
-def test_a_missing_model_index_or_corpus_and_a_newer_model_are_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_open_says_what_is_missing_or_does_not_belong_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_project(tmp_path, {"train": 1})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SearchError, match=r"index/toy/index.json not found; make the index with: dvc repro index@toy"):
