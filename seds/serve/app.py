@@ -98,8 +98,7 @@ def build_app(service: SearchService) -> FastAPI:
     @app.get("/api/clips/{number}")
     async def _(number: str, k: Count = 10, stream: str | None = None) -> JSONResponse:
         clip = service.uploads.get(number)
-        if clip.error is not None:
-            raise clip.error
+        clip.raise_error()
         if clip.state != "ready":
             return JSONResponse(service.progress(clip), 202)
         return JSONResponse(await service.sentences_for_clip(clip, k, stream))

@@ -47,6 +47,11 @@ class UploadedClip(Generic[Encoded]):
     playable: PlayableVideo | None = None  # None if no video that browsers can play could be made of it
     received: float = field(default_factory=time.monotonic)
 
+    def raise_error(self) -> None:
+        """Raises `error` if there is one."""
+        if self.error is not None:
+            raise self.error.with_traceback(None)  # or it would grow with each request
+
 
 class Uploads(Generic[Encoded]):
     """The clips that have been uploaded; the oldest are forgotten.

@@ -178,7 +178,7 @@ def test_links_lead_from_video_to_sentence_and_back(page, served: Served) -> Non
     page.wait_for_selector(".result.sentence")
     assert "?video=" in page.url
     assert page.locator(".result.sentence").count() == 10
-    own = page.locator(".own-mark")
+    own = page.locator(".own-sentence")
     assert own.count() <= 1
     page.locator(".result .thumb").first.click()
     wait_until_time(page, 0.1)
@@ -340,4 +340,4 @@ def test_a_hostile_corpus_is_text_and_fits_the_screen(page, served: Served, widt
         page.goto(f"{served.url}?{urlencode({'video': text})}")
         page.wait_for_selector(".result.sentence")
         assert fits()
-    assert page.locator(".own-mark").count() <= 1
+    assert page.locator(".own-sentence").count() <= 1

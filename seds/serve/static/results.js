@@ -33,7 +33,7 @@ export function showSentences(results, query, stream, player) {
     const meta = item.querySelector(".meta");
     if (result.own) {
       meta.textContent = "this video's own sentence";
-      meta.classList.add("own-mark");
+      meta.classList.add("own-sentence");
     }
     const card = new Card(item, null, null, result.text, () => ({ q: result.text, ...query, stream }), player);
     const videos = item.querySelector(".videos");
