@@ -1,8 +1,8 @@
 """Inception-I3D, the RGB backbone: Inception-v1 inflated in time (Carreira & Zisserman, CVPR 2017).
 
-B clips, T frames, H and W px. Registered with mmaction2, so that a config builds it as the backbone of any of its
-recognizers; `build_recognizer` makes the one we extract features with. Modules are named as in the PyTorch port that
-the BSL-1K checkpoints were trained with, so that those load key by key (seds.rgb.weights).
+B clips, T frames, H and W px. Registered with mmaction2, so that a config can build it as the backbone of any of its
+recognizers; `build_recognizer` makes the one that extracts features. Modules have the names of the PyTorch port that
+the BSL-1K checkpoints were trained with, so that these load key by key (seds.rgb.weights).
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ BLOCKS = {
     "Mixed_5b": (256, (160, 320), (32, 128), 128),
     "Mixed_5c": (384, (192, 384), (48, 128), 128),
 }
-# Max-pools, by the layer they come before: (kernel, stride) over time, height, width.
+# Max-pools, by the layer that follows them: (kernel, stride) over time, height, width.
 POOLS = {
     "Conv3d_2b_1x1": ((1, 3, 3), (1, 2, 2)),
     "Mixed_3b": ((1, 3, 3), (1, 2, 2)),
     "Mixed_4b": ((3, 3, 3), (2, 2, 2)),
     "Mixed_5b": ((2, 2, 2), (2, 2, 2)),
 }
-AVERAGE = (2, 7, 7)  # all of the last map of 16 frames at 224 px
+AVERAGE = (2, 7, 7)  # the whole last map of 16 frames at 224 px
 
 
 def scaled(channels: int, width: float) -> int:
@@ -49,13 +49,13 @@ def scaled(channels: int, width: float) -> int:
 
 
 def same_padding(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[tuple[int, int]]:
-    """Zeros (before, after) each axis by TensorFlow's 'same' rule: ceil(size / stride) outputs, an odd zero after."""
+    """Zeros (before, after) each axis by TensorFlow's 'same' rule: ceil(size / stride) outputs, odd zeros go after."""
     totals = [max((math.ceil(n / s) - 1) * s + k - n, 0) for n, k, s in zip(sizes, kernel, stride, strict=True)]
     return [(total // 2, total - total // 2) for total in totals]
 
 
 def _pad_after(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> tuple[Tensor, tuple[int, ...]]:
-    """x with the odd zeros after it, and the even rest of the padding, which an operator adds without a copy."""
+    """x with the odd zeros appended, and the even rest of the padding, which an operator adds without a copy."""
     pads = same_padding(x.shape[2:], kernel, stride)
     odd = [after - before for before, after in pads]
     if any(odd):
@@ -66,8 +66,8 @@ def _pad_after(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> tuple
 class MaxPool(nn.Module):
     """Max-pool with TF 'same' padding, [B,C,T,H,W] -> [B,C,T',H',W'].
 
-    Its input follows a ReLU, so it is the same whether a window's padding is zero (as here on one side, and in the
-    port) or minus infinity (as here on the other side, and in TensorFlow): no window is padding alone.
+    Its input comes from a ReLU, so it makes no difference whether padding is zero (as here on one side, and in the
+    port) or minus infinity (as here on the other side, and in TensorFlow): no window is all padding.
     """
 
     def __init__(self, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> None:
@@ -90,8 +90,8 @@ class Unit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         conv = self.conv3d
         if conv.kernel_size == (1, 1, 1):
-            # The same as a linear layer over the channels. On the CPU, F.conv3d would return to the default layout, in
-            # which max-pools are slow: at a quarter of the width the network would take 31 ms a window instead of 17.
+            # Equal to a linear layer over the channels. On the CPU, F.conv3d would return to the default memory layout,
+            # in which max-pools are slow: at a quarter of the width a window would take 31 ms instead of 17.
             x = F.linear(x.movedim(1, -1), conv.weight.flatten(1)).movedim(-1, 1)
         else:
             x, padding = _pad_after(x, conv.kernel_size, conv.stride)
@@ -100,7 +100,7 @@ class Unit(nn.Module):
 
 
 class Inception(nn.Module):
-    """Four branches, concatenated over channels in their order; time and space keep their size."""
+    """Four branches, concatenated over channels in this order. Time and space keep their size."""
 
     def __init__(self, inputs: int, b0: int, b1: tuple[int, int], b2: tuple[int, int], b3: int) -> None:
         super().__init__()
@@ -116,9 +116,9 @@ class Inception(nn.Module):
 
 @MODELS.register_module()
 class InceptionI3D(nn.Module):
-    """[B,3,T,H,W] in [-0.5,0.5] -> the last map, [B,features,T/8,H/32,W/32], rounded up; 2x7x7 of 16 frames at 224 px.
+    """[B,3,T,H,W] in [-0.5,0.5] -> the last map, [B,features,T/8,H/32,W/32], rounded up: 2x7x7 for 16 frames at 224 px.
 
-    width: factor on every channel count, rounded to multiples of 8; 1 = as published, 1024 features and 12,287,264
+    width: factor on every number of channels, rounded to multiples of 8; 1 = as published, 1024 features and 12,287,264
     parameters. Classifiers are mmaction2's heads; features are `average_pool` of the map.
     """
 
@@ -160,7 +160,7 @@ class InceptionI3D(nn.Module):
 def average_pool(last_map: Tensor) -> Tensor:
     """[B,D,T,H,W] -> features [B,D]: the average pool (2,7,7), stride 1.
 
-    Of a larger map the mean over the pool's places, of a smaller one (crops below 224 px) the mean of all of it.
+    For a larger map the mean over the pool's positions, for a smaller one (crops below 224 px) the mean of the map.
     """
     kernel = [min(most, size) for most, size in zip(AVERAGE, last_map.shape[2:], strict=True)]
     return F.avg_pool3d(last_map, kernel, stride=1).mean(dim=(2, 3, 4))
@@ -176,7 +176,7 @@ def build_recognizer(width: float) -> nn.Module:
 
     return MODELS.build(
         {
-            "_scope_": "mmaction",  # mmpose, used in the same process, leaves its own as the default
+            "_scope_": "mmaction",  # mmpose, if used in the same process, leaves its own scope as the default
             "type": "Recognizer3D",
             "backbone": {"type": "InceptionI3D", "width": width},
             "data_preprocessor": {"type": "ActionDataPreprocessor"},

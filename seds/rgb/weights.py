@@ -60,12 +60,13 @@ def load_checkpoint(network: InceptionI3D, path: Path) -> list[str]:
 
 @torch.no_grad()
 def initialise(network: InceptionI3D, seed: int) -> None:
-    """Fixed random convolutions, the same on every machine; normalisation is left at the identity.
+    """Fixed random convolutions, the same on every machine. Normalisation stays at the identity.
 
-    Each filter is normal, then standardised to zero mean over its inputs (Qiao et al., "Weight Standardization", 2019)
-    and scaled to keep the variance through the ReLU (Brock et al., NFNets, ICML 2021: gain^2 = 2 / (1 - 1/pi)). With
-    Kaiming's initialisation each ReLU's positive mean is passed on, and after 21 layers features hardly depend on the
-    clip: over 48 clips of How2Sign they deviate by 0.09 of their mean in 1.4 effective dimensions; here by 0.47 in 13.
+    Each filter is drawn from a normal distribution, standardised to zero mean over its inputs (Qiao et al., "Weight
+    Standardization", 2019) and scaled to keep the variance through the ReLU (Brock et al., NFNets, ICML 2021: gain^2 =
+    2 / (1 - 1/pi)). With Kaiming's initialisation the positive mean after each ReLU adds up, so that after 21 layers
+    features hardly depend on the clip: over 48 clips of How2Sign they deviate by 0.09 of their mean in 1.4 effective
+    dimensions; with this one by 0.47 in 13.
     """
     generator = torch.Generator().manual_seed(seed)
     gain = math.sqrt(2 / (1 - 1 / math.pi))
