@@ -89,7 +89,7 @@ def test_network_equals_the_slow_one(size):
         torch.testing.assert_close(last, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_published_width_has_the_published_parameters_and_maps():
+def test_network_of_published_width_is_the_published_one():
     net = InceptionI3D(1.0).eval()
     assert sum(p.numel() for p in net.parameters()) == PUBLISHED_PARAMETERS
     shapes = {}
@@ -138,9 +138,9 @@ def test_average_pool_of_larger_and_smaller_maps():
     torch.testing.assert_close(average_pool(x[:, :, :1, :4, :4]), x[:, :, :1, :4, :4].mean(dim=(2, 3, 4)))
 
 
-def test_mmaction_builds_it_from_a_config():
-    assert MODELS.get("InceptionI3D") is InceptionI3D
+def test_mmaction_builds_the_network_from_a_config():
     recognizer = build_recognizer(0.125).eval()
+    assert MODELS.get("InceptionI3D") is InceptionI3D
     x = torch.rand(2, 1, 3, 16, 64, 64, generator=torch.Generator().manual_seed(0)) - 0.5
     with torch.inference_mode():
         torch.testing.assert_close(recognizer(x, mode="tensor"), recognizer.backbone(x[:, 0]))
