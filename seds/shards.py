@@ -1,8 +1,7 @@
-"""The tensor contract: shards of safetensors, about 250 videos each, and an index that says where a video is.
+"""The files of extracted tensors: shards, about 250 videos each, and an index that says which shard has a video.
 
-A shard's tensors are named `<field>/<video_id>`; its header carries SCHEMA, the kind of tensors, and whatever the
-extraction wants remembered (estimator, weights' sha256, fingerprint). safetensors holds no code, so a foreign file is
-safe to open.
+A shard is a tensor file (seds.tensorfile). Its tensors are named `<field>/<video_id>`; its header has the kind of
+tensors and how they were extracted: estimator, sha256 of the weights, fingerprint.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _OPEN_SHARDS = 4
 
 
 class ShardError(SedsError, ValueError):
-    """A shard that is missing, truncated, of another kind, or lacks a video; the message names file and video."""
+    """A shard that is missing, truncated or of another kind, or that lacks a video; the message names both."""
 
 
 def write_shard(
@@ -44,9 +43,9 @@ def read_shard_metadata(path: Path, kind: str) -> dict[str, str]:
 
 
 class ShardReader:
-    """Random access to the tensors of a shard folder, by video, from several threads too.
+    """Random access to the tensors of a shard folder by video; several threads may share a reader.
 
-    Files are memory-mapped, and the few last read stay open: what is mapped counts as a process's memory.
+    Files are memory-mapped. Only the last few stay open, as what is mapped counts as the process's memory.
     """
 
     def __init__(self, folder: str | Path, kind: str) -> None:
@@ -72,12 +71,11 @@ class ShardReader:
             raise ShardError(f"{self.folder / name}: {video_id!r}: {error}") from None
 
     def find(self, video_id: str, field: str) -> np.ndarray | None:
-        """An array that not every video has; None of one without it. Raises ShardError."""
+        """An array that not every video has; None if this one lacks it. Raises ShardError."""
         name = self._shard_of.get(video_id)
         if name is None or f"{field}/{video_id}" not in self._shard(name).keys():  # noqa: SIM118
             return None
-        (found,) = self.read(video_id, (field,))
-        return found
+        return self.read(video_id, (field,))[0]
 
     def _shard(self, name: str) -> safe_open:
         with self._lock:
@@ -89,7 +87,7 @@ class ShardReader:
 
     @cached_property
     def metadata(self) -> dict[str, str]:
-        """The header of the first shard; {} when nothing could be extracted."""
+        """The header of the first shard; {} if nothing could be extracted."""
         for name in self._shard_of.values():
             return read_shard_metadata(self.folder / name, self.kind)
         return {}
@@ -110,5 +108,5 @@ def _open(path: Path, kind: str) -> tuple[safe_open, dict[str, str]]:
 
 
 def extraction(header: dict[str, str]) -> dict[str, str]:
-    """Of a shard's header what holds for the whole corpus: what extracted it, and how."""
+    """The entries of a shard's header that hold for the whole corpus: how it was extracted."""
     return {key: value for key, value in header.items() if key not in ("schema", "kind", "fingerprint", "videos")}

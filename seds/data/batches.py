@@ -1,4 +1,4 @@
-"""Batches of videos and sentences: padded tensors, made ahead of the step that takes them."""
+"""Batches of videos and sentences: padded tensors, made in advance by a thread."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from seds.system.prefetch import prefetch
 
 T = TypeVar("T")
 
-AHEAD = 2  # batches made in advance: one on its way while another is made; of 128 long videos a batch takes 50 MB
-_SERIAL = 32_767  # elements that torch converts in the calling thread; of more it wakes threads that the step needs
+AHEAD = 2  # batches made in advance: one waits while the next is made; a batch of 128 long videos takes 50 MB
+_SERIAL = 32_767  # elements that torch converts in the calling thread; for more it wakes threads that the step needs
 
 
 def collate(
@@ -27,10 +27,9 @@ def collate(
     least_words: int = 1,
     least_frames: int = 1,
 ) -> Batch:
-    """Pad with zeros to the batch's longest video, and cut the words after its longest text.
+    """A batch, padded with zeros to its longest video; ids are cut after its longest text.
 
-    ids, ids_swapped: int64 [B, max_words]. At least `least_windows` windows, `least_words` words and `least_frames`
-    frames are left.
+    ids, ids_swapped: int64 [B, max_words]. least_windows, least_words, least_frames: to pad to at least.
     """
     frames = [len(video.left) for video in videos]
     longest = max(least_frames, *frames)
@@ -52,19 +51,19 @@ def collate(
 
 
 def count_words(ids: np.ndarray) -> int:
-    """The tokens of the longest text: the end token has the largest id, and words end with it."""
+    """The tokens of the longest text, which ends with the end token: that has the largest id."""
     return int(ids.argmax(axis=1).max()) + 1
 
 
 def feed(batches: Iterable[tuple[T, Batch]], device: torch.device, depth: int = AHEAD) -> Generator[tuple[T, Batch]]:
-    """The same items, their batches on `device`, up to `depth` of them made in advance by a thread; 0 = no thread.
+    """The same items with their batches on `device`; a thread makes up to `depth` of them in advance, 0 = no thread.
 
-    An exception of `batches` is raised at its place in the sequence. To a GPU, batches travel from pinned memory beside
-    the work that was queued before. Close the iterator (contextlib.closing) where the loop may end early: the thread
-    then ends with it.
+    An exception from `batches` is raised at its place in the sequence. Batches are copied to a GPU from pinned memory,
+    while it computes what was queued before. Where the loop may end early, close the iterator (contextlib.closing),
+    which ends the thread.
     """
-    made = _pinned(batches, device) if device.type == "cuda" else iter(batches)
-    items = prefetch(made, depth) if depth else made
+    source = _pinned(batches, device) if device.type == "cuda" else iter(batches)
+    items = prefetch(source, depth) if depth else source
     try:
         for item, batch in items:
             yield item, batch.to(device, non_blocking=True)
@@ -75,7 +74,7 @@ def feed(batches: Iterable[tuple[T, Batch]], device: torch.device, depth: int = 
 
 def _pinned(batches: Iterable[tuple[T, Batch]], device: torch.device) -> Iterator[tuple[T, Batch]]:
     for item, batch in batches:
-        with torch.cuda.device(device):  # this thread's; else pinning would occupy memory of GPU 0 from every process
+        with torch.cuda.device(device):  # in this thread; else pinning would take memory of GPU 0 for every process
             pinned = Batch(**{f.name: getattr(batch, f.name).pin_memory() for f in fields(batch)})
         yield item, pinned
 
@@ -92,16 +91,16 @@ def _padded_rgb(videos: Sequence[Video], slots: int) -> Tensor:
     padded = torch.from_numpy(_empty(len(videos), slots, videos[0].features.shape[1]))
     step = max(1, _SERIAL // padded.shape[2])
     for row, video in zip(padded, videos, strict=True):
-        for at in range(0, len(video.nearest), step):
-            chosen = video.nearest[at : at + step]
-            # torch has the processor's own conversion from half precision, thirty times as fast as NumPy's.
-            row[at : at + len(chosen)] = torch.from_numpy(video.features[chosen])
+        for start in range(0, len(video.nearest), step):
+            windows = video.nearest[start : start + step]
+            # torch converts half precision with an instruction of the processor, thirty times as fast as NumPy.
+            row[start : start + len(windows)] = torch.from_numpy(video.features[windows])
         row[len(video.nearest) :] = 0
     return padded
 
 
 def _empty(*shape: int) -> np.ndarray:
-    # Not zeros, and not torch's: for this NumPy asks the system for large pages, of which it need clear but a few.
+    # Not zeros, and not torch's: for this NumPy requests large pages, few of which the system then has to clear.
     return np.empty(shape, np.float32)
 
 
@@ -110,9 +109,9 @@ Numerics = Literal["default", "published"]
 
 @dataclass(frozen=True)
 class Batch:
-    """B videos, each with its sentence. V and L are the longest of the batch or longer, up to the model's sizes.
+    """B videos, each with its sentence. T, V and L are at least the longest of the batch.
 
-    Under `published` numerics padding takes part, so V and L must be max_windows and max_words.
+    Padding influences the `published` numerics, for which V and L must be max_windows and max_words.
     """
 
     left: Tensor  # float32 [B, T, 21, 2], px in a frame of 256 (SPEC 4); zeros after a video's frames

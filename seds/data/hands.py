@@ -1,4 +1,4 @@
-"""From whole-body keypoints to what the pose encoder reads: hand crops, retained frames, joint coordinates (SPEC 3-4).
+"""From whole-body keypoints to the pose encoder's input: hand crops, retained frames, joint coordinates (SPEC 3-4).
 
 Shapes: T raw frames, K sampled frames, F retained frames. A box is (x0, y0, side) in px of the frame: crops are square.
 """
@@ -14,9 +14,9 @@ from seds.data.joints import UPPER_BODY
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 CROP = 256.0  # side of the square that hand and body coordinates are given in
-_HAND_MARGIN = 2.2  # side of a crop over the larger extent of the joints in it
-_REACH = 0.33  # where a hand's middle lies beyond the wrist, in lengths of the forearm
-_ARM_MARGIN, _UPPER_ARM = 1.1, 0.9  # side of a guessed crop over the arm's length; the upper arm against the forearm
+_HAND_MARGIN = 2.2  # side of a crop / the larger extent of the joints in it
+_REACH = 0.33  # distance from the wrist to the middle of the hand / length of the forearm
+_ARM_MARGIN, _UPPER_ARM = 1.1, 0.9  # side of a crop guessed from the arm / the arm's length; upper arm / forearm
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ RIGHT = Hand(RIGHT_HAND, JOINT["right_shoulder"], JOINT["right_elbow"], JOINT["r
 
 @dataclass(frozen=True)
 class Frame:
-    """The picture that keypoints are given in, px. wrist_margin: the elbow fallback ignores wrists nearer than this to
-    its bottom; None ignores none.
+    """The picture that keypoints lie in, px.
+
+    wrist_margin: the elbow fallback ignores wrists nearer than this to the bottom; None ignores none.
     """
 
     width: int
@@ -52,10 +53,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Retained:
-    """The frames of a video in which at least one hand was seen, and their joints in the coordinates of SPEC 4."""
+    """The frames of a video in which at least one hand is seen, and their joints in the coordinates of SPEC 4."""
 
     frames: np.ndarray  # int64 [F], raw frame numbers, ascending
-    left: np.ndarray  # float32 [F,21,2]; zeros where the hand was not seen
+    left: np.ndarray  # float32 [F,21,2]; zeros where the hand is not seen
     right: np.ndarray  # float32 [F,21,2]
     body: np.ndarray  # float32 [F,7,2], in the order of UPPER_BODY
     left_seen: np.ndarray  # bool [F]
@@ -63,10 +64,10 @@ class Retained:
 
 
 def retain(keypoints: np.ndarray, frame: Frame, rules: Manifest) -> Retained:
-    """The retained frames of a video; none (F = 0) where no hand is seen in any.
+    """The retained frames of a video; none (F = 0) if no hand is seen in any.
 
-    keypoints: [T,133,3], x px, y px, confidence; a joint that is not finite counts as not detected. Differs from the
-    published release, which raises, in two points: a video in which one hand is never seen keeps the other, and a hand
+    keypoints: [T,133,3], x px, y px, confidence; a joint that is not finite counts as not detected. In two cases the
+    published release raises and this does not: a video in which one hand is never seen keeps the other hand, and a hand
     whose box has no area counts as not seen in that frame. Raises ValueError when keypoints has another shape.
     """
     if keypoints.ndim != 3 or keypoints.shape[1:] != (JOINTS, 3):
@@ -78,22 +79,22 @@ def retain(keypoints: np.ndarray, frame: Frame, rules: Manifest) -> Retained:
     right, right_seen = _hand(points, RIGHT, frame, rules)
     body = points[:, UPPER_BODY, :2] / (frame.width, frame.height) * CROP
 
-    kept = left_seen | right_seen
+    retained = left_seen | right_seen
     return Retained(
-        sampled[kept],
-        left[kept].astype(np.float32),
-        right[kept].astype(np.float32),
-        body[kept].astype(np.float32),
-        left_seen[kept],
-        right_seen[kept],
+        sampled[retained],
+        left[retained].astype(np.float32),
+        right[retained].astype(np.float32),
+        body[retained].astype(np.float32),
+        left_seen[retained],
+        right_seen[retained],
     )
 
 
 def seen(points: np.ndarray, frame: Frame, rules: Manifest) -> tuple[np.ndarray, np.ndarray]:
-    """In which frames the left and the right hand is seen, bool [K] each: what `retain` goes by.
+    """In which frames the left and the right hand is seen, bool [K] each; `retain` keeps those with either.
 
-    points: [K,133,3] as in `retain`, of sampled frames. Each frame is judged by itself, so the frames of many
-    videos of one size may be given together, which is far faster than video by video.
+    points: [K,133,3] as in `retain`, of sampled frames. Each frame is judged by itself, so the frames of many videos
+    of one size can be passed together, which is far faster than video by video.
     """
     points = _detected(points)
     left, right = (hand_boxes(points, hand, frame, rules) for hand in (LEFT, RIGHT))
@@ -101,17 +102,19 @@ def seen(points: np.ndarray, frame: Frame, rules: Manifest) -> tuple[np.ndarray,
 
 
 def sample_frames(frames: int, max_frames: int) -> np.ndarray:
-    """Which of a video's frames are read, int64: all, or every ceil(frames / max_frames)-th of a longer one."""
+    """The frames of a video that are read, int64: all, or every ceil(frames / max_frames)-th if there are more."""
     return np.arange(0, frames, max(1, -(-frames // max_frames)), dtype=np.int64)
 
 
 def hand_boxes(points: np.ndarray, hand: Hand, frame: Frame, rules: Manifest) -> np.ndarray:
     """The crop of one hand in each frame, int64 [K,3] = x0, y0, side in px; side <= 0 where the hand is not seen.
 
-    points: [K,133,3]. Where enough joints are visible the crop is centred on them, else guessed from a confident arm.
-    A crop without area (coinciding joints, an arm that leaves the frame) is a hand not seen, too.
+    points: [K,133,3]. The crop is centred on the hand's joints if enough are visible, otherwise it is guessed from the
+    arm if that is confident. With a crop without area (joints that coincide, an arm that leaves the frame) the hand
+    counts as not seen.
     """
-    # Boxes in float64, where halves round as recorded; confidences in the dtype they came in, as thresholds were met.
+    # Boxes in float64, in which halves round as in the recordings; confidences in the dtype they come in, in which they
+    # met the thresholds there.
     size = np.array([frame.width, frame.height])
     # Joints first, so that each step of a sum or a minimum over them runs through memory in order.
     joints = np.ascontiguousarray(points[:, hand.joints].transpose(2, 1, 0))  # [3,21,K]
@@ -129,7 +132,7 @@ def hand_boxes(points: np.ndarray, hand: Hand, frame: Frame, rules: Manifest) ->
 
 
 def _detected(points: np.ndarray) -> np.ndarray:
-    """points [K,133,3] with zeros for joints that are not finite; itself where all are."""
+    """points [K,133,3] with zeros for joints that are not finite; the same array if all are."""
     finite = np.isfinite(points)
     return points if finite.all() else np.where(finite.all(axis=2, keepdims=True), points, np.zeros((), points.dtype))
 

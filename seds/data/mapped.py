@@ -1,11 +1,11 @@
-"""Tensors of safetensors files where they lie: views of the mapped file.
+"""Tensors of safetensors files as read-only views of the mapped file.
 
-Nothing is read before it is used, the processes of a machine share what was read, and of a tensor of which a part is
-wanted the rest stays where it is. Views are read-only.
+Nothing is read before it is used, of a tensor only the part that is used, and the processes of a machine share what was
+read.
 
 safetensors' own views (safe_open with framework "pt") share memory as well, but making one takes 9 us instead of 0.4
-and reads the tensor's first page: with 1,000 videos of RGB features out of the page cache, views of all of them read
-204 of 204 MB, those made here 1.3. So only the check of a file is left to the library.
+and reads the tensor's first page: with the RGB features of 1,000 videos out of the page cache, views of all of them
+read 204 of 204 MB, the views made here 1.3. So only the check of a file is left to the library.
 
 The format (huggingface.co/docs/safetensors): 8 bytes for the length of the header, little endian; the header, JSON of
 {name: {dtype, shape, data_offsets}}, offsets counted from its end, and `__metadata__`; the tensors, without gaps.
@@ -28,18 +28,18 @@ from seds.errors import SedsError
 from seds.shards import ShardError, ShardReader, read_shard_metadata
 
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8"}
-# Shards of a reader that stay mapped: few, as what is mapped counts as a process's memory, but one for each thread that
-# prepares, which would else read a header anew for every video.
+# Shards of a reader that stay mapped: few, as what is mapped counts as the process's memory, but one for each thread
+# that reads videos, which otherwise would read a header again for every video.
 _OPEN_SHARDS = max(4, os.cpu_count() or 1)
 
 
 class MappedError(SedsError, ValueError):
-    """A file that is no safetensors file, truncated, or not the one it was; the message names it."""
+    """A file that is truncated, not a safetensors file, or has changed; the message names it."""
 
 
 @dataclass(frozen=True)
 class FileState:
-    """What tells a file from an earlier one of its name, as DVC tells it: its size, time of change and inode."""
+    """What tells a file from an earlier one of its name, as for DVC: its size, time of change and inode."""
 
     size: int
     mtime_ns: int
@@ -79,8 +79,8 @@ def locations(path: Path) -> dict[str, Location]:
 
 
 def open_map(path: Path, known: FileState) -> mmap.mmap:
-    """The file, mapped for reading. known: its state when it was located. Raises MappedError when it is another by now,
-    or gone.
+    """The file, mapped for reading. known: its state when its tensors were located. Raises MappedError if it has
+    changed since, or is gone.
     """
     try:
         with path.open("rb") as file:
@@ -92,12 +92,12 @@ def open_map(path: Path, known: FileState) -> mmap.mmap:
 
 
 def view(file: mmap.mmap, location: Location) -> np.ndarray:
-    """A tensor of a mapped file, read-only; the map stays open as long as it."""
+    """A tensor of a mapped file, read-only; the file stays mapped as long as the view exists."""
     return np.ndarray(location.shape, location.dtype, file, location.offset)
 
 
 class MappedReader(ShardReader):
-    """A reader of shards whose arrays are views: for who looks at a part of them, or but once."""
+    """A reader of shards whose arrays are views, for callers that read them once or in part."""
 
     def __init__(self, folder: str | Path, kind: str) -> None:
         super().__init__(folder, kind)

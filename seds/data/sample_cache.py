@@ -1,13 +1,14 @@
-"""Hands and windows of a corpus, prepared once and mapped: what a run reads instead of computing it again.
+"""The hands and windows of a corpus, computed once and kept in mapped files, which every run reads from then on.
 
-    <scratch>/<settings and code>/<rows and shards>.safetensors     one for the videos of a split in a pose shard
+    <scratch>/<rules and code>/<rows and shards>.safetensors     one for the videos of a split in a pose shard
 
-The folder stands for the rules and the code of seds.data.samples, the file's name for the rows and for the shards they
-were made from, as DVC knows these (seds.data.mapped.FileState): what is found under its name is right, and a change of
-any makes another. Such a file appears whole or not at all. RGB features stay in their shards; the file says where.
+The folder's name stands for the rules and the code of seds.data.samples, the file's for the rows of the manifest and
+the shards that they were computed from, which are told from others as DVC does (seds.data.mapped.FileState). So a file
+that exists under its name is valid, and a change of any of these makes another file. RGB features stay in their shards;
+the file says where they are.
 
-Per frame 396 bytes, so 2 GB for How2Sign. All processes of a machine share these pages, and the system takes back those
-that it needs; what a process has of its own is a table of the videos.
+A frame takes 396 bytes, so How2Sign takes 2 GB. All processes of a machine share the mapped pages, and the system takes
+them back when it needs memory; a process itself holds only a table of the videos.
 """
 
 from __future__ import annotations
@@ -35,54 +36,55 @@ from seds.system.files import digest
 from seds.system.locks import lock
 from seds.tensorfile import TensorFileError, open_tensors, write_tensors
 
-_SCHEMA = "seds-prepared-1"
+_SCHEMA = "seds-prepared-2"
 _BY_FRAME, _BY_WINDOW = ("left", "right", "body", "raw_frames"), ("starts", "nearest")
-_FIELDS = (*_BY_FRAME, *_BY_WINDOW)
+_SLICES = "slices"
+# The columns of _SLICES, a row a video: its first frame and number of frames in the tensors of the file, its first
+# window and number of windows; of its RGB features the shard (its number in the file's list), offset, rows and width.
+_COLUMNS = ("frame", "frames", "window", "windows", "shard", "offset", "rows", "width")
 _FEATURES = "<f2"
-_OPEN = 128  # prepared files and shards that stay mapped; each holds a file descriptor, of which 1024 are common
-# Of a video: its first frame and number of frames in the tensors of its file, the same of windows; of its RGB features
-# the shard (number in the file's list), offset, rows and width.
-_PLACE = ("frame", "frames", "window", "windows", "shard", "offset", "rows", "width")
+_OPEN_FILES = 128  # that stay mapped; each holds a file descriptor, and a limit of 1024 of these is common
 
 
 @dataclass(frozen=True)
-class _Job:
-    """A file that is wanted: rows of the manifest, and their positions in it."""
+class _CacheFile:
+    """A file of the cache, whether it exists or not: the rows of the manifest that it is for.
+
+    positions: int64 [videos], of the rows among all that are asked for. rgb_shards: the shards of their RGB features.
+    """
 
     path: Path
-    at: np.ndarray  # int64 [videos]
+    positions: np.ndarray
     rows: pd.DataFrame
-    shards: list[tuple[Path, FileState]]  # of their RGB features
+    rgb_shards: list[tuple[Path, FileState]]
 
 
 @dataclass(frozen=True)
-class _Part:
-    """A file that is there."""
+class _Contents:
+    """What is in a file of the cache. slices: int64 [videos, _COLUMNS]."""
 
-    path: Path
+    file: _CacheFile
     state: FileState
     tensors: dict[str, Location]
-    places: np.ndarray  # int64 [videos, _PLACE]
-    at: np.ndarray  # as of _Job
-    shards: list[tuple[Path, FileState]]
+    slices: np.ndarray
 
 
 class Videos(Sequence[Video]):
-    """Videos of a manifest, in its order, put together of mapped files when asked for: some microseconds each.
+    """Videos of a manifest, in its order. Each is put together of mapped files when asked for, in some microseconds.
 
     widths: int64 [videos], features of an RGB window.
     """
 
-    def __init__(self, rows: pd.DataFrame, parts: Sequence[_Part]) -> None:
+    def __init__(self, rows: pd.DataFrame, contents: Sequence[_Contents]) -> None:
         self._ids, self._sentences, self._texts = (rows[c].tolist() for c in ("video_id", "sentence_id", "text"))
-        self._parts = parts
-        self._part = np.empty(len(rows), np.int64)
-        self._places = np.empty((len(rows), len(_PLACE)), np.int64)
-        for number, part in enumerate(parts):
-            self._part[part.at], self._places[part.at] = number, part.places
-        self.widths = self._places[:, _PLACE.index("width")]
-        self._prepared = lru_cache(_OPEN)(self._open_part)
-        self._features = lru_cache(_OPEN)(self._open_features)
+        self._contents = contents
+        self._file_of = np.empty(len(rows), np.int64)
+        self._slices = np.empty((len(rows), len(_COLUMNS)), np.int64)
+        for number, each in enumerate(contents):
+            self._file_of[each.file.positions], self._slices[each.file.positions] = number, each.slices
+        self.widths = self._slices[:, _COLUMNS.index("width")]
+        self._tensors = lru_cache(_OPEN_FILES)(self._open_tensors)
+        self._features = lru_cache(_OPEN_FILES)(self._open_features)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -95,22 +97,22 @@ class Videos(Sequence[Video]):
 
     def __getitem__(self, i: int | slice) -> Video | list[Video]:
         if isinstance(i, slice):
-            return [self[at] for at in range(*i.indices(len(self)))]
-        part = int(self._part[i])
-        frame, frames, window, windows, shard, offset, rows, width = self._places[i].tolist()
-        whole = self._prepared(part)
-        arrays: dict[str, Any] = {name: whole[name][frame : frame + frames] for name in _BY_FRAME}
-        arrays |= {name: whole[name][window : window + windows] for name in _BY_WINDOW}
-        arrays["features"] = view(self._features(part, shard), Location(_FEATURES, (rows, width), offset))
+            return [self[position] for position in range(*i.indices(len(self)))]
+        file = int(self._file_of[i])
+        frame, frames, window, windows, shard, offset, rows, width = self._slices[i].tolist()
+        tensors = self._tensors(file)
+        arrays: dict[str, Any] = {name: tensors[name][frame : frame + frames] for name in _BY_FRAME}
+        arrays |= {name: tensors[name][window : window + windows] for name in _BY_WINDOW}
+        arrays["features"] = view(self._features(file, shard), Location(_FEATURES, (rows, width), offset))
         return Video(**arrays, video_id=self._ids[i], sentence_id=self._sentences[i], text=self._texts[i])
 
-    def _open_part(self, number: int) -> dict[str, np.ndarray]:
-        part = self._parts[number]
-        file = open_map(part.path, part.state)
-        return {name: view(file, tensor) for name, tensor in part.tensors.items()}
+    def _open_tensors(self, number: int) -> dict[str, np.ndarray]:
+        contents = self._contents[number]
+        mapping = open_map(contents.file.path, contents.state)
+        return {name: view(mapping, location) for name, location in contents.tensors.items()}
 
     def _open_features(self, number: int, shard: int) -> mmap:
-        return open_map(*self._parts[number].shards[shard])
+        return open_map(*self._contents[number].file.rgb_shards[shard])
 
 
 def open_videos(
@@ -121,101 +123,104 @@ def open_videos(
     scratch: Path,
     workers: int | None = None,
 ) -> Videos:
-    """The videos of usable rows of a manifest, prepared where they are not yet.
+    """The videos of usable rows of a manifest; those that are not in the cache yet are computed.
 
-    scratch: where prepared files stay. workers: threads;
-    None = one a core. Several processes may ask for the same at once: one prepares it, the others wait. Raises
-    ShardError for a missing or damaged shard, StorageError where `scratch` cannot be written.
+    scratch: the folder of the cache. workers: threads; None = one a core. When several processes ask for the same, one
+    computes it and the others wait. Raises ShardError for a missing or damaged shard, StorageError when `scratch`
+    cannot be written.
     """
     settings = [_SCHEMA, code_version(samples.make_sample), rules.model_dump()]
-    jobs = _jobs(rows, pose, rgb, scratch / digest(settings)[:16])
-    if not all(_found(job) for job in jobs):
-        name = pose.folder.name
-        with lock(scratch / f"{name}.lock", f"preparation of {name}"):
-            missing = [job for job in jobs if not _found(job, tqdm.write)]  # another process may have been first
+    files = _cache_files(rows, pose, rgb, scratch / digest(settings)[:16])
+    if not all(_is_valid(file) for file in files):
+        corpus = pose.folder.name
+        with lock(scratch / f"{corpus}.lock", f"computing hand crops and windows of {corpus}"):
+            missing = [file for file in files if not _is_valid(file, tqdm.write)]  # another process may have been first
 
-            def prepare(job: _Job) -> int:
-                write_tensors(job.path, *_make(job, pose, rgb, rules))
-                return len(job.rows)
+            def fill(file: _CacheFile) -> int:
+                header = {"schema": _SCHEMA, "identity": file.path.stem}
+                write_tensors(file.path, _compute(file, pose, rgb, rules), header)
+                return len(file.rows)
 
-            total = sum(len(job.rows) for job in missing)
+            total = sum(len(file.rows) for file in missing)
             with (
-                ThreadPoolExecutor(workers or os.cpu_count()) as pool,  # numpy lets go of the interpreter
-                tqdm(total=total, desc="prepare", unit="video", disable=None) as bar,
+                ThreadPoolExecutor(workers or os.cpu_count()) as pool,  # threads, as numpy releases the interpreter
+                tqdm(total=total, desc="crops and windows", unit="video", disable=None) as bar,
             ):
-                for count in pool.map(prepare, missing):
+                for count in pool.map(fill, missing):
                     bar.update(count)
-            size = sum(job.path.stat().st_size for job in missing)
+            size = sum(file.path.stat().st_size for file in missing)
             tqdm.write(
-                f"prepared {total} videos of {name}: {size / 1e9:.2f} GB stay in {scratch}, to be removed at will"
+                f"{corpus}: hand crops and windows of {total} videos are kept in {scratch} ({size / 1e9:.2f} GB); they "
+                "may be deleted at any time"
             )
-    return Videos(rows, [_open(job) for job in jobs])
+    return Videos(rows, [_read_contents(file) for file in files])
 
 
-def _jobs(rows: pd.DataFrame, pose: ShardReader, rgb: ShardReader, folder: Path) -> list[_Job]:
-    """One for each split and pose shard: a split's files serve whoever reads it, alone or with others."""
-    jobs = []
+def _cache_files(rows: pd.DataFrame, pose: ShardReader, rgb: ShardReader, folder: Path) -> list[_CacheFile]:
+    """One for each split and pose shard, so that a split is found whether it is read alone or with others."""
+    files = []
     columns = ["video_id", "width", "height", "rgb_shard"]
-    for (_, name), at in rows.reset_index(drop=True).groupby(["split", "pose_shard"], sort=False).indices.items():
-        part = rows.iloc[at][columns]
-        shards = [(rgb.folder / shard, _state(rgb, shard)) for shard in sorted(set(part["rgb_shard"]))]
-        made_of = [name, vars(_state(pose, name)), [(path.name, vars(state)) for path, state in shards]]
-        identity = digest([made_of, part.to_numpy().tolist()])[:32]
-        jobs.append(_Job(folder / f"{identity}.safetensors", at, part, shards))
-    return jobs
+    groups = rows.reset_index(drop=True).groupby(["split", "pose_shard"], sort=False).indices
+    for (_, pose_shard), positions in groups.items():
+        part = rows.iloc[positions][columns]
+        rgb_shards = [(rgb.folder / shard, _shard_state(rgb, shard)) for shard in sorted(set(part["rgb_shard"]))]
+        made_from = [
+            pose_shard,
+            vars(_shard_state(pose, pose_shard)),
+            [(path.name, vars(state)) for path, state in rgb_shards],
+        ]
+        identity = digest([made_from, part.to_numpy().tolist()])[:32]
+        files.append(_CacheFile(folder / f"{identity}.safetensors", positions, part, rgb_shards))
+    return files
 
 
-def _state(reader: ShardReader, shard: str) -> FileState:
+def _shard_state(reader: ShardReader, shard: str) -> FileState:
     try:
         return file_state(reader.folder / shard)
     except FileNotFoundError:
-        made_by = f"dvc repro {reader.kind}@{reader.folder.name}"
-        raise ShardError(f"{reader.folder / shard} not found; make it with: {made_by}") from None
+        command = f"dvc repro {reader.kind}@{reader.folder.name}"
+        raise ShardError(f"{reader.folder / shard} not found; make it with: {command}") from None
 
 
-def _make(
-    job: _Job, pose: ShardReader, rgb: ShardReader, rules: SampleRules
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The tensors and the header of a file."""
-    names = [path.name for path, _ in job.shards]
-    headers = [locations(path) for path, _ in job.shards]
+def _compute(file: _CacheFile, pose: ShardReader, rgb: ShardReader, rules: SampleRules) -> dict[str, np.ndarray]:
+    """The tensors of a file. Raises ShardError."""
+    names = [path.name for path, _ in file.rgb_shards]
+    features_of = [locations(path) for path, _ in file.rgb_shards]
     rgb_window = int(rgb.metadata["window"])
-    prepared: list[Sample] = []
-    places = []
+    computed: list[Sample] = []
+    slices = []
     frame = window = 0
-    for row in job.rows.itertuples():
+    for row in file.rows.itertuples():
         (keypoints,), (starts,) = pose.read(row.video_id, ("keypoints",)), rgb.read(row.video_id, ("starts",))
-        one = samples.make_sample(keypoints, row.width, row.height, starts, rgb_window, rules)
+        sample = samples.make_sample(keypoints, row.width, row.height, starts, rgb_window, rules)
         shard = names.index(row.rgb_shard)
-        features = headers[shard].get(f"features/{row.video_id}")
+        features = features_of[shard].get(f"features/{row.video_id}")
         if features is None or features.dtype != _FEATURES or len(features.shape) != 2:
             raise ShardError(
                 f"{rgb.folder / names[shard]}: features of {row.video_id!r} are {features}, not float16 [V,D]"
             )
-        places.append((frame, len(one.left), window, len(one.starts), shard, features.offset, *features.shape))
-        prepared.append(one)
-        frame, window = frame + len(one.left), window + len(one.starts)
-    tensors = {name: np.concatenate([getattr(one, name) for one in prepared]) for name in _FIELDS}
-    header = {"schema": _SCHEMA, "identity": job.path.stem}
-    return tensors | {"places": np.array(places, np.int64)}, header
+        slices.append((frame, len(sample.left), window, len(sample.starts), shard, features.offset, *features.shape))
+        computed.append(sample)
+        frame, window = frame + len(sample.left), window + len(sample.starts)
+    tensors = {name: np.concatenate([getattr(sample, name) for sample in computed]) for name in _BY_FRAME + _BY_WINDOW}
+    return tensors | {_SLICES: np.array(slices, np.int64)}
 
 
-def _found(job: _Job, tell: Callable[[str], None] = lambda _: None) -> bool:
-    """Whether the file of a job is there and whole."""
+def _is_valid(file: _CacheFile, report: Callable[[str], None] = lambda _: None) -> bool:
+    """Whether a file exists and is whole; `report` is told what is wrong with a damaged one."""
     try:
-        _open(job)
+        _read_contents(file)
     except FileNotFoundError:
         return False
     except (TensorFileError, MappedError) as error:
-        tell(f"{error}; prepared again")
+        report(f"{error}; computing it again")
         return False
     return True
 
 
-def _open(job: _Job) -> _Part:
+def _read_contents(file: _CacheFile) -> _Contents:
     """Raises FileNotFoundError, TensorFileError, MappedError."""
-    state = file_state(job.path)
-    open_tensors(job.path, "file of prepared videos", _SCHEMA, identity=job.path.stem)  # refuses any other
-    tensors = locations(job.path)
-    places = view(open_map(job.path, state), tensors["places"]).copy()
-    return _Part(job.path, state, tensors, places, job.at, job.shards)
+    state = file_state(file.path)
+    open_tensors(file.path, "file of prepared videos", _SCHEMA, identity=file.path.stem)  # refuses any other
+    tensors = locations(file.path)
+    return _Contents(file, state, tensors, view(open_map(file.path, state), tensors[_SLICES]).copy())

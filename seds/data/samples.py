@@ -58,7 +58,7 @@ def make_sample(
     """keypoints: [T,133,3] px in a frame of width x height; rgb_starts: int [V], raw frames, ascending, of windows of
     `rgb_window` frames. Raises ValueError for keypoints of another shape, and where there is no RGB window.
     """
-    kept = hands.retain(keypoints, hands.Frame.of(width, height, rules), rules)
-    starts = windows.pose_windows(len(kept.frames), rules.window, rules.max_windows)
-    nearest = windows.nearest_rgb(windows.pose_centres(kept.frames, starts, rules.window), rgb_starts, rgb_window)
-    return Sample(kept.left, kept.right, kept.body, kept.frames.astype(np.int32), starts, nearest)
+    retained = hands.retain(keypoints, hands.Frame.of(width, height, rules), rules)
+    starts = windows.pose_windows(len(retained.frames), rules.window, rules.max_windows)
+    nearest = windows.nearest_rgb(windows.pose_centres(retained.frames, starts, rules.window), rgb_starts, rgb_window)
+    return Sample(retained.left, retained.right, retained.body, retained.frames.astype(np.int32), starts, nearest)

@@ -1,6 +1,6 @@
-"""From manifest and shards to batches: what the model is fed.
+"""From manifest and shards to batches, the model's input.
 
-A training item is a sentence; each epoch one of its videos is drawn.
+A training item is a sentence; in each epoch one of its videos is drawn.
 """
 
 from __future__ import annotations
@@ -21,27 +21,26 @@ from seds.errors import SedsError
 
 
 class DataError(SedsError, ValueError):
-    """A split that cannot be used; the message says which, why and what to run."""
+    """A split that cannot be used; the message says which, why, and what to run."""
 
 
 class Split:
     """The usable videos of one split, with their sentences in order of first appearance.
 
-    videos: any sequence; that of seds.data.sample_cache holds none in memory.
+    videos: any sequence; sample_cache.Videos holds none of them in memory.
     """
 
     def __init__(self, videos: Sequence[Video], sizes: ModelSizes, numerics: Numerics = "default") -> None:
         self.videos, self.sizes, self.numerics = videos, sizes, numerics
-        # Padding takes part in the published numerics, which therefore always pad to the full sizes.
-        full = numerics == "published"
-        self._least = (sizes.max_windows, sizes.max_words) if full else (1, 1)
-        facts = [(v.video_id, v.sentence_id, v.text, len(v.raw_frames), len(v.starts)) for v in videos]
-        self.video_ids, sentences, texts = (list(column) for column in zip(*(fact[:3] for fact in facts), strict=True))
-        self.frames, self.windows = np.array([fact[3:] for fact in facts]).T  # int64 [videos]
-        self.sentence_ids, self.sentence_of = sentence_columns(sentences)
+        # Padding influences the published numerics, which therefore always pad to the full sizes.
+        self._least = (sizes.max_windows, sizes.max_words) if numerics == "published" else (1, 1)
+        columns = [(v.video_id, v.sentence_id, v.text, len(v.raw_frames), len(v.starts)) for v in videos]
+        self.video_ids, sentence_ids, texts, frames, windows = map(list, zip(*columns, strict=True))
+        self.frames, self.windows = np.array(frames), np.array(windows)  # int64 [videos]
+        self.sentence_ids, self.sentence_of = sentence_columns(sentence_ids)
         order = np.argsort(self.sentence_of, kind="stable")
         self.videos_of = np.split(order, np.cumsum(np.bincount(self.sentence_of))[:-1])
-        self.texts = [texts[own[0]] for own in self.videos_of]  # a sentence's first text, as published
+        self.texts = [texts[videos[0]] for videos in self.videos_of]  # a sentence's first text, as published
         self.ids = text.tokenise(self.texts, sizes.max_words)  # int64 [sentences, max_words]
 
     def training_batches(
@@ -50,20 +49,20 @@ class Split:
         swap: float,
         generator: np.random.Generator,
         start: int = 0,
-        share: Callable[[int], slice] = slice,
+        local_rows: Callable[[int], slice] = slice,
     ) -> Iterator[tuple[np.ndarray, Batch]]:
         """One epoch in random order: a random video of each sentence, and with probability `swap` two words exchanged.
 
         Yields (indices, batch): indices, int64 [B], are the batch's videos in `videos` and `video_ids`. A last batch of
         one sentence is left out, as it has nothing to contrast with.
 
-        start: the first so many batches are drawn, but not made: the rest are those of the whole epoch, and so is what
-        is left in the generator. That is used when the first batch is asked for, for all of the epoch, and not again.
-        share: which rows of a batch of that many are made (seds.model.distributed.local_rows); default: all. They are
-        padded as in the whole batch, of which `indices` still tells all videos.
+        generator: its numbers for the whole epoch are drawn when the first batch is requested. start: batches to skip;
+        they are drawn but not made, so the others and the generator are as in the whole epoch. local_rows: gives the
+        rows to make of a batch of that many (seds.model.distributed.local_rows); default: all. These are padded as in
+        the whole batch, and `indices` still has all its videos.
         """
-        for indices, texts in self._drawn(size, swap, generator)[start:]:
-            rows, ids = share(len(indices)), self.ids[self.sentence_of[indices]]
+        for indices, texts in self._draw_epoch(size, swap, generator)[start:]:
+            rows, ids = local_rows(len(indices)), self.ids[self.sentence_of[indices]]
             swapped = text.tokenise(texts, self.sizes.max_words)
             least = (
                 max(self._least[0], int(self.windows[indices].max())),
@@ -72,35 +71,36 @@ class Split:
             )
             yield indices, collate([self.videos[i] for i in indices[rows]], ids[rows], swapped[rows], *least)
 
-    def _drawn(self, size: int, swap: float, generator: np.random.Generator) -> list[tuple[np.ndarray, list[str]]]:
-        """What chance decides of an epoch: the videos and the texts, with words swapped, of each batch."""
+    def _draw_epoch(self, size: int, swap: float, generator: np.random.Generator) -> list[tuple[np.ndarray, list[str]]]:
+        """The random part of an epoch: the videos and the texts, with words swapped, of each batch."""
         order = generator.permutation(len(self.sentence_ids))
-        drawn = []
-        for at in range(0, len(order), size):
-            chosen = order[at : at + size]
-            if len(chosen) < 2:
+        batches = []
+        for start in range(0, len(order), size):
+            sentences = order[start : start + size]
+            if len(sentences) < 2:
                 break
-            videos = [own[generator.integers(len(own))] for own in (self.videos_of[s] for s in chosen)]
-            drawn.append((np.array(videos), [text.swap_words(self.texts[s], swap, generator) for s in chosen]))
-        return drawn
+            candidates = [self.videos_of[sentence] for sentence in sentences]
+            videos = np.array([each[generator.integers(len(each))] for each in candidates])
+            batches.append((videos, [text.swap_words(self.texts[s], swap, generator) for s in sentences]))
+        return batches
 
     def steps(self, size: int) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         full, rest = divmod(len(self.sentence_ids), size)
         return full + (rest >= 2)
 
     def video_batches(self, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
-        """Every video once, as `order` (int [videos]) says or as they come; the texts are those of their sentences."""
+        """Every video once, with the text of its sentence. order: int [videos]; None = as they are."""
         order = np.arange(len(self.videos)) if order is None else order
-        for at in range(0, len(order), size):
-            some = order[at : at + size]
-            ids = self.ids[self.sentence_of[some]]
-            yield collate([self.videos[i] for i in some], ids, ids, *self._least)
+        for start in range(0, len(order), size):
+            indices = order[start : start + size]
+            ids = self.ids[self.sentence_of[indices]]
+            yield collate([self.videos[i] for i in indices], ids, ids, *self._least)
 
     def subset(self, sentences: int) -> Split:
         """The first `sentences` sentences with all their videos."""
-        kept = np.flatnonzero(self.sentence_of < sentences)
-        return Split([self.videos[i] for i in kept], self.sizes, self.numerics)
+        indices = np.flatnonzero(self.sentence_of < sentences)
+        return Split([self.videos[i] for i in indices], self.sizes, self.numerics)
 
 
 def load_split(
@@ -118,9 +118,8 @@ def load_split(
 
 
 def usable_rows(name: str, splits: Sequence[str], root: Path = Path("data")) -> pd.DataFrame:
-    """The rows of a corpus's manifest, `root`/manifest, that can be used, split by split.
-
-    Raises DataError when there is none, TableError.
+    """The usable rows of a corpus's manifest in `root`/manifest, split by split. Raises DataError when there is none,
+    TableError.
     """
     manifest = tables.read(root / "manifest" / f"{name}.parquet", tables.MANIFEST, f"dvc repro manifest@{name}")
     rows = pd.concat([manifest[manifest["split"] == split] for split in splits])
@@ -142,17 +141,18 @@ def load_videos(
     root: Path = Path("data"),
     workers: int | None = None,
 ) -> Videos:
-    """The videos of usable rows of a corpus, in their order, from `root`/pose and /rgb.
+    """The videos of usable rows of a corpus, in their order, from `root`/pose and `root`/rgb.
 
-    What is prepared of them stays in `work` beside `root`. workers: threads that prepare; None = one a core. Raises
-    DataError when the model is made for other windows or for RGB features of another width; ShardError, StorageError.
+    Their hand crops and windows are cached in `work` beside `root`. workers: threads that compute these; None = one a
+    core. Raises DataError when the model is made for other windows or for RGB features of another width; ShardError,
+    StorageError.
     """
     check_windows(name, rules, sizes)
     pose, rgb = MappedReader(root / "pose" / name, "pose"), MappedReader(root / "rgb" / name, "rgb")
     videos = open_videos(rows, pose, rgb, rules, root.parent / "work" / "prepared", workers)
-    others = np.flatnonzero(videos.widths != sizes.rgb_features)
-    if sizes.streams != "pose" and len(others):
-        row = int(others[0])
+    other_widths = np.flatnonzero(videos.widths != sizes.rgb_features)
+    if sizes.streams != "pose" and len(other_widths):
+        row = int(other_widths[0])
         raise DataError(
             f"{name}: {rows['video_id'].iloc[row]!r} has {videos.widths[row]} RGB features a window, the model reads "
             f"{sizes.rgb_features}; set model.rgb_features of the profile that {name} trains with (params.yaml)"
@@ -161,13 +161,13 @@ def load_videos(
 
 
 def check_windows(name: str, rules: Manifest, sizes: ModelSizes) -> None:
-    """Raises DataError when the model is made for other windows than the corpus of that name is read with."""
-    for knob in ("window", "max_windows"):
-        ours, theirs = getattr(rules, knob), getattr(sizes, knob)
-        if ours != theirs:
+    """Raises DataError when the model is made for other windows than the corpus `name` is read with."""
+    for parameter in ("window", "max_windows"):
+        read, expected = getattr(rules, parameter), getattr(sizes, parameter)
+        if read != expected:
             raise DataError(
-                f"manifest.{knob} is {ours}, but the model of {name} is made for {theirs}; set {knob} alike in "
-                "params.yaml under manifest: and under model: of the profile in train:"
+                f"manifest.{parameter} is {read}, but the model of {name} is made for {expected}; set {parameter} "
+                "alike in params.yaml under manifest: and under model: of the profile in train:"
             )
 
 

@@ -1,8 +1,7 @@
-"""The one definition of windows, for both streams: runs of (by default) 16 frames.
+"""Pose windows, and the RGB window that belongs to each (SPEC 5); both are runs of (by default) 16 frames.
 
-Pose windows run over *retained* frames, those in which a hand was seen (seds.data.hands); RGB windows run over *raw*
-frames, those of the file. They are extracted apart and meet by time: a pose window takes the RGB window whose centre is
-nearest to its own.
+Pose windows run over *retained* frames, in which a hand is seen (seds.data.hands); RGB windows run over *raw* frames,
+as the file has them. The two are matched by time: a pose window takes the RGB window with the nearest centre.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ import numpy as np
 def pose_windows(retained: int, window: int = 16, max_windows: int = 64) -> np.ndarray:
     """Starts of the windows over `retained` frames, int64 [n], counted in retained frames (SPEC 5).
 
-    Every start from 0 to retained - window; of more than `max_windows` of these, that many evenly spaced ones,
-    floor(linspace). A video shorter than a window has one that starts at 0: who reads it repeats the last frame.
-    No frame, no window. Raises ValueError for a negative count and for sizes below 1.
+    Every start from 0 to retained - window; if these are more than `max_windows`, that many evenly spaced ones,
+    floor(linspace). A video shorter than a window has one window, from 0, in which the model repeats the last frame. A
+    video without frames has none. Raises ValueError for a negative count and for sizes below 1.
     """
     _check(retained, "retained", window=window, max_windows=max_windows)
     if retained == 0:
@@ -36,7 +35,7 @@ def pose_centres(raw_frames: np.ndarray, starts: np.ndarray, window: int = 16) -
 
 
 def nearest_rgb(pose_centres: np.ndarray, rgb_starts: np.ndarray, window: int) -> np.ndarray:
-    """For each pose window, the index of the RGB window nearest in time; int64 [n]. Of two as near, the earlier.
+    """For each pose window, the index of the RGB window nearest in time, of two equally near the earlier; int64 [n].
 
     pose_centres: float [n], raw frames. rgb_starts: int [V], raw frames, ascending. window: frames of an RGB window.
     Raises ValueError when there is no RGB window.

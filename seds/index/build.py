@@ -1,4 +1,4 @@
-"""Making the index of a corpus: each batch of usable videos is encoded and written before the next is encoded."""
+"""Making the index of a corpus. Each batch of videos is encoded and written before the next is encoded."""
 
 from __future__ import annotations
 
@@ -38,15 +38,16 @@ def build(
 ) -> Header:
     """Write the index of a corpus's usable videos to the folder `output`, whole or not at all.
 
-    model_sha256: of its folder (index.model_digest). workers: threads that prepare videos; None = one a core. Memory
-    does not grow with the corpus, but for a table of its videos. Equal inputs make equal bytes. Raises DataError when
-    no video of the splits is usable or the model is made for other data; StorageError.
+    model: in evaluation mode. model_sha256: of its folder (store.model_digest). workers: threads that compute hand
+    crops and windows; None = one a core. Apart from a table of the videos, memory does not grow with the corpus. Equal
+    inputs make equal bytes. Raises DataError when no video of the splits is usable or the model is made for other data;
+    StorageError.
     """
     rows = usable_rows(name, settings.splits, data)
     videos = load_videos(name, rows, rules, model.sizes, data, workers)
     pose, rgb = ShardReader(data / "pose" / name, "pose"), ShardReader(data / "rgb" / name, "rgb")
     sentences = _sentences(rows)
-    made_of = {
+    contents = {
         "dataset": name,
         "model": model_sha256,
         "numerics": model.numerics,
@@ -60,7 +61,7 @@ def build(
         "pose": extraction(pose.metadata),
         "rgb": extraction(rgb.metadata),
     }
-    build = build_digest(made_of, rows["video_id"].tolist(), sentences["sentence_id"].tolist())
+    build = build_digest(contents, rows["video_id"].tolist(), sentences["sentence_id"].tolist())
 
     with atomic_folder(output) as folder:
         video_rows = _write_videos(model, rows, videos, pose, rules.window, folder, build)
@@ -71,7 +72,7 @@ def build(
             "video_tokens": video_rows,
             "sentence_tokens": sentence_rows,
         }
-        header = Header.model_validate(made_of | {"build": build} | counts)
+        header = Header.model_validate(contents | {"build": build} | counts)
         write_text(folder / HEADER, header.model_dump_json(indent=2) + "\n")
     return header
 
@@ -90,7 +91,7 @@ def _write_videos(
     folder: Path,
     build: str,
 ) -> int:
-    """videos.safetensors and videos.parquet; returns the number of tokens."""
+    """Write videos.safetensors and videos.parquet; returns the number of tokens."""
     windows = []
     with _writer(folder, VIDEOS, build) as file:
         offsets = _Offsets(file)
@@ -108,10 +109,10 @@ def _write_videos(
 
 
 def _write_sentences(model: SEDS, sentences: pd.DataFrame, folder: Path, build: str) -> int:
+    """Write sentences.safetensors and sentences.parquet; returns the number of tokens."""
     with _writer(folder, SENTENCES, build) as file:
         offsets = _Offsets(file)
-        texts = sentences["text"].tolist()
-        for encoded in encoded_texts(model, texts):
+        for encoded in encoded_texts(model, sentences["text"].tolist()):
             _append(file, "", encoded.tokens[TEXT], encoded.valid)
             offsets.append(encoded)
     tables.write(sentences, tables.INDEX_SENTENCES, folder / f"{SENTENCES}.parquet")
@@ -119,7 +120,7 @@ def _write_sentences(model: SEDS, sentences: pd.DataFrame, folder: Path, build: 
 
 
 def _times(windows: np.ndarray, length: float, encoded: Encoded) -> np.ndarray:
-    """float32 [R,2]: the class token spans the video, padding nothing."""
+    """float32 [R,2] s of a video's tokens: the class token spans the video, padding has zeros."""
     times = np.zeros((len(next(iter(encoded.tokens.values()))), 2), np.float32)
     times[0] = 0, length
     times[1 : encoded.valid] = windows
@@ -132,7 +133,7 @@ def _append(file: RowWriter, suffix: str, tokens: Tensor, valid: int) -> None:
 
 
 class _Offsets:
-    """Where each item's tokens begin, and how many of them are real, written as they come."""
+    """Writes where each item's tokens begin and how many of them are real."""
 
     def __init__(self, file: RowWriter) -> None:
         self._file, self.end = file, 0

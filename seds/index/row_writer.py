@@ -1,7 +1,7 @@
-"""Writing safetensors whose rows arrive one after the other, in memory that does not grow with them.
+"""Writing safetensors whose rows arrive one after the other, in constant memory.
 
-safetensors' own writer wants every tensor whole. Here each tensor's rows are appended to a nameless file of their own,
-and at the end the header and those files are put together.
+safetensors' own writer needs every tensor whole. Here the rows of each tensor are appended to a temporary file without
+a name, and at the end these files are copied together behind the header.
 """
 
 from __future__ import annotations

@@ -1,20 +1,20 @@
-"""The index of a corpus: token embeddings of its videos and sentences, as a model made them, and how they are stored.
+"""The index of a corpus, the token embeddings of its videos and sentences by one model, and its files.
 
 index/<dataset>/
-  index.json               what it was made of and with (Header)
-  videos.parquet           a row a video (tables.INDEX_VIDEOS), in the order of the tokens
-  sentences.parquet        a row a distinct sentence (tables.INDEX_SENTENCES)
+  index.json               the model, the data and the settings that it was made with (Header)
+  videos.parquet           a row per video (tables.INDEX_VIDEOS), in the order of the tokens
+  sentences.parquet        a row per distinct sentence (tables.INDEX_SENTENCES)
   videos.safetensors       tokens/<stream>  float16 [N,D]  all videos' tokens end to end, each of length 1
                            pooled/<stream>  float32 [n,D]  their mean over a video's valid tokens
                            offsets          int64 [n+1]    video i's tokens are rows offsets[i]:offsets[i+1]
-                           valid            int64 [n]      its first so many are real
-                           times            float32 [N,2]  s from the start of the video's cut: what a window spans,
-                                                           first frame to end of last; the class token, which is each
-                                                           video's first, spans the video
+                           valid            int64 [n]      how many of a video's tokens are real; these come first
+                           times            float32 [N,2]  s from the start of the video's cut: a window's token spans
+                                                           its first frame to the end of its last; the class token,
+                                                           each video's first, spans the video
   sentences.safetensors    tokens, pooled, offsets, valid
 
-Under the published numerics padding takes part in a score, so there padding is stored too; else every token is valid.
-Each file carries the digest of the whole build, so that files of two builds never meet. Tokens are mapped, not loaded.
+Padding influences scores under the published numerics, so it is stored there; otherwise every token is valid. Each file
+has the digest of the whole build, so that files of two builds are never mixed. Tokens are mapped, not loaded.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SearchError(SedsError, ValueError):
 
 
 class Header(Section):
-    """index.json. What `build` digests is all of it but the counts, and the ids of what is in the index."""
+    """index.json. `build` is a digest of all but the counts, and of the ids of the videos and sentences."""
 
     schema_version: Literal["seds-index-1"] = SCHEMA
     build: str
@@ -59,11 +59,11 @@ class Header(Section):
     logit_scale: float  # scores are cosines times this
     dual_mix: float  # share of the score that is video-to-text
     splits: tuple[str, ...]
-    first_pass: int = Field(ge=1)  # up to so many videos or sentences, all are scored exactly
-    candidates: int = Field(ge=1)  # of a larger gallery, how many
+    first_pass: int = Field(ge=1)  # up to this many videos or sentences, all are scored exactly
+    candidates: int = Field(ge=1)  # how many are, of more than that
     windows: Manifest  # rules of frames, crops and windows
     wrist_margin: float | None
-    pose: dict[str, str]  # how keypoints were extracted, as the shards say
+    pose: dict[str, str]  # how keypoints were extracted, from the headers of the shards
     rgb: dict[str, str]
     videos: int
     sentences: int
@@ -72,7 +72,7 @@ class Header(Section):
 
     @property
     def rules(self) -> SampleRules:
-        """How the keypoints of a new video are to be read."""
+        """How to read the keypoints of a new video."""
         return SampleRules(**self.windows.model_dump(), wrist_margin=self.wrist_margin)
 
 
@@ -129,17 +129,18 @@ def open_index(dataset: str, root: Path = Path()) -> Index:
 
     def sequences(tensors: dict[str, Tensor], kind: str, stream: str, number: int, tokens: int) -> Sequences:
         suffix = "" if kind == SENTENCES else f"/{stream}"
-        found = Sequences(*(tensors[name] for name in (f"tokens{suffix}", f"pooled{suffix}", "offsets", "valid")))
-        shapes = [list(part.shape) for part in (found.tokens, found.pooled, found.offsets, found.valid)]
+        names = (f"tokens{suffix}", f"pooled{suffix}", "offsets", "valid")
+        stored = Sequences(*(tensors[name] for name in names))
+        shapes = [list(tensors[name].shape) for name in names]
         expected = [[tokens, header.embed], [number, header.embed], [number + 1], [number]]
-        lengths = found.offsets.diff()
-        whole = shapes == expected and found.offsets[0] == 0 and found.offsets[-1] == tokens
-        if not whole or not ((found.valid >= 1) & (found.valid <= lengths)).all():
+        lengths = stored.offsets.diff()
+        whole = shapes == expected and stored.offsets[0] == 0 and stored.offsets[-1] == tokens
+        if not whole or not ((stored.valid >= 1) & (stored.valid <= lengths)).all():
             raise SearchError(
                 f"{folder / kind}.safetensors: tokens, pooled, offsets and valid of {stream} have shapes {shapes}, "
                 f"expected {expected} with offsets from 0 to {tokens}; {_again(folder)}"
             )
-        return found
+        return stored
 
     try:
         index = Index(
@@ -163,20 +164,20 @@ def read_header(folder: Path) -> Header:
     """Raises SearchError."""
     path = folder / HEADER
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        header = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SearchError(f"{path} not found; make the index with: {_command(folder)}") from None
     except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
         raise SearchError(f"{path} cannot be read ({error}); {_again(folder)}") from None
-    version = found.get("schema_version") if isinstance(found, dict) else None
+    version = header.get("schema_version") if isinstance(header, dict) else None
     if version != SCHEMA:
         raise SearchError(f"{path}: expected schema {SCHEMA!r}, found {version!r}; {_again(folder)}")
     try:
-        return Header.model_validate(found)
+        return Header.model_validate(header)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise SearchError(f"{path} is no index's header: {where}: {first['msg']}; {_again(folder)}") from None
+        raise SearchError(f"{path} is not an index's header: {where}: {first['msg']}; {_again(folder)}") from None
 
 
 def model_digest(folder: Path) -> str:
@@ -185,12 +186,12 @@ def model_digest(folder: Path) -> str:
 
 
 def build_digest(settings: Mapping[str, object], video_ids: Sequence[str], sentence_ids: Sequence[str]) -> str:
-    """64 hex digits for what an index is made of."""
+    """64 hex digits for the settings and the contents of an index."""
     return digest([dict(settings), list(video_ids), list(sentence_ids)])
 
 
 def _read(folder: Path, kind: str, build: str) -> dict[str, Tensor]:
-    """The tensors of one file, mapped. Raises SearchError where it is missing, damaged, foreign or of another build."""
+    """The tensors of one file, mapped. Raises SearchError if it is missing, damaged, foreign or of another build."""
     path = folder / f"{kind}.safetensors"
     if not path.is_file():
         raise SearchError(f"{path} not found; make it with: {_command(folder)}")

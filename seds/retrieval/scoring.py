@@ -1,11 +1,12 @@
-"""Similarities of many videos and sentences: one matrix product of their tokens serves both directions.
+"""Similarities of many videos and sentences; one matrix product of their tokens serves both directions.
 
 With x = <video token, text token> / 0.07, the soft choice of seds.model.similarity is sum(e^x x) / sum(e^x), along the
 text for I2T and along the video for T2I. Both are sums of the same two arrays. |x| is at most 1 / 0.07, since tokens
-are normalised, and e^14.3 = 1.6e6 leaves room in float32 for the sums: no maximum has to be found and subtracted first.
+are normalised, and e^14.3 = 1.6e6 leaves room in float32 for the sums, so no maximum has to be subtracted first.
 
-Sequences of like lengths go together, positions first, so that a sum over a sequence adds whole rows. What little
-padding a group has left cannot be picked. In `published` numerics it can: groups are as they come, padding and all.
+Sequences of similar lengths form a group, with positions as the first axis, so that a sum over a sequence adds whole
+rows. The little padding that a group has cannot be chosen. In `published` numerics it can, so there groups are formed
+in the given order, with all padding.
 """
 
 from __future__ import annotations
@@ -21,31 +22,31 @@ from torch.nn import functional as F
 
 from seds.model.similarity import DUAL_MIX, TEMPERATURE, Tokens
 
-# A block is the products of a group of videos with one of texts: 8 x 65 x 32 x 32 floats are 2 MB. A few such arrays
-# stay in a core's cache; on CUDA larger ones hide the start of each kernel.
+# A block has the products of a group of videos and a group of texts: 8 x 65 x 32 x 32 floats are 2 MB. A few such
+# arrays fit into a core's cache; on CUDA larger ones hide the time that launching a kernel takes.
 VIDEOS, TEXTS = 8, 32
 CUDA_VIDEOS, CUDA_TEXTS = 32, 256
-_WASTE = 0.1  # of a group that is padding, at most; a group is smaller rather than that
+_WASTE = 0.1  # share of a group that may be padding; rather than exceed it, a group is smaller
 
 
 @dataclass(frozen=True)
 class Group:
     """N sequences, padded to the longest T of them.
 
-    rows: int64 [N], where they stand in their set; values: normalised tokens [T, N, D]; share: [T, N], of each token in
-    its sequence's mean, 0 for padding; hidden: int64, the places of [T N] that cannot be picked.
+    rows: int64 [N], of the sequences in their set. values: normalised tokens [T, N, D]. weights: [T, N], of each token
+    in its sequence's mean, 0 for padding. hidden: int64, the indices into [T N] of tokens that cannot be chosen.
     """
 
     rows: Tensor
     values: Tensor
-    share: Tensor
+    weights: Tensor
     hidden: Tensor
 
 
 def groups(tokens: Tokens, size: int, masked: bool, device: torch.device | str) -> Iterator[Group]:
-    """The sequences by length, at most `size` at a time; as they come when padding takes part (not `masked`).
+    """The sequences in groups of at most `size`, by length, or in their order if padding can be chosen (not `masked`).
 
-    tokens: not yet normalised; valid ones come first in each sequence.
+    tokens: not yet normalised; in each sequence the valid ones come first.
     """
     lengths = tokens.valid.sum(1).cpu()
     order = torch.argsort(lengths, stable=True) if masked else torch.arange(len(lengths))
@@ -58,7 +59,7 @@ def groups(tokens: Tokens, size: int, masked: bool, device: torch.device | str) 
 
 
 def _cut(order: Tensor, lengths: Tensor, size: int, masked: bool) -> list[Tensor]:
-    """`order`, shortest first, in pieces of at most `size`; masked: with at most a share of _WASTE of padding each."""
+    """`order`, shortest first, in pieces of at most `size`; if masked, each with at most a share _WASTE of padding."""
     if not masked:
         return list(order.split(size))
     pieces, start, tokens = [], 0, 0
@@ -72,28 +73,28 @@ def _cut(order: Tensor, lengths: Tensor, size: int, masked: bool) -> list[Tensor
 
 
 def compare(video: Group, text: Group) -> tuple[Tensor, Tensor]:
-    """I2T and T2I of every video of a group with every text of another, [A, B] each, unscaled. Gives no gradients."""
-    positions, videos = video.share.shape
-    words, texts = text.share.shape
+    """I2T and T2I of every video of a group and every text of another, [A, B] each, unscaled. Without gradients."""
+    positions, videos = video.weights.shape
+    words, texts = text.weights.shape
     x = (video.values.flatten(0, 1) / TEMPERATURE) @ text.values.flatten(0, 1).T  # [I A, L B]
     weight = x.exp()
     weight.index_fill_(0, video.hidden, 0).index_fill_(1, text.hidden, 0)
     x = x.mul_(weight).view(positions, videos, words, texts)
     weight = weight.view(x.shape)
-    # Where everything is hidden, 0 / 0 is to be 0: such a token has no share in the mean.
+    # If everything is hidden, 0 / 0 has to be 0; such a token has weight 0 in the mean.
     least = torch.finfo(x.dtype).tiny
-    by_words = x.sum(2) / weight.sum(2).clamp_(min=least)  # [I, A, B], what each video token picks
+    by_words = x.sum(2) / weight.sum(2).clamp_(min=least)  # [I, A, B], what each video token chooses
     by_windows = x.sum(0) / weight.sum(0).clamp_(min=least)  # [A, L, B]
-    i2t = torch.einsum("iab,ia->ab", by_words, video.share)
-    t2i = torch.einsum("alb,lb->ab", by_windows, text.share)
+    i2t = torch.einsum("iab,ia->ab", by_words, video.weights)
+    t2i = torch.einsum("alb,lb->ab", by_windows, text.weights)
     return TEMPERATURE * i2t, TEMPERATURE * t2i
 
 
 class Sentences:
-    """A set of texts that videos are compared with, a few at a time: their groups are made once."""
+    """A set of texts that videos are compared with, a few at a time. The groups of the texts are formed once."""
 
     def __init__(self, tokens: Tokens, masked: bool, device: torch.device | str) -> None:
-        """tokens: [S, L, D], not yet normalised. masked: padding cannot be picked (seds.model.similarity)."""
+        """tokens: [S, L, D], not yet normalised. masked: padding cannot be chosen (seds.model.similarity)."""
         self.count, self.masked, self.device = len(tokens.valid), masked, torch.device(device)
         cuda = self.device.type == "cuda"
         self._videos = CUDA_VIDEOS if cuda else VIDEOS
@@ -101,15 +102,15 @@ class Sentences:
 
     @torch.no_grad()
     def scores(self, video: Tokens, dual_mix: float = DUAL_MIX) -> Tensor:
-        """dual_mix x I2T + the rest x T2I, unscaled, [V, S] on the device. video: [V, T, D], not yet normalised."""
+        """[V, S] on the device: dual_mix x I2T + (1 - dual_mix) x T2I, unscaled. video: [V, T, D], not normalised."""
         result = video.values.new_empty((len(video.valid), self.count), device=self.device)
         pairs = product(groups(video, self._videos, self.masked, self.device), self._groups)
 
-        @torch.inference_mode()  # which, like the number of threads, each thread has for itself
+        @torch.inference_mode()  # which each thread has to enter by itself
         def fill(pair: tuple[Group, Group]) -> None:
-            some, texts = pair
-            i2t, t2i = compare(some, texts)
-            result[some.rows[:, None], texts.rows] = dual_mix * i2t + (1 - dual_mix) * t2i
+            videos, texts = pair
+            i2t, t2i = compare(videos, texts)
+            result[videos.rows[:, None], texts.rows] = dual_mix * i2t + (1 - dual_mix) * t2i
 
         threads = torch.get_num_threads()
         if self.device.type == "cuda" or threads == 1:

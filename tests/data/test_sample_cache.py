@@ -131,7 +131,7 @@ def test_a_damaged_file_is_made_again(root: Path, damage: str, capsys: pytest.Ca
     path.write_bytes(bad[damage])
     assert_as_computed(opened(root), root)
     assert path.read_bytes() == content
-    assert "prepared again" in capsys.readouterr().out
+    assert "computing it again" in capsys.readouterr().out
     assert sorted(files(root)) == [path, other, *rest]
 
 
@@ -167,7 +167,7 @@ def test_two_processes_may_want_it_at_once(root: Path) -> None:
 
 
 def test_maps_kept_open_are_few_and_views_outlive_them(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample_cache, "_OPEN", 1)
+    monkeypatch.setattr(sample_cache, "_OPEN_FILES", 1)
     held: list[Video] = list(opened(root))
     monkeypatch.undo()
     for a, b in zip(held, opened(root), strict=True):

@@ -152,7 +152,7 @@ def test_the_rows_of_all_shares_are_the_batch(train: Split, numerics: str) -> No
     split = Split(train.videos, SIZES, numerics)
 
     def epoch(share) -> list[tuple[np.ndarray, Batch]]:
-        return list(split.training_batches(7, 0.5, np.random.default_rng(2), share=share))
+        return list(split.training_batches(7, 0.5, np.random.default_rng(2), local_rows=share))
 
     shares = [slice(0, 2), slice(2, 3), slice(3, 7)]
     for rows in shares:

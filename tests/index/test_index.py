@@ -139,7 +139,7 @@ def test_foreign_and_mixed_files_are_told_apart(folder: Path) -> None:
         ({"video_tokens": 3}, "have shapes"),
         ({"embed": 31}, "have shapes"),
         ({"streams": ["fusion", "sound"]}, "lack 'tokens/sound'"),
-        ({"candidates": 0}, "is no index's header: candidates"),
+        ({"candidates": 0}, "is not an index's header: candidates"),
         ({"colour": "red"}, "unknown key 'colour'"),
     ],
 )
