@@ -1,23 +1,21 @@
 """N processes, and micro-batches, against one process that holds the whole batch."""
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
 from helpers.batches import batch_rows, random_batch, widened_batch
 from helpers.corpus import RULES, SIZES, write_corpus
+from helpers.float64 import Float64Split
 from helpers.recorded import SMALL, without_dropout
 from safetensors.torch import load_file, save_file
 from torch._dynamo.utils import counters
 from torch.nn.parallel import DistributedDataParallel
 
 from seds.config import Losses, Train, TrainProfile
-from seds.data.batches import Batch
-from seds.data.split import Split, load_split
+from seds.data.split import load_split
 from seds.model import distributed, recompute
 from seds.model.initialisation import initialise
 from seds.model.seds import SEDS
@@ -72,19 +70,6 @@ def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
         torch.testing.assert_close(found[name], tensor, rtol=1e-9, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
 
 
-class WideSplit(Split):
-    """Its batches are in float64."""
-
-    def training_batches(self, *settings, **options) -> Iterator[tuple[np.ndarray, Batch]]:
-        return ((indices, widened_batch(batch)) for indices, batch in super().training_batches(*settings, **options))
-
-    def video_batches(self, size: int, order: np.ndarray | None = None) -> Iterator[Batch]:
-        return map(widened_batch, super().video_batches(size, order))
-
-    def subset(self, sentences: int) -> Split:
-        return WideSplit(super().subset(sentences).videos, self.sizes)
-
-
 def trained(root: Path, micro_batch: int | None, compiled: bool = False) -> dict[str, torch.Tensor]:
     """Weights after two epochs of batches of three, three and two sentences, and the losses."""
     profile = TrainProfile(
@@ -92,7 +77,7 @@ def trained(root: Path, micro_batch: int | None, compiled: bool = False) -> dict
     )
     settings = Train(losses=LOSSES, small=profile, published=profile)
     train, dev = (
-        WideSplit(load_split("toy", split, RULES, SIZES, "default", root).videos, SIZES) for split in ("train", "dev")
+        Float64Split.of(load_split("toy", split, RULES, SIZES, "default", root)) for split in ("train", "dev")
     )
     model = without_dropout(fitting.build(train, settings, profile, 1, "cpu").double())
     logged: list[Values] = []

@@ -1,18 +1,20 @@
 """Training on a corpus that takes seconds to learn, and what is kept of it."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers.corpus import RULES, SIZES, write_corpus
+from helpers.corpus import RULES, SIZES, WORDS, write_corpus
+from helpers.float64 import Float64Split
 from helpers.recorded import without_dropout
 
 from seds.config import ConfigError, Losses, Train, TrainProfile
 from seds.data.split import Split, load_split
 from seds.model import checkpoint
 from seds.model.seds import SEDS
-from seds.retrieval.ranks import mean_recall
+from seds.retrieval import ranks
 from seds.training import fitting
 from seds.training.alarms import TrainingError
 from seds.training.loop import Recipe, retrieval_metrics
@@ -20,6 +22,7 @@ from seds.training.run_state import Values
 
 PROFILE = TrainProfile(model=SIZES, lr=3e-3, lr_clip=1.0, epochs=50, batch=8, standardise_rgb=True)
 SETTINGS = Train(losses=Losses(), small=PROFILE, published=PROFILE, swap=0.0)
+CHANCE = math.log(len(WORDS))  # the loss of a model that finds all sentences of a batch equally similar
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +46,19 @@ def outcome(splits: tuple[Split, Split]) -> tuple[fitting.Fit, list[Values]]:
     return run(splits)
 
 
-def test_fit_learns_a_small_corpus(outcome: tuple[fitting.Fit, list[Values]]) -> None:
+def test_fit_learns_to_tell_sentences_apart(outcome: tuple[fitting.Fit, list[Values]]) -> None:
+    """Bounds that no seed came near, seven of which gave losses of 0.01 to 0.21 ln 8 and mean ranks of 1.0 to 1.5."""
     fit, logged = outcome
     assert len(logged) == PROFILE.epochs
-    assert logged[-1]["loss"]["total"] < 0.5 * logged[0]["loss"]["total"]
-    assert mean_recall(fit.train_last_epoch["fusion"]) > 60  # six seeds gave 75 to 100; chance is 12.5
+    for stream in ("fusion", "pose", "rgb"):
+        assert logged[-1]["loss"][stream] < 0.5 * CHANCE
+    for stream in ("fusion", "rgb"):  # guessing gives 4.5, with a standard deviation of 0.5 over the 8 and 15 queries
+        assert ranks.mean_rank(fit.train_last_epoch[stream]) < 2.25
 
 
 def test_fit_keeps_the_epoch_that_is_best_on_dev(outcome: tuple[fitting.Fit, list[Values]]) -> None:
     fit, logged = outcome
-    recalls = [mean_recall(values["dev"]["fusion"]) for values in logged]
+    recalls = [ranks.mean_recall(values["dev"]["fusion"]) for values in logged]
     assert recalls[fit.epoch - 1] == max(recalls)
     assert fit.dev == logged[fit.epoch - 1]["dev"]
 
@@ -80,37 +86,42 @@ def test_saved_weights_give_the_dev_metrics_again(
 
 @pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}])
 def test_models_of_other_parts_learn_too(changes: dict, splits: tuple[Split, Split], tmp_path: Path) -> None:
-    profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update=changes), "epochs": 20})
+    profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update=changes), "epochs": 24})
     fit, logged = run(splits, profile)
     model = SEDS(profile.model)
     assert set(logged[0]["loss"]) == {"total", *model.streams, *(["match"] if len(model.streams) > 1 else [])}
-    assert logged[-1]["loss"]["total"] < 0.8 * logged[0]["loss"]["total"]
+    for stream in model.streams:  # five seeds came to at most 0.65 of it
+        assert logged[-1]["loss"][stream] < 0.85 * CHANCE
     assert list(fit.dev) == list(fit.train) == list(model.streams)
-    recalls = [mean_recall(values["dev"][model.streams[0]]) for values in logged]
+    recalls = [ranks.mean_recall(values["dev"][model.streams[0]]) for values in logged]
     assert recalls[fit.epoch - 1] == max(recalls)
     checkpoint.save(tmp_path / "toy", model, fit.state, {}, "")
     assert retrieval_metrics(checkpoint.load(tmp_path / "toy"), splits[1]) == fit.dev
 
 
-def test_compiled_blocks_give_the_same_losses_and_names(splits: tuple[Split, Split], tmp_path: Path) -> None:
+def test_compiled_blocks_train_the_same_weights(splits: tuple[Split, Split], tmp_path: Path) -> None:
+    """In float64, as compiled code sums in another order; tests/helpers/float64.py says why that matters."""
     from torch._dynamo.utils import counters
 
-    train, dev = splits
-    profile = PROFILE.model_copy(update={"epochs": 4, "model": SIZES.model_copy(update={"streams": "pose"})})
+    train, dev = map(Float64Split.of, splits)
+    profile = PROFILE.model_copy(update={"epochs": 3, "model": SIZES.model_copy(update={"streams": "pose"})})
     found = []
     counters.clear()
     for compiled in (False, True):
-        model = fitting.build(train, SETTINGS, profile.model_copy(update={"compile": compiled}), 1, "cpu")
+        model = fitting.build(train, SETTINGS, profile.model_copy(update={"compile": compiled}), 1, "cpu").double()
         without_dropout(model)
         logged: list[Values] = []
         fit = fitting.fit(model, train, dev, Recipe(SETTINGS, profile, profile.lr, 1), logged.append)
-        found.append((fit, [values["loss"]["total"] for values in logged], list(model.state_dict())))
+        found.append((fit, [values["loss"]["total"] for values in logged]))
+        assert list(model.state_dict()) == list(fit.state)
         assert (counters["stats"]["unique_graphs"] > 0) == compiled
-    (plain, losses, names), (quick, same_losses, same_names) = found
-    assert same_losses == pytest.approx(losses, rel=1e-5)
-    assert same_names == names == list(quick.state)
+    (plain, losses), (quick, same_losses) = found
+    assert same_losses == pytest.approx(losses, rel=1e-9)
+    torch.testing.assert_close(quick.state, plain.state, rtol=1e-9, atol=1e-9)
+    assert quick.dev == plain.dev
     checkpoint.save(tmp_path / "toy", model, quick.state, {}, "")
-    assert retrieval_metrics(checkpoint.load(tmp_path / "toy"), dev) == quick.dev == plain.dev
+    for name, tensor in checkpoint.load(tmp_path / "toy").state_dict().items():
+        assert tensor.equal(quick.state[name].to(tensor.dtype)), name
 
 
 def test_build_refuses_distillation_of_one_stream(splits: tuple[Split, Split]) -> None:
