@@ -183,4 +183,5 @@ class Served:
 
     def close(self) -> None:
         self.process.terminate()
-        assert self.process.wait(20) == 0
+        self.process.communicate(timeout=20)
+        assert self.process.returncode == 0
