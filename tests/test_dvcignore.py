@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 SEEN = (
     "data/raw/demo/videos/train-0000-signer2.mp4",
@@ -30,6 +32,7 @@ LEFT_ALONE = (
 )
 
 
+@pytest.mark.slow
 def test_what_dvc_looks_at(tmp_path):
     shutil.copy(ROOT / ".dvcignore", tmp_path)
     for name in (*SEEN, *LEFT_ALONE):

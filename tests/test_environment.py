@@ -57,6 +57,7 @@ def test_stage_without_packages_says_what_to_do(project: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("repro",), ("exp", "run", "--temp")], ids=" ".join)
 def test_dvc_runs_stages_in_its_own_environment(project: Path, command: tuple[str, ...]) -> None:
     venv.create(project / ".venv", symlinks=True)

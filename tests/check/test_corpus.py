@@ -40,6 +40,7 @@ def corpus(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_sound_corpus_has_no_findings(corpus):
     assert corpus(sound_rows(), decode=True) == {}
     assert not corpus.failed
@@ -96,6 +97,7 @@ def test_cuts_lengths_sizes_and_rates(corpus):
     assert found["cut beyond the end"]["severity"].tolist() == ["error"]
 
 
+@pytest.mark.slow
 def test_the_same_bytes_under_two_names(corpus):
     (corpus.root / "1.mp4").write_bytes((corpus.root / "0.mp4").read_bytes())
     found = corpus(sound_rows())
@@ -107,6 +109,7 @@ def test_the_same_bytes_under_two_names(corpus):
     assert corpus.failed
 
 
+@pytest.mark.slow
 def test_sentences_that_splits_share(corpus):
     rows = sound_rows()
     rows[2] |= {"text": "sentence NUMBER 0"}
@@ -145,6 +148,7 @@ def test_texts_that_the_model_cannot_read(corpus):
     assert "'\\ufffd'" in found["broken characters"]["detail"].iloc[0]
 
 
+@pytest.mark.slow
 def test_what_a_header_does_not_show_is_found_by_decoding(corpus):
     folder = corpus.root / "frames"
     folder.mkdir()
@@ -180,6 +184,7 @@ def project(corpus, tmp_path, monkeypatch):
     return corpus
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_0_for_warnings_and_1_for_errors(project):
     rows = sound_rows()
     rows[0] |= {"text": "word " * 50}
@@ -206,6 +211,7 @@ def test_an_unknown_corpus_and_a_missing_table_are_told_on_one_line(project):
         assert "Traceback" not in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_what_is_known_of_the_real_how2sign_clips(shared, tmp_path):
     (tmp_path / "how2sign").symlink_to(shared / "data/how2sign")

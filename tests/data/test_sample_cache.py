@@ -95,6 +95,7 @@ def test_file_of_a_split_serves_whoever_reads_it(root: Path) -> None:
     assert files(root) == made
 
 
+@pytest.mark.slow
 def test_other_rules_other_rows_and_other_shards_are_prepared_anew(root: Path) -> None:
     opened(root)
     rules = SampleRules(visible_joints=21, window=8)
@@ -156,6 +157,7 @@ def _prepare_at_once(root: Path, go: Path) -> list[str]:
     return [video.video_id for video in opened(root)]
 
 
+@pytest.mark.slow
 def test_two_processes_may_want_it_at_once(root: Path) -> None:
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         results = [pool.submit(_prepare_at_once, root, root / "go") for _ in range(2)]

@@ -12,6 +12,8 @@ from seds.config import Render
 from seds.demo.corpus import COLUMNS, DemoError, plan, write_corpus
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
+pytestmark = pytest.mark.slow
+
 RENDER = Render(
     seed=7, fps=12.5, size=256, signers=6, test_signers=2, train_sentences=8, dev_sentences=3, test_sentences=4, takes=2
 )

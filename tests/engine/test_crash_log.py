@@ -34,6 +34,7 @@ def die(folder: Path, acts: str) -> None:
     assert subprocess.run([sys.executable, "-c", script]).returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_crash_log_weighs_a_dead_run_by_its_videos(tmp_path: Path) -> None:
     die(tmp_path, "journal.begin(A); journal.begin(B)")
     log = CrashLog(tmp_path)
@@ -58,6 +59,7 @@ def test_crash_log_leaves_the_videos_of_a_living_run_alone(tmp_path: Path) -> No
     assert CrashLog(tmp_path).weight(A) == 0, "it left in order"
 
 
+@pytest.mark.slow
 def test_journal_counts_once_even_if_its_reader_dies_too(tmp_path: Path) -> None:
     die(tmp_path, "journal.begin(A)")
     left = next((tmp_path / "runs").iterdir())
@@ -67,6 +69,7 @@ def test_journal_counts_once_even_if_its_reader_dies_too(tmp_path: Path) -> None
     assert CrashLog(tmp_path).weight(A) == 1
 
 
+@pytest.mark.slow
 def test_video_that_crashes_its_worker_is_quarantined(tmp_path: Path) -> None:
     names = ("0", "1-kill", "2", "3-once", "4")
     index = run_toy(tmp_path, *names)
@@ -82,6 +85,7 @@ def test_video_that_crashes_its_worker_is_quarantined(tmp_path: Path) -> None:
     assert begun(tmp_path / "log").count("1-kill") == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_video_that_crashes_the_whole_run_is_quarantined(tmp_path: Path, workers: int) -> None:
     names = ("0", "1-group", "2", "3-slow", "4-slow")

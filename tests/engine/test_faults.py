@@ -74,6 +74,7 @@ def test_run_stops_after_many_failures_outside_the_videos(tmp_path: Path) -> Non
     assert (run_toy(tmp_path, *(f"{i}-bad" for i in range(60)))["status"] == "failed").all(), "broken videos do not"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["work", "out"])
 def test_full_disk_stops_the_run_by_name_and_loses_nothing(tmp_path: Path, where: str) -> None:
     """A real disk of 100 KB, in a mount namespace of its own."""
@@ -110,6 +111,7 @@ def test_full_disk_stops_the_run_by_name_and_loses_nothing(tmp_path: Path, where
     assert files(tmp_path / "out") == files(tmp_path / "fresh" / "out")
 
 
+@pytest.mark.slow
 def test_second_run_waits_for_the_first_and_says_so(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     names = [f"{i}-slow" for i in range(4)]
     orphan = subprocess.Popen(script(tmp_path, f"run_toy(Path({str(tmp_path)!r}), *{names!r})"), start_new_session=True)
@@ -138,6 +140,7 @@ def test_lock_is_shared_by_jobs_and_only_by_them(tmp_path: Path) -> None:
     assert got == ["whole"]
 
 
+@pytest.mark.slow
 def test_sigterm_does_not_count_as_a_crash_of_any_video(tmp_path: Path) -> None:
     names = ["0-slow-slow", "1-slow"]
     stage = subprocess.Popen(
@@ -154,6 +157,7 @@ def test_sigterm_does_not_count_as_a_crash_of_any_video(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("work/pose/*/crashes/*"))
 
 
+@pytest.mark.slow
 def test_workers_die_with_the_stage(tmp_path: Path) -> None:
     stage = subprocess.Popen(
         script(tmp_path, f"run_toy(Path({str(tmp_path)!r}), *{[f'{i}-slow' for i in range(50)]!r})"),
@@ -188,6 +192,7 @@ def test_job_that_is_invalid_is_named(text: str) -> None:
     assert f"'--job': {text!r}: expected i/n with i from 1 to n" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--shard=5/4"], ["--shard", "5/4"]])
 def test_job_by_its_old_option_is_understood(arguments: list[str]) -> None:
     done = start_stage(*arguments)

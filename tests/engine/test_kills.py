@@ -20,6 +20,8 @@ from seds.config import load_params
 from seds.corpora import prepare
 from seds.demo.corpus import write_corpus
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 KILLS = {"worker": 14, "stage": 6, "dvc": 4, "group": 6}
 DVC = """

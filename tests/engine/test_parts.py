@@ -64,6 +64,7 @@ def test_part_of_another_video_or_altered_is_refused(tmp_path: Path) -> None:
         parts.read(ID)
 
 
+@pytest.mark.slow
 def test_thirty_thousand_parts_are_listed_at_once(tmp_path: Path) -> None:
     names = [f"{i * 2654435761 % 2**32:08x}".ljust(32, "0") for i in range(30_000)]
     for name in names:

@@ -18,6 +18,8 @@ from seds.system.workers import WorkerError
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 STORE = 80 * 2**20
 
 

@@ -47,6 +47,7 @@ def ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ctrl_c")
 def test_output_does_not_depend_on_workers_or_interruptions(tmp_path: Path) -> None:
     names = ["0-slow", "1", "2-interrupt", "3", "4-slow", "5", "6-once"]
@@ -143,6 +144,7 @@ def test_extractor_that_cannot_be_made_ends_the_run(tmp_path: Path, make_extract
         run_toy(tmp_path, "0", "1", make_extractor=make_extractor)
 
 
+@pytest.mark.slow
 def test_workers_are_spread_over_the_devices(tmp_path: Path) -> None:
     devices = gpu_of_each_worker(gpus=3, workers=64, workers_per_gpu=1)
     assert devices == ["cuda:0", "cuda:1", "cuda:2"]

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def run(code: str) -> str:
     result = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
@@ -10,6 +12,7 @@ def run(code: str) -> str:
     return result.stdout.strip()
 
 
+@pytest.mark.slow
 def test_mmpose_and_mmaction_import() -> None:
     code = (
         "from seds.extraction.openmmlab import fill_import_gaps as fill; fill(); fill(); "

@@ -23,6 +23,8 @@ from seds.training import fitting
 from seds.training.loop import Recipe
 from seds.training.run_state import Values
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = 2
 FRAMES, WORDS = (16, 40, 9, 25, 33), (5, 12, 3, 9, 32)  # five videos: one process has two, the other three
 LOSSES = Losses(distill_pose=0.5, distill_rgb=0.5, dual_mix=0.3)

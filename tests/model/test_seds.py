@@ -129,6 +129,7 @@ def test_rgb_is_standardised_as_told():
         torch.testing.assert_close(model.encode_video(shifted).streams["rgb"], plain, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_importing_the_model_imports_no_pipeline():
     code = (
         "import sys, seds.model.seds; "

@@ -15,6 +15,8 @@ from seds.pose.mediapipe_holistic import FACE_LANDMARKS, hand_confidence, make_e
 from seds.pose.signer import SignerExtractor
 from seds.skeleton import FACE, FOOT_NAMES, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
+pytestmark = pytest.mark.slow
+
 PROFILE = MediapipeProfile(estimator="mediapipe", complexity=1)
 
 

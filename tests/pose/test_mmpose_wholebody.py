@@ -113,6 +113,7 @@ def assert_same_keypoints(found: np.ndarray, expected: np.ndarray, clear: np.nda
     np.testing.assert_allclose(found[..., 2], expected[..., 2], rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("box", [None, (30.0, 10.5, 100.0, 119.0)])
 def test_batches_equal_mmpose_frame_by_frame(
     reference: torch.nn.Module, weights: Path, clip: Video, box: Box | None
@@ -166,6 +167,7 @@ def test_half_precision_stays_near_float32(weights: Path, images: list[np.ndarra
     np.testing.assert_allclose(half[..., 2], full[..., 2], rtol=0.1, atol=0.05)
 
 
+@pytest.mark.slow
 def test_batches_shrink_with_memory_and_the_result_stays(weights: Path, images: list[np.ndarray]) -> None:
     estimate = Wholebody(PROFILE, weights, "cpu")
     with clear_peaks(estimate._model) as clear:

@@ -91,6 +91,7 @@ def test_detector_sees_both_people(pair: tuple[Video, np.ndarray, np.ndarray], e
     assert right[0] > 222
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("box", [(40.0, 30.0, 216.0, 256.0), (0.0, 0.0, 440.0, 256.0)], ids=["close", "wide"])
 def test_extractor_keeps_the_person_in_the_box(
@@ -107,6 +108,7 @@ def test_extractor_keeps_the_person_in_the_box(
     assert nose < 20, "px, in every frame: no jump to the other"
 
 
+@pytest.mark.slow
 def test_extractor_without_a_box_keeps_one_and_warns(
     pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -118,6 +120,7 @@ def test_extractor_without_a_box_keeps_one_and_warns(
     assert min(distances) < 20 < 150 < max(distances)
 
 
+@pytest.mark.slow
 def test_extractor_keeps_frame_times_of_a_varying_rate(
     pair: tuple[Video, np.ndarray, np.ndarray], extractor: SignerExtractor, tmp_path: Path
 ) -> None:

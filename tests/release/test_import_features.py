@@ -34,6 +34,7 @@ def described(printed: str) -> dict:
     return YAML(typ="safe").load(printed[printed.index("datasets:") : printed.index("and run:")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", RELEASES)
 def test_from_the_release_to_a_trained_epoch(tmp_path, monkeypatch, corpus):
     """The command, then the stages as `dvc repro` runs them, then training on what they leave."""
@@ -105,6 +106,7 @@ def test_a_corpus_that_was_not_imported_says_what_to_run(tmp_path):
         imported.hand_over("pose", tmp_path, tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.pipeline
 def test_dvc_repro_trains_and_evaluates_on_an_import(tmp_path):
     """And a second import, of other features for the same videos, is noticed."""

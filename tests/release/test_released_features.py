@@ -191,6 +191,7 @@ def test_import_overwrites_nothing_and_leaves_no_partial_output(made, tmp_path, 
         made.run(tmp_path / "tiny")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
     """Four times the videos, the same peak but for their rows.
 

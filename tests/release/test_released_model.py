@@ -122,6 +122,7 @@ def test_every_part_has_the_published_number_of_parameters():
     assert sum(p.numel() for p in model.parameters()) == 303_811_315 - 2 * 8_192 - 2
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_published_sizes(shared, tmp_path):
     """303,811,315 parameters; 1.2 GB in memory."""

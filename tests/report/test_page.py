@@ -110,6 +110,7 @@ def test_page_loads_nothing_and_links_to_the_search_page(project: Path) -> None:
     assert {key for query in queries for key in query} == {"q", "video"}
 
 
+@pytest.mark.slow
 def test_links_need_a_search_page_with_a_web_address(project: Path) -> None:
     change_params(project, "report", search_url=None)
     assert run()[1].of("a") == []

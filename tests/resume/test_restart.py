@@ -14,6 +14,8 @@ import pytest
 from helpers.killed_runs import BRIEF, assert_same, end, interrupted, kept, kill_after, run_undisturbed, start
 from helpers.projects import write_project
 
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 
 

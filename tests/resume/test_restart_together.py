@@ -16,6 +16,8 @@ import pytest
 from helpers.killed_runs import BRIEF, assert_same, end, kept, kill_after, outputs, start, wait_for_states
 from helpers.projects import write_project
 
+pytestmark = pytest.mark.slow
+
 LONGER = {**BRIEF, "epochs": 4}  # than it takes to be killed three times
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "stages.train", "toy"]
 

@@ -236,6 +236,7 @@ def test_half_precision_errs_as_its_rounding_does(tmp_path, extractor, precision
     assert 0 < error < min(2 * of_rounding, limit)
 
 
+@pytest.mark.slow
 def test_compiled_network_gives_the_same_features(tmp_path, extractor, monkeypatch):
     """Traced by Dynamo, its graphs run as they are: the C++ compiler would take a minute."""
     monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(torch.nn.Module.compile, backend="eager"))
@@ -289,6 +290,7 @@ def test_extractor_runs_the_checkpoint(tmp_path, extractor):
     assert not np.array_equal(loaded.tensors["features"], extractor(video).tensors["features"])
 
 
+@pytest.mark.slow
 def test_engine_extracts_two_files_and_lists_a_broken_one(tmp_path, extractor):
     """Two videos and one that is not: shards, index, header; the features are those of a direct call."""
     (tmp_path / "broken.mp4").write_bytes(b"not a video")

@@ -22,6 +22,8 @@ from seds.search.gallery import Gallery
 from seds.video import frames
 from stages import manifest, pose, prepare, render, rgb
 
+pytestmark = pytest.mark.slow
+
 # A clip's tokens differ from the stored ones by the float16 of these alone: cosines by 1e-4 at most, and scores are
 # cosines times logit_scale, here 14.3.
 TOKEN_ERROR, SCORE_ERROR = 5e-4, 14.3e-4

@@ -93,6 +93,7 @@ def test_a_model_of_one_stream_is_searched_by_it(tmp_path: Path, monkeypatch: py
         gallery.search_text("a cat", stream="fusion")
 
 
+@pytest.mark.slow
 def test_a_first_pass_chooses_candidates_and_keeps_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, exact = project(tmp_path / "exact", monkeypatch)
     _, wide = project(tmp_path / "wide", monkeypatch, first_pass=1, candidates=1000)

@@ -80,6 +80,7 @@ def test_the_size_of_files_is_limited(sandbox: Sandbox, tmp_path: Path) -> None:
     assert place.stat().st_size <= 1 << 20
 
 
+@pytest.mark.slow
 def test_a_crash_or_timeout_costs_one_task_only(sandbox: Sandbox) -> None:
     first = pid(sandbox)
     with pytest.raises(SandboxError, match="was killed by SIGSEGV"):
@@ -91,6 +92,7 @@ def test_a_crash_or_timeout_costs_one_task_only(sandbox: Sandbox) -> None:
     assert not Path(f"/proc/{second}").exists()
 
 
+@pytest.mark.slow
 def test_a_sandbox_that_cannot_start_says_why() -> None:
     broken = Sandbox(build_nothing, memory_mb=100)
     for _ in range(2):

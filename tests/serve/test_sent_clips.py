@@ -22,6 +22,7 @@ def files_below(root: Path) -> set[Path]:
     return {path for path in root.rglob("*") if path.is_file() and path.name != "server.log"}
 
 
+@pytest.mark.slow
 def test_a_clip_gives_the_gallerys_sentences_as_others_wait(served: Served, tmp_path: Path) -> None:
     clip = write_mpeg4(tmp_path / "signer.mp4", video.frames(served.clip), fps=12)
     grey = film(tmp_path / "grey.mp4").read_bytes()
@@ -64,6 +65,7 @@ def test_a_clip_gives_the_gallerys_sentences_as_others_wait(served: Served, tmp_
     assert set(served.scratch()) - set(scratch_before) == {next(iter(left)).name}
 
 
+@pytest.mark.slow
 def test_a_playable_clip_is_played_as_it_is(served: Served) -> None:
     whole = served.clip.read_bytes()
     number = served.post(whole).json["clip"]
@@ -114,6 +116,7 @@ def test_too_many_frames_are_rejected_without_decoding(served: Served, tmp_path:
     assert refused(served, long.read_bytes()) == (422, "this clip cannot be used: it is longer than 10 s")
 
 
+@pytest.mark.slow
 def test_two_gigabytes_are_rejected_declared_or_streamed(served: Served) -> None:
     before = served.scratch()
     began = time.monotonic()
@@ -133,6 +136,7 @@ def test_two_gigabytes_are_rejected_declared_or_streamed(served: Served) -> None
     assert served.get("/api/search", {"q": "still there"}).status == 200
 
 
+@pytest.mark.slow
 def test_interrupted_uploads_leave_no_file_and_block_nobody(served: Served) -> None:
     before = served.scratch()
     slow = connected(served)

@@ -76,6 +76,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         listener.close()
 
 
+@pytest.mark.slow
 def test_slow_headers_time_out_but_slow_responses_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with running(monkeypatch) as port:
 

@@ -17,6 +17,7 @@ class Normalised(nn.Module):
         return F.layer_norm(x, (100,)).square().sum(1)
 
 
+@pytest.mark.slow
 def test_compiled_code_is_not_run_with_other_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     x = torch.linspace(-3, 3, 1000).view(10, 100)

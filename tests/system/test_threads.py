@@ -48,15 +48,18 @@ def spin_counts(command: list[str], **setting: str) -> set[int]:
     return {int(n) for n in re.findall(r"GOMP_SPINCOUNT = '(\d+)'", as_a_user(command, **setting).stderr)}
 
 
+@pytest.mark.slow
 def test_spin_count_tells_a_process_that_spins() -> None:
     assert spin_counts([sys.executable, "-c", "import torch"]) == {DEFAULT}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_threads_sleep_soon_while_they_wait(command: list[str]) -> None:
     assert spin_counts(command) == {SOON}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "count"),
     [
@@ -70,6 +73,7 @@ def test_users_own_wait_setting_wins(setting: dict[str, str], count: int) -> Non
     assert spin_counts(COMMANDS["stage"], **setting) == {count}
 
 
+@pytest.mark.slow
 def test_benchmarks_let_threads_sleep_before_torch_loads() -> None:
     # Those for pytest-benchmark have one thread.
     scripts = [script for script in (ROOT / "benchmarks").glob("*.py") if not script.name.startswith("bench_")]

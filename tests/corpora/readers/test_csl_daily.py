@@ -167,6 +167,7 @@ def test_a_file_that_is_missing_or_of_another_format_is_named(tmp_path):
         csl_daily.read_annotations(tmp_path, CSL)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_real_names_and_texts_in_the_official_files(shared, tmp_path):
     """All 20,655 videos, with the two in which split file and annotation are known to differ."""

@@ -177,6 +177,7 @@ ROWS = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS, delimiter=st.sampled_from(",;\t"), line_end=st.sampled_from(("\n", "\r\n")), mark=st.booleans())
 def test_nothing_vanishes_from_a_hostile_csv(clip, rows, delimiter, line_end, mark):
@@ -192,6 +193,7 @@ def test_nothing_vanishes_from_a_hostile_csv(clip, rows, delimiter, line_end, ma
         hostile.assert_nothing_vanishes(root, FOLDER, len(rows) - blank)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(rows=ROWS)
 def test_nothing_vanishes_from_a_hostile_parquet(clip, rows):

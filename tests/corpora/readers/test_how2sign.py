@@ -230,6 +230,7 @@ def test_a_file_that_is_not_utf8_is_named(root):
         read(root)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_real_clips_are_all_read(shared):
     videos = prepare("h2s", HOW2SIGN, shared / "data/how2sign")

@@ -45,6 +45,7 @@ rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows)
 def test_a_sentence_and_a_text_are_in_one_split(videos):
     places = defaultdict(set)

@@ -135,6 +135,7 @@ def test_english_needs_no_captions(tmp_path):
     assert texts.report(table) == "text: 1 sentences in 'en', 0.0% exceed the 32 tokens that the model reads"
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_releases_captions_cover_phoenix_and_are_read_in_english(shared, tmp_path):
     (tmp_path / "annotations").mkdir()
@@ -150,6 +151,7 @@ def test_the_releases_captions_cover_phoenix_and_are_read_in_english(shared, tmp
     assert texts.over_length(table["text"]) == pytest.approx(0.030, abs=0.001)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_releases_chinese_is_mostly_over_length_and_its_english_hardly(shared):
     captions = read_captions(shared / "data/seds_release/data_csl", RELEASES["csl_daily"])
