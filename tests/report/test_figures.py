@@ -22,6 +22,7 @@ def rankings(sentences: int) -> dict:
     return {s: rank_both(matrix, np.arange(sentences)) for s, matrix in matrices.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sentences", [1, 2, 9, 60, 2400])
 def test_curves_and_bars_stay_inside_and_their_ticks_apart(sentences: int) -> None:
     found = rankings(sentences)

@@ -62,6 +62,7 @@ def random_results(texts: list[str], video_ids: list[str], signers: list[str], s
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_page_shows_the_numbers_and_pictures_of_the_queries(project: Path) -> None:
     change_params(project, "report", worst=3, best=2, frames=2)
     html, seen = run()
@@ -91,6 +92,7 @@ def test_page_shows_the_numbers_and_pictures_of_the_queries(project: Path) -> No
     assert seen.texts["b"][0] == str(worst["rank"])
 
 
+@pytest.mark.slow
 def test_page_loads_nothing_and_links_to_the_search_page(project: Path) -> None:
     change_params(project, "report", search_url="http://127.0.0.1:8000/", worst=4)
     html, seen = run()
@@ -119,6 +121,7 @@ def test_links_need_a_search_page_with_a_web_address(project: Path) -> None:
         load_params()
 
 
+@pytest.mark.slow
 def test_videos_that_are_gone_or_were_never_released_say_so(project: Path) -> None:
     Path("data/raw/toy/long.mp4").unlink()
     html, seen = run()

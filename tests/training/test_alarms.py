@@ -105,6 +105,7 @@ def test_infinite_gradient_of_a_finite_loss_stops_training(root: Path, tmp_path:
     assert float(record["loss"]["total"]) > 0
 
 
+@pytest.mark.slow
 def test_exploding_gradient_warns_once_and_is_counted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, dev = load(root)
     steps = []

@@ -95,6 +95,7 @@ def test_half_precision_keeps_losses_and_gradients(tmp_path: Path) -> None:
         assert (half_gradient - gradient).norm() < limit * gradient.norm(), part
 
 
+@pytest.mark.slow
 def test_fit_learns_in_half_precision(tmp_path: Path) -> None:
     write_corpus(tmp_path, {"train": 1, "dev": 1})
     train, dev = (load_split("toy", split, RULES, SIZES, "default", tmp_path) for split in ("train", "dev"))

@@ -20,6 +20,7 @@ from stages import evaluate, train
 STEADY = SIZES.model_copy(update={"gcn_dropout": 0.0, "gcn_out_dropout": 0.0, "fusion_dropout": 0.0})
 
 
+@pytest.mark.slow
 def test_torchrun_trains_the_weights_of_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In float64: tests/helpers/float64.py says why. tests/resume runs torchrun on the stage as it is."""
     write_project(tmp_path / "alone", model=STEADY, epochs=1)
@@ -44,6 +45,7 @@ def curve(project: Path, figure: str) -> list[dict]:
     return json.loads((project / f"metrics/toy/train/plots/custom/{figure}.json").read_text())
 
 
+@pytest.mark.slow
 def test_seeds_give_mean_and_deviation_of_what_each_gives_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +75,7 @@ def test_seeds_give_mean_and_deviation_of_what_each_gives_alone(
         assert curve(tmp_path / "3-4", figure) == curve(tmp_path / "3", figure) + curve(tmp_path / "4", figure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", ["pose", "rgb"])
 def test_single_stream_is_all_that_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
     write_project(tmp_path / "toy", model=STEADY.model_copy(update={"streams": stream}), epochs=1)

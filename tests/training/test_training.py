@@ -84,6 +84,7 @@ def test_saved_weights_give_the_dev_metrics_again(
     assert checkpoint.read_config(tmp_path / "toy")["provenance"] == {"dataset": "toy"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}])
 def test_models_of_other_parts_learn_too(changes: dict, splits: tuple[Split, Split], tmp_path: Path) -> None:
     profile = PROFILE.model_copy(update={"model": SIZES.model_copy(update=changes), "epochs": 24})
@@ -99,6 +100,7 @@ def test_models_of_other_parts_learn_too(changes: dict, splits: tuple[Split, Spl
     assert retrieval_metrics(checkpoint.load(tmp_path / "toy"), splits[1]) == fit.dev
 
 
+@pytest.mark.slow
 def test_compiled_blocks_train_the_same_weights(splits: tuple[Split, Split], tmp_path: Path) -> None:
     """In float64, as compiled code sums in another order; tests/helpers/float64.py says why that matters."""
     from torch._dynamo.utils import counters

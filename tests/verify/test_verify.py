@@ -36,6 +36,7 @@ def test_the_recordings_in_the_repository(check):
         assert any(isinstance(result, Comparison) for result in results), f"{check.name} compares nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.parametrize("check", run.checks(SHARED) if SHARED.is_dir() else [], ids=lambda check: check.name)
 def test_all_recordings(check):

@@ -18,6 +18,8 @@ from seds.config import load_params
 from seds.corpora.readers import how2sign
 from seds.demo.corpus import plan, render_take
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FPS = 12
 
