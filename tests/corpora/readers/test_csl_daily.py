@@ -173,7 +173,9 @@ def test_the_real_names_and_texts_in_the_official_files(shared, tmp_path):
     """All 20,655 videos, with the two in which split file and annotation are known to differ."""
     entries, split_of = [], {}
     for split in tables.SPLITS:
-        for line in (shared / f"data/csl_daily_annotations/csl_daily_{split}.jsonl").open(encoding="utf-8"):
+        for line in (
+            (shared / f"data/csl_daily_annotations/csl_daily_{split}.jsonl").read_text("utf-8").split("\n")[:-1]
+        ):
             video = json.loads(line)
             split_of[video["name"]] = split
             if video["name"] != "S000005_P0004_T00":
