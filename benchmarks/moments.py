@@ -44,7 +44,7 @@ from seds.demo.language import SIGNS
 from seds.search.alignment import Moment
 from seds.search.gallery import Gallery
 
-ANNOTATIONS = Path("data/raw/demo/annotations.parquet")
+ANNOTATIONS, SIGN_TIMES = (Path("data/raw/demo") / name for name in ("annotations.parquet", "signs.parquet"))
 RESAMPLES = 1000
 
 
@@ -66,14 +66,15 @@ def content_word(gloss: str) -> str:
 
 
 def films(gallery: Gallery, split: str) -> list[Film]:
-    annotations = pd.read_parquet(ANNOTATIONS)
+    annotations, signs = pd.read_parquet(ANNOTATIONS), pd.read_parquet(SIGN_TIMES)
+    signs_of = dict(iter(signs[signs["tier"] == "manual"].groupby("video_id")))
     found = []
     for row in annotations[annotations["split"] == split].itertuples():
         video = gallery.video(row.video_id)
         if video is None:  # no hand seen
             continue
-        glosses = row.glosses.split()
-        spans = np.stack([row.starts, row.ends], axis=1) / video["fps"]
+        glosses = signs_of[row.video_id]["label"].tolist()
+        spans = signs_of[row.video_id][["start_s", "end_s"]].to_numpy()
         words = [content_word(gloss) for gloss in glosses]
         found.append(Film(row.video_id, row.text, float(video["duration_s"]), words, glosses, spans))
     return found

@@ -2,6 +2,7 @@
 
 <folder>/videos/<video_id>.mp4     H.264, yuv420p
 <folder>/annotations.parquet       one row per video, columns of COLUMNS
+<folder>/signs.parquet             one row per sign of a video, columns of SIGN_COLUMNS
 <folder>/joints.safetensors        {video_id: float32 [T,133,3]}: x px, y px, 1 where drawn (truth.truth)
 """
 
@@ -29,7 +30,8 @@ from seds.demo.truth import truth
 from seds.errors import SedsError
 from seds.system.files import atomic_write, write_bytes
 
-COLUMNS = ("video_id", "sentence_id", "split", "text", "glosses", "starts", "ends", "signer", "path")
+COLUMNS = ("video_id", "sentence_id", "split", "text", "signer", "path")
+SIGN_COLUMNS = ("video_id", *motion.TimedSign._fields)
 _ENCODER = {"crf": "23", "preset": "superfast", "threads": "1", "x264-params": "threads=1:lookahead_threads=1"}
 _NOISE_MARGIN = 64  # px: the noise is one field, placed differently in every frame
 
@@ -97,21 +99,18 @@ def write_corpus(render: Render, folder: Path, workers: int | None = None) -> pd
     (folder / "annotations.parquet").unlink(missing_ok=True)
     shutil.rmtree(folder / "videos", ignore_errors=True)  # videos made with other parameters must not remain
     (folder / "videos").mkdir(parents=True)
-    rows, joints = [], {}
+    rows, signs, joints = [], [], {}
     with ProcessPoolExecutor(workers or os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
         chunk = max(1, min(16, len(takes) // 8))
         jobs = pool.map(_render_take, takes, [render] * len(takes), [folder] * len(takes), chunksize=chunk)
-        for take, (starts, ends, points) in zip(takes, jobs, strict=True):
+        for take, (timed, points) in zip(takes, jobs, strict=True):
             joints[take.video_id] = points
-            glosses = " ".join(take.sentence.glosses)
-            rows.append(
-                (take.video_id, take.sentence_id, take.split, take.sentence.text, glosses, starts, ends,
-                 take.signer.name, take.path)
-            )  # fmt: skip
+            signs += [(take.video_id, *sign) for sign in timed]
+            rows.append((take.video_id, take.sentence_id, take.split, take.sentence.text, take.signer.name, take.path))
     write_bytes(folder / "joints.safetensors", save(joints))
+    _write_table(folder / "signs.parquet", pd.DataFrame(signs, columns=list(SIGN_COLUMNS)))
     annotations = pd.DataFrame(rows, columns=list(COLUMNS))
-    with atomic_write(folder / "annotations.parquet") as temporary:
-        annotations.to_parquet(temporary, index=False)
+    _write_table(folder / "annotations.parquet", annotations)
     return annotations
 
 
@@ -145,8 +144,13 @@ def write_video(path: Path, frames: list[np.ndarray], fps: float) -> None:
         container.mux(stream.encode())
 
 
-def _render_take(take: Take, render: Render, folder: Path) -> tuple[list[int], list[int], np.ndarray]:
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    with atomic_write(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def _render_take(take: Take, render: Render, folder: Path) -> tuple[list[motion.TimedSign], np.ndarray]:
     cv2.setNumThreads(1)  # the processes share the cores
     frames, points, performance = render_take(take, render.fps, render.size)
     write_video(folder / take.path, frames, render.fps)
-    return performance.starts, performance.ends, points
+    return performance.signs, points

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,6 +42,15 @@ _VOWELS = {"A": (1.0, 0.2), "E": (0.5, 0.0), "I": (0.35, 0.0), "O": (0.8, 0.8), 
 FACE_SIZE = 6
 
 
+class TimedSign(NamedTuple):
+    """When a sign is made: from the first frame of its stroke to the first frame after it, s from the video's start."""
+
+    start_s: float
+    end_s: float
+    tier: str  # manual
+    label: str  # its gloss
+
+
 @dataclass(frozen=True)
 class Performance:
     """What a signer does over T frames."""
@@ -49,8 +59,7 @@ class Performance:
     other: np.ndarray  # [T, P]
     face: np.ndarray  # [T, FACE_SIZE]
     sway: np.ndarray  # [T, 2], of the whole body, shoulder widths
-    starts: list[int]  # first frame of each sign's stroke
-    ends: list[int]  # first frame after it
+    signs: list[TimedSign]
 
 
 @dataclass(frozen=True)
@@ -102,8 +111,10 @@ def perform(glosses: Sequence[str], signer: Signer, fps: float, rng: np.random.G
         other=both[:, 1],
         face=_faces(signs, times, begin, end, rng),
         sway=0.012 * np.sin(2 * np.pi * (times[:, None] * rng.uniform(0.25, 0.5, 2) + rng.uniform(0, 1, 2))),
-        starts=np.ceil(begin * fps).astype(int).tolist(),
-        ends=np.ceil(end * fps).astype(int).tolist(),
+        signs=[
+            TimedSign(np.ceil(b * fps) / fps, np.ceil(e * fps) / fps, "manual", sign.gloss)
+            for sign, b, e in zip(signs, begin, end, strict=True)
+        ],
     )
 
 

@@ -18,7 +18,7 @@ DEMO = Dataset(corpus="demo")
 
 def annotation(video_id: str, split: str, **changes: object) -> dict[str, object]:
     row = {"video_id": video_id, "sentence_id": f"s-{video_id}", "split": split, "text": "  Rain falls. "}
-    return row | {"glosses": "RAIN FALL", "signer": "anna", "path": f"videos/{video_id}.mp4"} | changes
+    return row | {"signer": "anna", "path": f"videos/{video_id}.mp4"} | changes
 
 
 @pytest.fixture

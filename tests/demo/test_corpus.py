@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from seds.config import Render
-from seds.demo.corpus import COLUMNS, DemoError, plan, write_corpus
+from seds.demo.corpus import COLUMNS, SIGN_COLUMNS, DemoError, plan, write_corpus
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 pytestmark = pytest.mark.slow
@@ -42,9 +42,20 @@ def test_annotations_say_what_is_in_the_folder(corpus):
     assert {path.name for path in (folder / "videos").iterdir()} == {path.split("/")[1] for path in table["path"]}
     assert table.groupby("split")["sentence_id"].nunique().to_dict() == {"train": 8, "dev": 3, "test": 4}
     assert table.groupby("sentence_id")["text"].first().is_unique
-    for row in table.itertuples():
-        assert len(row.glosses.split()) == len(row.starts) == len(row.ends)
-        assert 0 < row.starts[0] < row.ends[-1] < len(joints[row.video_id])
+
+
+def test_signs_are_timed_within_their_videos(corpus):
+    folder, _, joints = corpus
+    signs = pd.read_parquet(folder / "signs.parquet")
+    assert tuple(signs.columns) == SIGN_COLUMNS
+    for take in plan(RENDER):
+        rows = signs[signs["video_id"] == take.video_id]
+        manual = rows[rows["tier"] == "manual"]
+        assert tuple(manual["label"]) == take.sentence.glosses
+        assert (manual["start_s"].to_numpy()[1:] > manual["end_s"].to_numpy()[:-1]).all()
+        assert (rows["start_s"] >= 0).all()
+        assert (rows["start_s"] < rows["end_s"]).all()
+        assert rows["end_s"].max() <= len(joints[take.video_id]) / RENDER.fps
 
 
 def test_corpus_can_be_read_by_other_users(corpus):

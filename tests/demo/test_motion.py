@@ -77,17 +77,19 @@ def test_a_performance_is_smooth_from_rest_to_rest(signers):
     for hand_of in (performance.dominant, performance.other):
         np.testing.assert_allclose(hand_of[[0, -1], :2], [[rest.x, rest.y]] * 2)
         assert np.abs(np.diff(hand_of[:, :2], axis=0)).max() < 0.1  # shoulder widths in 10 ms: no jump
-    assert len(performance.starts) == len(performance.ends) == 4
-    edges = [frame for pair in zip(performance.starts, performance.ends, strict=True) for frame in pair]
+    assert [sign.label for sign in performance.signs] == ["SUNDAY", "BOOK", "TEACHER", "BUY"]
+    edges = [time for sign in performance.signs for time in (sign.start_s, sign.end_s)]
     assert edges == sorted(edges)
-    assert edges[-1] < len(performance.face)
+    assert edges[-1] < len(performance.face) / 100.0
 
 
 def test_left_handed_signers_mirror(signers):
     for signer, active in ((signers[0], RIGHT_HAND), (signers[2], LEFT_HAND)):
         assert signer.left_handed == (active == LEFT_HAND)
         performance = motion.perform(("SEE",), signer, FPS, np.random.default_rng(0))
-        joints = truth(motion.articulate(performance, performance.starts[0], signer, SIZE), signer, SIZE)
+        joints = truth(
+            motion.articulate(performance, round(performance.signs[0].start_s * FPS), signer, SIZE), signer, SIZE
+        )
         raised, resting = (RIGHT_HAND, LEFT_HAND) if active == RIGHT_HAND else (LEFT_HAND, RIGHT_HAND)
         assert joints[raised, 1].mean() < 128 < joints[resting, 1].mean()
         assert joints[RIGHT_HAND, 0].mean() < joints[LEFT_HAND, 0].mean()  # the signer's right is at the image's left
