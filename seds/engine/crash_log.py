@@ -21,7 +21,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from seds.extraction.extractor import Video
-from seds.system.files import StorageError, write_bytes
+from seds.system.files import storage_errors, write_bytes
 from seds.system.locks import try_lock
 
 RUN_ALONE = 1.0  # from this weight on a video runs alone
@@ -63,13 +63,11 @@ class CrashLog:
         """The journal of this run. An exception is not a crash: the journal is then closed in order."""
         path = self.runs / f"{uuid4().hex}.jsonl"
         unlocked = path.with_suffix(".new")  # no other run looks at it before it is locked
-        try:
+        with storage_errors(self.runs):
             self.runs.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
             try_lock(descriptor)
             unlocked.rename(path)
-        except OSError as error:
-            raise StorageError(self.runs, error) from error
         try:
             yield Journal(descriptor, self.runs)
         finally:
@@ -112,11 +110,9 @@ class Journal:
 
     def _append(self, entry: list[str]) -> None:
         line = json.dumps(entry).encode() + b"\n"
-        try:
+        with storage_errors(self._folder):
             if os.write(self._descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            raise StorageError(self._folder, error) from error
 
 
 def _in_flight(journal: bytes) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pandas as pd
 from seds import shards, tables
 from seds.errors import SedsError
 from seds.extraction.extractor import Failure, Outcome, Video
-from seds.system.files import StorageError, digest
+from seds.system.files import digest, storage_errors
 
 
 class DamagedError(Exception):
@@ -39,10 +39,10 @@ def assemble(
     """
     damaged: list[tuple[Video, PartError]] = []
     rows: list[dict[str, Any]] = []
-    try:
+    with storage_errors(output):
         output.mkdir(parents=True, exist_ok=True)
         (output / shards.INDEX).unlink(missing_ok=True)  # while shards change, no index vouches for them
-        for stale in (*output.glob("shard-*.safetensors"), *output.glob("shard-*.partial")):
+        for stale in (*output.glob("shard-*.safetensors"), *output.glob("*.partial")):
             stale.unlink()
         for start in range(0, len(videos), shard_videos):
             name = f"shard-{start // shard_videos:05d}.safetensors"
@@ -64,8 +64,6 @@ def assemble(
         columns = list(tables.SHARD_INDEX.columns)
         index = tables.check(pd.DataFrame(rows, columns=columns), tables.SHARD_INDEX, output / shards.INDEX)
         shards.write_index(output, index)
-    except OSError as error:
-        raise StorageError(output, error) from error
     return index
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from seds.system.files import StorageError
+from seds.system.files import storage_errors
 
 
 @contextmanager
@@ -25,21 +25,17 @@ def lock(path: Path, what: str, shared: bool = False) -> Iterator[None]:
     what: the work that is locked, such as "pose of demo", for that message. Raises StorageError.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    try:
+    with storage_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise StorageError(path.parent, error) from error
     try:
-        try:
+        with storage_errors(path.parent):
             if not try_lock(descriptor, kind):
                 holder = os.pread(descriptor, 1000, 0).decode(errors="replace") or "an unknown process"
                 tqdm.write(f"{what} is already running: {holder}. Waiting for it to end; to stop it, kill that process")
                 fcntl.flock(descriptor, kind)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
-        except OSError as error:
-            raise StorageError(path.parent, error) from error
         yield
     finally:
         os.close(descriptor)

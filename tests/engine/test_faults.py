@@ -91,6 +91,7 @@ def test_full_disk_stops_the_run_by_name_and_loses_nothing(tmp_path: Path, where
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"pose: {tmp_path}/{where}")
     assert "No space left on device" in last
+    assert last.count("cannot be written") == 1, last
     assert "then run the same command again" in last
     done_before = begun(tmp_path / "log")
     if where == "work":

@@ -124,7 +124,8 @@ def test_lasting_failures_are_kept_and_others_tried_again(tmp_path: Path) -> Non
 def test_output_is_replaced_and_other_files_are_left(tmp_path: Path) -> None:
     run_toy(tmp_path, "0", "1", "2", "3", "4")
     (tmp_path / "out" / "note.txt").write_text("mine")
-    (tmp_path / "out" / "shard-00007.partial").write_text("of a run that was killed")
+    for unfinished in ("shard-00007.safetensors.0123.partial", "index.parquet.0123.partial"):
+        (tmp_path / "out" / unfinished).write_text("of a run that was killed")
     run_toy(tmp_path, "0")
     assert sorted(files(tmp_path / "out")) == ["index.parquet", "note.txt", "shard-00000.safetensors"]
 
