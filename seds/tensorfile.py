@@ -51,9 +51,9 @@ def open_tensors(
     if not isinstance(header, dict):
         header = {}
     if any(header.get(name) != value for name, value in {"schema": schema, **expected}.items()):
-        found = {name: header.get(name) for name in expected}
+        stated = {name: header.get(name) for name in expected}
         raise TensorFileError(
-            f"{path}: expected schema {_described(schema, expected)}, found {_described(header.get('schema'), found)}"
+            f"{path}: expected schema {_described(schema, expected)}, found {_described(header.get('schema'), stated)}"
         )
     return file, header
 

@@ -87,10 +87,10 @@ def _look_through(data: bytes) -> None:
 
 
 def _global(module: str, name: str) -> Any:
-    found = _GLOBALS.get((module, name))
-    if found is None:
+    allowed = _GLOBALS.get((module, name))
+    if allowed is None:
         raise PickleError(f"it names {module}.{name}")
-    return found
+    return allowed
 
 
 class _Unpickler(pickle.Unpickler):

@@ -115,9 +115,9 @@ def window_starts(keypoints: np.ndarray, release: Release) -> np.ndarray:
     pose window takes the one whose centre is nearest. So each row is placed at the centre of its pose window, or half a
     frame before it: windows are at least a frame apart, so the nearest row is its own even if frames were left out.
     """
-    kept = hands.retain(keypoints, hands.Frame(release.width, release.height, release.wrist_margin), RULES)
-    starts = windows.pose_windows(len(kept.frames), RULES.window, RULES.max_windows)
-    centres = windows.pose_centres(kept.frames, starts, RULES.window)
+    retained = hands.retain(keypoints, hands.Frame(release.width, release.height, release.wrist_margin), RULES)
+    starts = windows.pose_windows(len(retained.frames), RULES.window, RULES.max_windows)
+    centres = windows.pose_centres(retained.frames, starts, RULES.window)
     # Only the single window of a video shorter than a window would start before the video.
     return np.maximum(np.floor(centres - (RULES.window - 1) / 2), 0).astype(np.int32)
 
@@ -235,13 +235,13 @@ def _content(path: Path, keys: tuple[str, ...]) -> dict[Any, Any]:
 def _numbers(value: Any, what: str, shape: str) -> np.ndarray:
     """An array of numbers. Lists are refused: nested ones may expand to more than memory holds."""
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
-        found = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-        raise CaptionError(f"{what}: expected an array of numbers, {shape}, found {found}")
+        given = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise CaptionError(f"{what}: expected an array of numbers, {shape}, found {given}")
     return np.asarray(value)
 
 
 def _frame_number(image: Any, path: Path, release: Release) -> int:
-    found = release.frame.fullmatch(PurePosixPath(image).stem) if isinstance(image, str) else None
-    if found is None:
+    match = release.frame.fullmatch(PurePosixPath(image).stem) if isinstance(image, str) else None
+    if match is None:
         raise CaptionError(f"{path}: img_list has {brief(image)}, expected a name that ends with the frame's number")
-    return int(found[1])
+    return int(match[1])

@@ -120,7 +120,7 @@ class Checkpointer:
             except WriteError as error:
                 if not self._failing:
                     last = next(iter(self._snapshots.numbers()), None)
-                    kept = "nothing is saved yet" if last is None else f"step {last} stays saved"
-                    self._tell(f"warning: {error}. Training continues and tries again later; {kept}")
+                    saved = "nothing is saved yet" if last is None else f"step {last} stays saved"
+                    self._tell(f"warning: {error}. Training continues and tries again later; {saved}")
                 self._failing = True
         self._written_at = time.monotonic()

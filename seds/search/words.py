@@ -25,8 +25,8 @@ class Words:
 def split_words(text: str, max_words: int = 32) -> Words:
     """The words of a text, with positions among the tokens of `seds.text.tokenise([text], max_words)`."""
     counts = token_counts(text)
-    kept = kept_tokens(1 + sum(count for _, count in counts), max_words)
-    position_of = {int(token): position for position, token in enumerate(kept)}
+    remaining = kept_tokens(1 + sum(count for _, count in counts), max_words)
+    position_of = {int(token): position for position, token in enumerate(remaining)}
     words: list[str] = []
     positions: list[list[int]] = []
     token = 1

@@ -78,8 +78,8 @@ def _case(recorded: Arrays, case: str, options: Options) -> Iterator[Result]:
     options.check_sampling(len(points))
     yield from _boxes(recorded, case, points, names, options)
     if names is not None and f"{case}/kept_frames" in recorded:
-        kept = names[retained.frames].tolist()
-        yield same(f"{label}/kept_frames", kept, recorded.strings(f"{case}/kept_frames"))
+        names_retained = names[retained.frames].tolist()
+        yield same(f"{label}/kept_frames", names_retained, recorded.strings(f"{case}/kept_frames"))
     if options.crop == hands.CROP:
         for part in PARTS:
             yield from _either(recorded, case, part, filled(getattr(retained, part), rules.window), PIXELS)

@@ -202,7 +202,7 @@ def test_the_command_ends_with_0_for_warnings_and_1_for_errors(project):
     assert len(pd.read_parquet("found.parquet")) == 2
 
 
-def test_an_unknown_corpus_and_a_missing_table_are_told_on_one_line(project):
+def test_unknown_corpus_or_missing_table_is_told_on_one_line(project):
     for name, message in (("yours", "unknown dataset 'yours'"), ("mine", "expected one of videos.csv")):
         (project.root / "videos.csv").unlink(missing_ok=True)
         done = CliRunner().invoke(app, ["check", name])

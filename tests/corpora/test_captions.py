@@ -34,7 +34,7 @@ def test_a_video_of_train_and_test_stops_the_import(tmp_path):
         read_captions(tmp_path, RELEASES["phoenix14t"])
 
 
-def test_every_twentieth_training_sentence_is_dev_where_there_is_no_dev_file(tmp_path):
+def test_every_twentieth_sentence_is_dev_without_a_dev_file(tmp_path):
     complete(tmp_path, "csl_daily").write_captions()
     captions = read_captions(tmp_path / "captions", RELEASES["csl_daily"])
     dev = {c.sentence_id for c in captions if c.split == "dev"}

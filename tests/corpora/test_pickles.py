@@ -147,7 +147,7 @@ def test_the_malice_is_real(tmp_path, monkeypatch):
     assert (tmp_path / "sentinel").exists()
 
 
-def test_an_extension_code_is_refused_also_when_the_process_has_used_it(sentinel):
+def test_extension_code_is_refused_even_if_used_before(sentinel):
     copyreg.add_extension("posix", "system", 200)
     try:
         data = b"\x80\x02\x82\xc8X\x0e\x00\x00\x00touch sentinel\x85R."
@@ -180,7 +180,7 @@ def array_pickle(code="O8", state=(3, "|", None, None, None, -1, -1, 0), shape=(
         ({"code": "f8", "start": (10**12,)}, "_reconstruct"),
     ],
 )
-def test_an_array_that_is_not_plain_or_not_filled_by_its_data_is_refused(changes, named):
+def test_array_that_is_not_plain_or_not_filled_is_refused(changes, named):
     with pytest.raises(PickleError, match=named):
         pickles.loads(array_pickle(**changes), "p")
 

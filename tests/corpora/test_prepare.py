@@ -105,7 +105,7 @@ def test_distinct_ids():
     assert distinct(["a", "a", "a#2"]) == (["a", "a#3", "a#2"], {1: 0})
 
 
-def test_names_that_leave_the_corpus_are_refused_for_every_reader(root):
+def test_names_that_leave_the_corpus_are_refused(root):
     (root.parent / "other.mp4").write_bytes((root / "videos/a.mp4").read_bytes())
     rows = [annotation("up", "train", path="../other.mp4"), annotation("root", "train", path="/etc/passwd")]
     pd.DataFrame([*rows, annotation("self", "dev", path=".")]).to_parquet(root / "annotations.parquet")

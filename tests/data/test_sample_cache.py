@@ -96,7 +96,7 @@ def test_file_of_a_split_serves_whoever_reads_it(root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_other_rules_other_rows_and_other_shards_are_prepared_anew(root: Path) -> None:
+def test_samples_of_other_rules_rows_or_shards_are_made_anew(root: Path) -> None:
     opened(root)
     rules = SampleRules(visible_joints=21, window=8)
     assert_as_computed(opened(root, rules), root, rules)

@@ -52,12 +52,12 @@ def test_a_split_without_a_usable_video_says_why(root: Path) -> None:
 
 
 @pytest.mark.parametrize("rules", [SampleRules(window=8), SampleRules(max_windows=32)])
-def test_windows_of_another_size_than_the_model_reads_are_refused(root: Path, rules: SampleRules) -> None:
+def test_windows_of_another_size_are_refused(root: Path, rules: SampleRules) -> None:
     with pytest.raises(DataError, match=r"manifest\.(window is 8, .* made for 16|max_windows is 32, .* made for 64)"):
         load_split("toy", "train", rules, SIZES, "default", root)
 
 
-def test_a_video_takes_the_rgb_window_nearest_to_each_pose_window(root: Path, train: Split) -> None:
+def test_rgb_windows_are_the_nearest_to_the_pose_windows(root: Path, train: Split) -> None:
     video = train.videos[3]
     (keypoints,) = shards.ShardReader(root / "pose" / "toy", "pose").read(video.video_id, ("keypoints",))
     features, starts = shards.ShardReader(root / "rgb" / "toy", "rgb").read(video.video_id, ("features", "starts"))
@@ -73,7 +73,7 @@ def test_a_video_takes_the_rgb_window_nearest_to_each_pose_window(root: Path, tr
     assert windows.pose_windows(len(kept.frames)).tolist() == video.starts.tolist()
 
 
-def test_an_epoch_has_every_sentence_once_with_a_video_of_its_own(train: Split) -> None:
+def test_epoch_has_every_sentence_once_with_one_of_its_videos(train: Split) -> None:
     generator = np.random.default_rng(0)
     own = {tuple(map(int, train.ids[s])): {train.videos[v].left.shape[0] for v in train.videos_of[s]} for s in range(8)}
     drawn = set()
@@ -138,7 +138,7 @@ def plain_epoch(train: Split, size: int, swap: float, generator: np.random.Gener
 
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
-def test_batches_are_those_of_the_plain_procedure_however_far_ahead_they_are_made(train: Split, depth: int) -> None:
+def test_batches_made_ahead_equal_those_of_the_plain_procedure(train: Split, depth: int) -> None:
     ours, plain = np.random.default_rng(8), np.random.default_rng(8)
     for size in (2, 3, 7, 8):
         made = feed(train.training_batches(size, 0.5, ours), torch.device("cpu"), depth)

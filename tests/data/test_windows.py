@@ -55,7 +55,7 @@ def test_nearest_rgb_against_a_search(centres, frames, window, stride):
 
 
 @given(st.integers(1, 400))
-def test_without_gaps_and_with_stride_1_every_pose_window_meets_the_rgb_window_of_the_same_frames(frames):
+def test_pose_and_rgb_windows_coincide_without_gaps_at_stride_1(frames):
     starts = pose_windows(frames)
     centres = pose_centres(np.arange(frames), starts)
     assert nearest_rgb(centres, rgb_windows(frames, 16, 1), 16).tolist() == starts.tolist()

@@ -60,7 +60,7 @@ def test_an_index_holds_each_usable_video_and_each_sentence_once(folder: Path) -
         assert float(times.max()) <= video.duration_s + 1e-6
 
 
-def test_windows_of_a_video_whose_rate_varies_have_the_times_of_its_frames(folder: Path) -> None:
+def test_windows_of_a_varying_rate_have_the_times_of_frames(folder: Path) -> None:
     pose = Path("data/pose/toy/0.safetensors")
     tensors = load_file(pose)
     index = open_index("toy", Path())

@@ -48,7 +48,7 @@ def _spoilt(recorded):
     return recorded
 
 
-def test_load_refuses_other_weights_and_leaves_the_model_as_it_is(recorded):
+def test_load_of_other_weights_leaves_the_model_as_it_is(recorded):
     model, before = _started(), _started().state_dict()
     with pytest.raises(PublishedTensorsError, match="not weights of a SEDS of these sizes") as caught:
         load_published(model, _spoilt(recorded), allow=["clip.extra"])
@@ -143,7 +143,7 @@ def test_what_the_pose_encoder_lacks_is_refused_unless_named(recorded, tmp_path)
 
 
 @pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}])
-def test_models_whose_tensors_the_release_has_no_known_names_for_are_refused(changes):
+def test_tensors_without_published_names_are_refused(changes):
     model = SEDS(SMALL.model_copy(update=changes), "published")
     with pytest.raises(PublishedTensorsError, match="with cgaf only"):
         published_state(model, half=False)

@@ -75,7 +75,7 @@ def test_float32_keeps_what_float16_would_round(tmp_path):
     torch.testing.assert_close(checkpoint.load(tmp_path / "n").state_dict(), model.state_dict(), rtol=0, atol=0)
 
 
-def test_keys_that_do_not_fit_are_listed_and_accepted_by_name_alone(released, tmp_path):
+def test_unfitting_keys_are_listed_and_accepted_by_name_alone(released, tmp_path):
     del released["fusion.R2P_layer_norm.bias"]
     released["clip.visual.proj"] = torch.zeros(2, 2)
     torch.save(released | {"module.extra": torch.ones(2)}, tmp_path / "x.bin")

@@ -38,7 +38,7 @@ def test_scores_equal_the_definition_whatever_the_blocks(masked, videos, texts, 
         assert (found - slow(video, text, 0.3, masked)).abs().max() < limit
 
 
-def test_any_number_of_threads_gives_the_same_and_is_left_as_it_was(monkeypatch):
+def test_scores_and_thread_count_survive_any_number_of_threads(monkeypatch):
     monkeypatch.setattr(scoring, "VIDEOS", 2)
     monkeypatch.setattr(scoring, "TEXTS", 3)
     video, text = ragged(VIDEO_LENGTHS, 65, 0), ragged(TEXT_LENGTHS, 32, 1)
@@ -53,7 +53,7 @@ def test_any_number_of_threads_gives_the_same_and_is_left_as_it_was(monkeypatch)
     assert torch.equal(found[1], found[3])
 
 
-def test_equal_and_opposite_tokens_neither_overflow_nor_lose_digits():
+def test_extreme_tokens_neither_overflow_nor_lose_digits():
     one = F.normalize(torch.randn(64, generator=torch.Generator().manual_seed(0)), dim=0)
     video = Tokens(torch.stack([one.expand(65, -1), -one.expand(65, -1)]), torch.ones(2, 65, dtype=torch.bool))
     text = Tokens(one.expand(1, 32, -1), torch.ones(1, 32, dtype=torch.bool))

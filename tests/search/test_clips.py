@@ -90,7 +90,7 @@ def test_the_command_ranks_a_file_like_the_stored_video(gallery: Gallery, tmp_pa
         assert all(0 <= moment["start_s"] < moment["end_s"] <= video["duration_s"] + 1e-3 for moment in hit["moments"])
 
 
-def test_a_clip_whose_rate_varies_has_the_times_of_its_own_frames(gallery: Gallery, tmp_path: Path) -> None:
+def test_clip_of_a_varying_rate_has_the_times_of_its_frames(gallery: Gallery, tmp_path: Path) -> None:
     video_id = gallery.videos["video_id"].iloc[2]
     stored, images = gallery.clip(video_id), list(frames(file_of(gallery, video_id)))
     fps = gallery.videos["fps"].iloc[2]

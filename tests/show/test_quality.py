@@ -84,7 +84,7 @@ def test_steady_motion_has_no_jitter_and_noise_has_its_own() -> None:
     assert jitter(moving, RULES) == pytest.approx(expected, rel=0.02)
 
 
-def test_jitter_counts_only_joints_above_the_gate_in_three_frames() -> None:
+def test_jitter_counts_joints_above_the_gate_in_three_frames() -> None:
     keypoints = video(30)
     keypoints[10, LEFT_HAND, :2] += 50
     keypoints[10, LEFT_HAND, 2] = RULES.gate

@@ -112,7 +112,7 @@ def test_sound_videos_are_used_in_the_same_run(manifest):
     assert (good["rgb_windows"] >= 1).all()
 
 
-def test_what_stops_midway_has_a_sound_header_and_is_found_when_decoded(corpus, manifest):
+def test_file_that_stops_midway_is_found_when_decoded(corpus, manifest):
     row = manifest.loc["midway_3-1-rgb_front"]
     assert row["status"] == "ok"
     assert row["frames"] > 0

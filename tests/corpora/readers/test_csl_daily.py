@@ -75,7 +75,7 @@ def test_the_text_file_says_the_same_as_the_pickle(tmp_path):
     pd.testing.assert_frame_equal(csl_daily.read_annotations(tmp_path, CSL), expected)
 
 
-def test_a_video_that_only_the_split_file_has_takes_the_text_of_its_sentence(tmp_path, caplog):
+def test_video_of_the_split_file_alone_has_its_sentences_text(tmp_path, caplog):
     annotate(
         tmp_path, entry("S000005_P0000_T00", "你叫什么名字？"),
         S000005_P0000_T00="train", S000005_P0004_T00="train", S000099_P0000_T00="dev",

@@ -34,7 +34,7 @@ def test_quotation_marks_are_only_read_where_the_format_has_them(tmp_path):
     assert 'a.csv:4: unexpected end of data; is a quotation mark not closed? c\\t"open' in rows[2].problem
 
 
-def test_a_line_with_too_few_or_too_many_fields_keeps_what_it_has(tmp_path):
+def test_line_with_too_few_or_too_many_fields_is_read(tmp_path):
     rows = list(delimited.read(written(tmp_path, b"name|text\na\nb|c|d\n"), "|", COLUMNS))
     assert [row.fields for row in rows] == [{"name": "a", "text": ""}, {"name": "b", "text": "c"}]
     assert [row.problem.split(": ", 1)[1] for row in rows] == [

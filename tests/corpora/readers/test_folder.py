@@ -81,7 +81,7 @@ def test_what_looks_like_no_value_is_text(tmp_path):
     assert read(write(tmp_path, "path,text\na,NA\nb,null\nc,nan\n"))["text"].tolist() == ["NA", "null", "nan"]
 
 
-def test_the_text_is_one_line_in_one_unicode_form_and_the_original_stays(tmp_path):
+def test_text_is_one_line_of_nfc_and_the_original_stays(tmp_path):
     table = read(write(tmp_path, 'path,text\na,"  e\u0301te\u0301\n\tici "\n'))
     assert table.loc[0, "text"] == "\u00e9t\u00e9 ici"
     assert table.loc[0, "text_original"] == "  e\u0301te\u0301\n\tici "
@@ -104,7 +104,7 @@ def test_the_text_is_one_line_in_one_unicode_form_and_the_original_stays(tmp_pat
         ('a.mp4,"x" y,train,,,', "videos.csv:3: .*expected after"),
     ],
 )
-def test_a_row_that_makes_no_sense_keeps_its_place_and_costs_only_itself(tmp_path, row, problem):
+def test_row_that_makes_no_sense_stays_and_costs_only_itself(tmp_path, row, problem):
     head, good = "path,text,split,start_s,end_s,bbox\n", 'b.mp4,fine,test,1,2,"0,0,5,5"\n'
     table = read(write(tmp_path, f"{head}{good}{row}\n{good}"))
     assert len(table) == 3
@@ -147,7 +147,7 @@ def test_which_table_is_meant(tmp_path):
         read(tmp_path, Dataset(corpus="folder", annotations="none.csv"))
 
 
-def test_videos_of_the_same_words_are_one_sentence_unless_their_ids_say_otherwise(tmp_path):
+def test_videos_of_equal_words_are_one_sentence_without_ids(tmp_path):
     ids = read(write(tmp_path, "path,text\na,Rain falls.\nb,rain  falls\nc,Snow falls.\nd,\ne,\n"))["sentence_id"]
     assert ids[0] == ids[1]
     assert ids.nunique() == 4  # a video without text is a sentence by itself

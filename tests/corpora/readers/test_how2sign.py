@@ -108,7 +108,7 @@ def test_without_clips_a_sentence_is_a_cut_of_the_full_video(tmp_path, layout):
     assert sum(1 for _ in video.frames(cut["path"], cut["start_s"], cut["end_s"])) == 9  # of 12.5 a second
 
 
-def test_a_sentence_whose_clip_is_missing_is_cut_and_a_clip_is_preferred(tmp_path):
+def test_sentence_without_its_clip_is_cut_from_the_full_video(tmp_path):
     for split in how2sign.SPLITS:
         rows = [(f"{split}_{i}", f"{split}_{i}-5-rgb_front", "Hi!", f"{i}", f"{i}.5") for i in range(3)]
         annotate(tmp_path / REALIGNED[0].format(split=split), *rows)

@@ -45,7 +45,7 @@ def test_the_official_tree_is_prepared(tmp_path, inside):
     assert sum(1 for _ in video.frames(videos["path"][0], fps=25.0)) == FRAMES
 
 
-def test_frames_may_lie_a_folder_deeper_as_the_annotation_has_them(tmp_path):
+def test_frames_may_lie_a_folder_deeper(tmp_path):
     make(tmp_path)
     name = "11August_2010_Wednesday_tagesschau-train"
     folder = tmp_path / phoenix14t.FRAMES / "train" / name

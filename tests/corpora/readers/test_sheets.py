@@ -22,7 +22,7 @@ def test_a_csv_is_read_whatever_separates_its_fields(tmp_path, delimiter, start)
     ]
 
 
-def test_a_row_with_other_fields_than_the_header_is_a_problem_and_a_column_of_that_name_is_none(tmp_path):
+def test_row_with_other_fields_than_the_header_is_a_problem(tmp_path):
     (tmp_path / "t.csv").write_text("path,text,problem\nx.mp4,a,none\ny.mp4\nz.mp4,b,,c\n")
     sound, short, long = read(tmp_path / "t.csv")
     assert sound == {"path": "x.mp4", "text": "a"}

@@ -36,7 +36,7 @@ def test_without_captions_the_table_stays_as_it_is(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
 @pytest.mark.parametrize("key", texts.KEYS)
-def test_a_users_captions_replace_the_text_and_leave_the_original(tmp_path, suffix, key):
+def test_captions_replace_the_text_and_leave_the_original(tmp_path, suffix, key):
     table = annotations("a", "b", "c")
     captions = pd.DataFrame({"text": ["Rain,\tat\nnoon", ' "Sun" '], key: table[key][[1, 0]]})
     if suffix == ".parquet":
@@ -65,7 +65,7 @@ def test_what_captions_lack_and_what_they_have_too_much_is_said(tmp_path, caplog
     assert "1 texts are for no video_id of the corpus, such as 'elsewhere'" in caplog.text
 
 
-def test_ids_are_compared_as_they_are_and_texts_may_hold_anything(tmp_path):
+def test_ids_are_compared_exactly_and_texts_may_hold_anything(tmp_path):
     names = [*(f"v{i}" for i in range(len(TEXTS))), "bo\u0308en", "böen", "007"]
     wanted = [read for _, read in TEXTS.values()]
     pd.DataFrame({"video_id": names, "text": [*(text for text, _ in TEXTS.values()), "A", "B", "C"]}).to_csv(
@@ -95,7 +95,7 @@ def test_captions_that_cannot_be_read_say_why(tmp_path, name, content, message):
         texts.captioned(annotations("a"), with_captions(name), tmp_path)
 
 
-def test_the_releases_captions_are_found_by_video_and_else_by_sentence(tmp_path):
+def test_captions_are_found_by_video_and_else_by_sentence(tmp_path):
     caption = {"ori_text": "下雨", "num_frames": 1}
     entries = {
         "S1": [caption | {"video_name": "S1_P0_T00", "text": "It rains."}],
@@ -119,7 +119,7 @@ def test_a_sentence_is_over_length_where_the_model_loses_a_token():
     assert texts.over_length(lengthening) == 0.5
 
 
-def test_the_report_says_how_badly_the_vocabulary_fits_and_what_has_no_text(tmp_path):
+def test_report_says_what_fits_badly_and_what_has_no_text(tmp_path):
     table = annotations(
         "a", "b", "c", "d", text=["我" * 40, "我", "", ""], text_original=["我", "我", " ", "我"], language="zh"
     )
@@ -137,7 +137,7 @@ def test_english_needs_no_captions(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.real
-def test_the_releases_captions_cover_phoenix_and_are_read_in_english(shared, tmp_path):
+def test_released_captions_cover_phoenix_in_english(shared, tmp_path):
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations/manual").symlink_to(shared / "data/phoenix14t_annotations")
     (tmp_path / "captions").symlink_to(shared / "data/seds_release/data_ph")
@@ -153,7 +153,7 @@ def test_the_releases_captions_cover_phoenix_and_are_read_in_english(shared, tmp
 
 @pytest.mark.slow
 @pytest.mark.real
-def test_the_releases_chinese_is_mostly_over_length_and_its_english_hardly(shared):
+def test_released_chinese_is_too_long_and_english_is_not(shared):
     captions = read_captions(shared / "data/seds_release/data_csl", RELEASES["csl_daily"])
     sentences = {c.sentence_id: c for c in captions}.values()
     assert texts.over_length(c.text_original for c in sentences) == pytest.approx(0.70, abs=0.01)
