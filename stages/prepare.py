@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from seds import tables
@@ -13,7 +12,6 @@ from seds.system.commands import run_stage
 
 
 def main(dataset: str) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")  # what readers have to say
     params = load_params()
     root, header_cache = Path("data/raw") / dataset, headers.cache_path(dataset)
     videos = prepare.prepare(dataset, params.dataset(dataset), root, header_cache, params.machine.workers)

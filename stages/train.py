@@ -4,6 +4,7 @@ One process per GPU of this machine, or those that torchrun starts: torchrun --n
 An interrupted run is kept in work/train/<dataset>/, and the same command resumes it.
 """
 
+import logging
 from contextlib import nullcontext
 
 from dvclive import Live
@@ -28,6 +29,8 @@ def main(dataset: str) -> None:
 
 def run(dataset: str, params: Params, device: str) -> None:
     recipes, first = recipes_of(params, dataset), distributed.rank() == 0
+    if not first:
+        logging.getLogger("seds").setLevel(logging.ERROR)  # the first speaks for all
     sizes, rules, workers = recipes[0].profile.model, params.rules(dataset), params.machine.workers
     train, dev = (
         load_split(dataset, split, rules, sizes, params.train.numerics, workers=workers) for split in ("train", "dev")

@@ -13,8 +13,9 @@ them back when it needs memory; a process itself holds only a table of the video
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,6 +36,8 @@ from seds.system.code_version import code_version
 from seds.system.files import digest
 from seds.system.locks import lock
 from seds.tensorfile import TensorFileError, open_tensors, write_tensors
+
+log = logging.getLogger(__name__)
 
 _SCHEMA = "seds-prepared-2"
 _BY_FRAME, _BY_WINDOW = ("left", "right", "body", "raw_frames"), ("starts", "nearest")
@@ -134,7 +137,9 @@ def open_videos(
     if not all(_is_valid(file) for file in files):
         corpus = pose.folder.name
         with lock(scratch / f"{corpus}.lock", f"computing hand crops and windows of {corpus}"):
-            missing = [file for file in files if not _is_valid(file, tqdm.write)]  # another process may have been first
+            missing = [
+                file for file in files if not _is_valid(file, log_damage=True)
+            ]  # another process may have been first
 
             def fill(file: _CacheFile) -> int:
                 header = {"schema": _SCHEMA, "identity": file.path.stem}
@@ -149,10 +154,10 @@ def open_videos(
                 for count in pool.map(fill, missing):
                     bar.update(count)
             size = sum(file.path.stat().st_size for file in missing)
-            tqdm.write(
-                f"{corpus}: hand crops and windows of {total} videos are kept in {scratch} ({size / 1e9:.2f} GB); they "
-                "may be deleted at any time"
-            )
+            log.info(
+                "%s: hand crops and windows of %d videos are kept in %s (%.2f GB); they may be deleted at any time",
+                corpus, total, scratch, size / 1e9,
+            )  # fmt: skip
     return Videos(rows, [_read_contents(file) for file in files])
 
 
@@ -206,14 +211,15 @@ def _compute(file: _CacheFile, pose: ShardReader, rgb: ShardReader, rules: Sampl
     return tensors | {_SLICES: np.array(slices, np.int64)}
 
 
-def _is_valid(file: _CacheFile, report: Callable[[str], None] = lambda _: None) -> bool:
-    """Whether a file exists and is whole; `report` is told what is wrong with a damaged one."""
+def _is_valid(file: _CacheFile, log_damage: bool = False) -> bool:
+    """Whether a file exists and is whole. log_damage: log what is wrong with one that is not."""
     try:
         _read_contents(file)
     except FileNotFoundError:
         return False
     except (TensorFileError, MappedError) as error:
-        report(f"{error}; computing it again")
+        if log_damage:
+            log.warning("%s; computing it again", error)
         return False
     return True
 

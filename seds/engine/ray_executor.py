@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from seds.engine.attempt import make_attempt
 from seds.extraction.extractor import Extractor, Outcome, Video
 from seds.system.code_version import code_version
 from seds.system.files import EngineError
 from seds.system.workers import Death, WorkerError, cores
+
+log = logging.getLogger(__name__)
 
 _PATIENCE_S = 60.0  # without any worker before the user is told
 _CONNECT_S = 10.0  # for a cluster to answer
@@ -113,7 +113,7 @@ class RayExecutor:
                     pending[worker.actor.start.remote(*start)] = worker
                 answers, _ = ray.wait(list(pending), timeout=self.patience_s)
                 if not answers and not any(worker.node for worker in pending.values()):
-                    tqdm.write(f"no worker has started yet; the Ray cluster has {ray.available_resources()} free")
+                    log.warning("no worker has started yet; the Ray cluster has %s free", ray.available_resources())
                 for answer in answers:
                     worker = pending.pop(answer)
                     task, worker.task = worker.task, None

@@ -6,6 +6,7 @@ has stored is never computed again: not by the next run, not when videos are add
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
 from seds.engine.command import JobShare
 from seds.engine.crash_log import QUARANTINE, RUN_ALONE, CrashLog, Journal
@@ -28,6 +28,8 @@ from seds.system.code_version import code_version
 from seds.system.files import EngineError, digest
 from seds.system.locks import lock
 from seds.system.workers import Death
+
+log = logging.getLogger(__name__)
 
 # So many failures in a row for reasons outside the videos, such as an unmounted folder or a lost GPU, end the run:
 # listing the whole corpus as failed would help nobody.
@@ -79,7 +81,7 @@ def extract(
                 except DamagedError as error:
                     run.discard(error)
         except KeyboardInterrupt:
-            tqdm.write(f"{kind}: stopped. Finished videos are kept in {folder}; run the same command again to continue")
+            log.info(f"{kind}: stopped. Finished videos are kept in {folder}; run the same command again to continue")
             raise
         _report(run, wanted, output.name, f"{index['frames'].sum()} frames in {output}")
     return index
@@ -126,7 +128,7 @@ class _Run:
     def discard(self, damage: DamagedError) -> None:
         """Remove parts that cannot be read."""
         for video, error in damage.parts:
-            tqdm.write(f"{self.spec.kind}: {error}; it will be computed again")
+            log.warning(f"{self.spec.kind}: {error}; it will be computed again")
             self.parts.discard(video.identity)
 
     def _compute(
@@ -169,24 +171,24 @@ class _Run:
         self._print_failure(video, failure)
 
     def _print_failure(self, video: Video, failure: Failure) -> None:
-        tqdm.write(printable(f"{self.spec.kind}: {video.video_id} failed: {failure}", limit=500))
+        log.warning(printable(f"{self.spec.kind}: {video.video_id} failed: {failure}", limit=500))
 
 
 def _report(run: _Run, videos: Sequence[Video], corpus: str, done: str) -> None:
     """Print what became of the videos, how to retry those that failed, and what the parts take on the disk."""
     lasting = run.parts.failed()
     failed = [video for video in videos if video.identity in run.failures or video.identity in lasting]
-    tqdm.write(f"{run.spec.kind}: {len(videos) - len(failed)} of {len(videos)} videos, {done}")
+    log.info(f"{run.spec.kind}: {len(videos) - len(failed)} of {len(videos)} videos, {done}")
     if failed:
         outcomes = [(video, run.outcome(video)) for video in failed]
         rows = [(f.reason, video.video_id, f.detail) for video, f in outcomes if isinstance(f, Failure)]
-        tqdm.write(summarise_skipped(rows, len(videos)))
-        tqdm.write(f"To retry what vanished, changed or ran out of memory: dvc repro --force {run.spec.kind}@{corpus}")
+        log.info(summarise_skipped(rows, len(videos)))
+        log.info(f"To retry what vanished, changed or ran out of memory: dvc repro --force {run.spec.kind}@{corpus}")
         if any(video.identity in lasting for video in failed):
-            tqdm.write(f"  to retry undecodable videos, too, first: rm -r {run.parts.failures}")
+            log.info(f"  to retry undecodable videos, too, first: rm -r {run.parts.failures}")
         if any(reason == "quarantined" for reason, _, _ in rows):
-            tqdm.write(f"  to retry quarantined videos, too, first: rm -r {run.crashes.crashes}")
-    tqdm.write(
+            log.info(f"  to retry quarantined videos, too, first: rm -r {run.crashes.crashes}")
+    log.info(
         f"{run.spec.kind}: {run.parts.bytes() / 1e9:.1f} GB of results are kept in {run.parts.folder}, so that "
         "no video is computed again; remove the folder to free the space"
     )

@@ -6,10 +6,11 @@ before they end a job, or Ctrl-C. The same command then resumes.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,10 +18,11 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from seds.model import distributed
 from seds.resume.snapshots import Snapshot, Snapshots, WriteError
+
+log = logging.getLogger(__name__)
 
 
 class Resumable(Protocol):
@@ -76,9 +78,7 @@ def catch_stop_signals() -> Iterator[StopSignal]:
 class Checkpointer:
     """Writes a run's state to a folder and reads it back. All processes call it alike; the first reads and writes."""
 
-    def __init__(
-        self, folder: Path, minutes: float, stop: StopSignal, tell: Callable[[str], None] = tqdm.write
-    ) -> None:
+    def __init__(self, folder: Path, minutes: float, stop: StopSignal) -> None:
         """minutes: between two checkpoints; 0 = after every step.
 
         A folder that cannot be written does not end the training: a warning says so, the last checkpoint stays, and the
@@ -86,14 +86,13 @@ class Checkpointer:
         """
         self.folder = folder
         self._snapshots, self._minutes, self._stop = Snapshots(folder), minutes, stop
-        self._tell = tell if distributed.rank() == 0 else lambda text: None
         self._written_at, self._failing = time.monotonic(), False
 
     def resume(self, state: Resumable) -> None:
         """Restore the newest checkpoint, if there is one."""
-        snapshot = self._snapshots.newest(self._tell) if distributed.rank() == 0 else None
+        snapshot = self._snapshots.newest() if distributed.rank() == 0 else None
         if state.restore(snapshot):
-            self._tell(f"train: resumed after step {state.step}, from {self.folder}")
+            log.info("train: resumed after step %d, from %s", state.step, self.folder)
 
     def maybe_save(self, state: Resumable) -> None:
         """To be called after every step and every epoch: writes a checkpoint when one is due. Raises SystemExit, after
@@ -103,7 +102,7 @@ class Checkpointer:
         if stop_signal or time.monotonic() - self._written_at >= 60 * self._minutes:
             self._write(state)
         if stop_signal:
-            self._tell(f"train: stopped after step {state.step}; the same command resumes it")
+            log.info("train: stopped after step %d; the same command resumes it", state.step)
             raise SystemExit(128 + stop_signal)
 
     def finish(self, state: Resumable) -> None:
@@ -115,12 +114,12 @@ class Checkpointer:
             try:
                 self._snapshots.write(state.step, state.values(), state.tensors(), keep)
                 if self._failing:
-                    self._tell(f"train: {self.folder} can be written again; saved step {state.step}")
+                    log.info("train: %s can be written again; saved step %d", self.folder, state.step)
                 self._failing = False
             except WriteError as error:
                 if not self._failing:
                     last = next(iter(self._snapshots.numbers()), None)
                     saved = "nothing is saved yet" if last is None else f"step {last} stays saved"
-                    self._tell(f"warning: {error}. Training continues and tries again later; {saved}")
+                    log.warning("warning: %s. Training continues and tries again later; %s", error, saved)
                 self._failing = True
         self._written_at = time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import shlex
 import shutil
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from seds.config import Params
 from seds.model import distributed
@@ -27,6 +27,8 @@ from seds.shards import INDEX
 from seds.system.code_version import code_version
 from seds.system.files import digest, file_sha256, write_json
 from seds.system.locks import lock
+
+log = logging.getLogger(__name__)
 
 SCRATCH = Path("work") / "train"
 _RECORD = "run.json"
@@ -47,7 +49,7 @@ def open_run(params: Params, dataset: str, lr: float, code: Callable[..., Any]) 
         if distributed.rank() == 0:
             stack.enter_context(lock(SCRATCH / f"{dataset}.lock", f"train of {dataset}"))
             folder = run_folder(dataset, identity(params, dataset, lr, code))
-            list_other_runs(folder, tqdm.write)
+            list_other_runs(folder)
         yield distributed.broadcast(folder)
         if folder is not None:
             shutil.rmtree(folder)
@@ -85,8 +87,8 @@ def run_folder(dataset: str, run: Mapping[str, Any]) -> Path:
     return folder
 
 
-def list_other_runs(folder: Path, tell: Callable[[str], None]) -> None:
-    """Tell of each interrupted run of the same dataset: size, age, how it differs, how to resume and how to remove it.
+def list_other_runs(folder: Path) -> None:
+    """Log each interrupted run of the same dataset: size, age, how it differs, how to resume and how to remove it.
 
     Removes none: they may be days of work. folder: of this run (`run_folder`), which is not listed. To be called with
     the dataset's lock held.
@@ -96,7 +98,7 @@ def list_other_runs(folder: Path, tell: Callable[[str], None]) -> None:
         files = [path.stat() for path in other.rglob("*") if path.is_file()]
         size = sum(file.st_size for file in files)
         age = time.time() - max((file.st_mtime for file in files), default=other.stat().st_mtime)
-        tell(
+        log.info(
             f"train: an interrupted run is kept in {other} ({_size(size)}, last written {_age(age)} ago). "
             f"{_compared(other / _RECORD, this_run)} To remove it: rm -r {shlex.quote(str(other))}"
         )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from torch import Tensor
 from seds.errors import SedsError
 from seds.system.files import atomic_write
 from seds.tensorfile import TensorFileError, metadata, read_tensors
+
+log = logging.getLogger(__name__)
 
 SCHEMA = "seds-snapshot-1"
 KEPT = 2
@@ -70,15 +73,15 @@ class Snapshots:
         for old in self.numbers()[keep:]:
             self._path(old).unlink(missing_ok=True)
 
-    def newest(self, tell: Callable[[str], None]) -> Snapshot | None:
-        """The newest readable snapshot, None if there is none. Damaged newer ones are reported to `tell` and removed,
-        since they would count among those kept.
+    def newest(self) -> Snapshot | None:
+        """The newest readable snapshot, None if there is none. Damaged newer ones are logged and removed, since
+        they would count among those kept.
         """
         for number in self.numbers():
             try:
                 return self._read(self._path(number), number)
             except SnapshotError as error:
-                tell(f"{error}; the one before it is used")
+                log.warning("%s; the one before it is used", error)
                 self._path(number).unlink(missing_ok=True)
         return None
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -31,11 +32,26 @@ def errors_as_lines(prefix: str) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+@contextmanager
+def logging_to(stream: TextIO) -> Iterator[None]:
+    """What this package logs inside goes to the stream, above the progress bar where there is one."""
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    logger, handler = logging.getLogger("seds"), logging.StreamHandler(stream)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        with logging_redirect_tqdm([logger]):
+            yield
+    finally:
+        logger.removeHandler(handler)
+
+
 class CommandGroup(TyperGroup):
-    """A group of commands that ends as `errors_as_lines` says."""
+    """A group of commands that ends as `errors_as_lines` says. Its output is on stdout, what is logged on stderr."""
 
     def invoke(self, ctx: Any) -> Any:
-        with errors_as_lines("error"):
+        with errors_as_lines("error"), logging_to(sys.stderr):
             return super().invoke(ctx)
 
 
@@ -47,7 +63,7 @@ def run_stage(main: Callable[..., None]) -> None:
     @functools.wraps(main)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            with errors_as_lines(stage):
+            with errors_as_lines(stage), logging_to(sys.stdout):
                 main(*args, **kwargs)
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None

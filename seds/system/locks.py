@@ -6,15 +6,16 @@ The kernel releases a lock when the process that holds it ends, however it ends,
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tqdm import tqdm
-
 from seds.system.files import storage_errors
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -32,7 +33,9 @@ def lock(path: Path, what: str, shared: bool = False) -> Iterator[None]:
         with storage_errors(path.parent):
             if not try_lock(descriptor, kind):
                 holder = os.pread(descriptor, 1000, 0).decode(errors="replace") or "an unknown process"
-                tqdm.write(f"{what} is already running: {holder}. Waiting for it to end; to stop it, kill that process")
+                log.info(
+                    "%s is already running: %s. Waiting for it to end; to stop it, kill that process", what, holder
+                )
                 fcntl.flock(descriptor, kind)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)

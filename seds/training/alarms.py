@@ -6,8 +6,9 @@ is reported and counted: it may be intended.
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +23,8 @@ from seds.errors import SedsError
 from seds.model import distributed
 from seds.retrieval.metrics import standard_error
 from seds.system.files import write_json
+
+log = logging.getLogger(__name__)
 
 EXPLODED = 10.0  # times the running median of the gradient norm
 MEDIAN_STEPS, LEAST_STEPS = 100, 20  # that the median covers, and that it needs
@@ -41,10 +44,8 @@ class TrainingError(SedsError, RuntimeError):
 class Alarms:
     """Watches one run. warnings: recorded so far, by kind; part of the run's state, so that resuming repeats none."""
 
-    def __init__(
-        self, train: Split, dev: Split, losses: Losses, warnings: dict[str, Any], tell: Callable[[str], None]
-    ) -> None:
-        self.warnings, self._train, self._losses, self._tell = warnings, train, losses, tell
+    def __init__(self, train: Split, dev: Split, losses: Losses, warnings: dict[str, Any]) -> None:
+        self.warnings, self._train, self._losses = warnings, train, losses
         # Sentences are equal when the model reads the same tokens.
         _, self._text_of = np.unique(train.ids, axis=0, return_inverse=True)
         error = standard_error(50.0, len(dev.sentence_ids))
@@ -117,7 +118,7 @@ class Alarms:
         warning = self.warnings.setdefault(kind, {"times": 0, "text": text})
         warning["times"] += 1
         if warning["times"] == 1:
-            self._tell(f"warning: {text}")
+            log.warning("warning: %s", text)
 
 
 def not_finite(

@@ -80,8 +80,7 @@ class Loop:
         self.state = RunState(model, self.optimiser, self.schedule)
         if checkpointer is not None:
             checkpointer.resume(self.state)
-        tell = tqdm.write if distributed.rank() == 0 else lambda text: None
-        self.alarms = Alarms(train, dev, settings.losses, self.state.warnings, tell)
+        self.alarms = Alarms(train, dev, settings.losses, self.state.warnings)
 
     @property
     def epoch(self) -> int:

@@ -124,7 +124,7 @@ def test_other_code_prepares_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "header"])
-def test_a_damaged_file_is_made_again(root: Path, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_is_made_again(root: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
     opened(root)
     path, other, *rest = sorted(files(root))
     content = path.read_bytes()
@@ -132,7 +132,7 @@ def test_a_damaged_file_is_made_again(root: Path, damage: str, capsys: pytest.Ca
     path.write_bytes(bad[damage])
     assert_as_computed(opened(root), root)
     assert path.read_bytes() == content
-    assert "computing it again" in capsys.readouterr().out
+    assert "computing it again" in caplog.text
     assert sorted(files(root)) == [path, other, *rest]
 
 

@@ -1,5 +1,6 @@
 """What goes wrong around videos: files that go or change under the run, full disks, two runs at once."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -113,16 +114,17 @@ def test_full_disk_stops_the_run_by_name_and_loses_nothing(tmp_path: Path, where
 
 
 @pytest.mark.slow
-def test_second_run_waits_for_the_first_and_says_so(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+def test_second_run_waits_for_the_first_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     names = [f"{i}-slow" for i in range(4)]
     orphan = subprocess.Popen(script(tmp_path, f"run_toy(Path({str(tmp_path)!r}), *{names!r})"), start_new_session=True)
     while not begun(tmp_path / "log"):
         time.sleep(0.05)
-    index = run_toy(tmp_path, *names)
+    with caplog.at_level(logging.INFO):
+        index = run_toy(tmp_path, *names)
     assert orphan.wait(60) == 0
     assert (index["status"] == "ok").all()
     assert len(begun(tmp_path / "log")) == 4, "the second computed nothing again"
-    assert f"pose of out is already running: process {orphan.pid} on " in capfd.readouterr().out
+    assert f"pose of out is already running: process {orphan.pid} on " in caplog.text
 
 
 def test_lock_is_shared_by_jobs_and_only_by_them(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The engine with real processes: order, failures, resuming, corpora that grow."""
 
+import logging
 import multiprocessing
 import shutil
 import signal
@@ -17,8 +18,9 @@ from seds.engine.executors import LocalExecutor, gpu_of_each_worker
 from seds.system import workers
 
 
-def test_index_has_the_ok_videos_in_order_with_reasons(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    index = run_toy(tmp_path, "0", "1-bad", "2-missing", "3-kill", "4-once", "5")
+def test_index_has_the_ok_videos_in_order_with_reasons(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        index = run_toy(tmp_path, "0", "1-bad", "2-missing", "3-kill", "4-once", "5")
     assert index["video_id"].tolist() == ["0", "1-bad", "3-kill", "4-once", "5"]
     assert index["status"].tolist() == ["ok", "failed", "failed", "ok", "ok"]
     assert index["frames"].tolist() == [3, 0, 0, 7, 8]
@@ -26,7 +28,7 @@ def test_index_has_the_ok_videos_in_order_with_reasons(tmp_path: Path, capsys: p
     assert index["detail"][1] == f"{tmp_path}/videos/1-bad.mp4: cannot be decoded: truncated"
     assert "quarantined" in index["detail"][2]
     assert "killed by SIGKILL" in index["detail"][2]
-    printed = capsys.readouterr().out
+    printed = caplog.text
     assert "2 of 5 left out\n  cannot be decoded: 1\n    1-bad: truncated\n  quarantined" in printed
     reader = shards.ShardReader(tmp_path / "out", "pose")
     assert reader.read("4-once", ["keypoints"])[0].shape == (7, 2)
@@ -90,7 +92,7 @@ def test_equal_content_is_computed_once(tmp_path: Path) -> None:
     assert sorted(again["frames"]) == sorted(index["frames"])
 
 
-def test_damaged_parts_are_computed_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_damaged_parts_are_computed_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     names = [str(i) for i in range(6)]
     run_toy(tmp_path, *names)
     expected, landed = files(tmp_path / "out"), sorted(parts(tmp_path))
@@ -103,7 +105,7 @@ def test_damaged_parts_are_computed_again(tmp_path: Path, capsys: pytest.Capture
     run_toy(tmp_path, *names)
     assert files(tmp_path / "out") == expected
     assert len(begun(tmp_path / "log")) == 6 + 3
-    printed = capsys.readouterr().out
+    printed = caplog.text
     assert all(str(path) in printed for path in (truncated, altered, foreign))
 
 

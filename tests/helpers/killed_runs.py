@@ -18,6 +18,7 @@ import torch._dynamo  # else each process would import it for its optimiser, for
 
 from helpers.corpus import SIZES
 from helpers.projects import write_project
+from seds.system.commands import logging_to
 from stages import train
 
 # Most of a toy model is the embedding of 49,408 words: a narrow one is written quickly.
@@ -36,7 +37,8 @@ def start(project: Path, before: Callable[[], None] = lambda: None) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         torch.set_num_threads(1)
         before()
-        train.main("toy")
+        with logging_to(sys.stdout):
+            train.main("toy")
         status = 0
     except SystemExit as end:
         status = int(end.code or 0)

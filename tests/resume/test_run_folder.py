@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.logs import logged
 
 from seds.resume import run_folder
 
@@ -40,9 +41,9 @@ def interrupted_run(days: float = 0, **changes: Any) -> Path:
 
 
 def listed(folder: Path) -> list[str]:
-    said: list[str] = []
-    run_folder.list_other_runs(folder, said.append)
-    return said
+    with logged() as messages:
+        run_folder.list_other_runs(folder)
+    return messages
 
 
 @pytest.mark.parametrize("days", [1, 40, 400])

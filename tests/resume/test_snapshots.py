@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.logs import logged
 
 from seds.resume.snapshots import Snapshots, WriteError
 
@@ -35,16 +36,16 @@ def written(folder: Path, numbers: range) -> Snapshots:
 
 
 def assert_newest(snapshots: Snapshots, number: int) -> list[str]:
-    """It holds what was written, bit for bit; returns what was told of others."""
-    told: list[str] = []
-    found = snapshots.newest(told.append)
-    assert found is not None
-    assert (found.number, found.values) == (number, {**VALUES, "number": number})
-    assert set(found.tensors) == set(TENSORS)
+    """It holds what was written, bit for bit; returns what was logged of others."""
+    with logged() as messages:
+        snapshot = snapshots.newest()
+    assert snapshot is not None
+    assert (snapshot.number, snapshot.values) == (number, {**VALUES, "number": number})
+    assert set(snapshot.tensors) == set(TENSORS)
     for name, tensor in changed(number).items():
-        assert found.tensors[name].dtype == tensor.dtype
-        assert found.tensors[name].equal(tensor)
-    return told
+        assert snapshot.tensors[name].dtype == tensor.dtype
+        assert snapshot.tensors[name].equal(tensor)
+    return messages
 
 
 def test_newest_snapshot_is_read_and_the_previous_one_stays(tmp_path: Path) -> None:
@@ -57,7 +58,9 @@ def test_newest_snapshot_is_read_and_the_previous_one_stays(tmp_path: Path) -> N
 
 
 def test_newest_snapshot_is_none_in_an_empty_folder(tmp_path: Path) -> None:
-    assert Snapshots(tmp_path / "run").newest(pytest.fail) is None
+    with logged() as messages:
+        assert Snapshots(tmp_path / "run").newest() is None
+    assert messages == []
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "one bit", "another's"])
@@ -68,9 +71,9 @@ def test_damaged_snapshot_falls_back_to_the_previous_one(tmp_path: Path, damage:
     if damage == "one bit":
         content[-len(content) // 3] ^= 1
     second.write_bytes({"truncated": content[:-1], "empty": b"", "another's": first.read_bytes()}.get(damage, content))
-    (told,) = assert_newest(snapshots, 1)
-    assert str(second) in told
-    assert "the one before it is used" in told
+    (message,) = assert_newest(snapshots, 1)
+    assert str(second) in message
+    assert "the one before it is used" in message
     assert snapshots.numbers() == [1]
     snapshots.write(2, {**VALUES, "number": 2}, changed(2))
     assert assert_newest(snapshots, 2) == []

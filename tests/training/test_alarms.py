@@ -67,7 +67,7 @@ def test_nan_in_an_input_stops_training_and_names_the_video(root: Path, tmp_path
     sentence = [i for i, s in enumerate(train.sentence_of) if s == train.sentence_of[0]]
     for i in sentence:  # whichever of its videos is drawn
         train = spoilt(train, train.video_ids[i], value)
-    checkpointer = Checkpointer(tmp_path / "run", 10, StopSignal(), print)
+    checkpointer = Checkpointer(tmp_path / "run", 10, StopSignal())
     with pytest.raises(
         TrainingError, match=r"became nan in epoch 1, step \d.*already contain NaN or infinity"
     ) as raised:
@@ -99,14 +99,14 @@ def test_infinite_gradient_of_a_finite_loss_stops_training(root: Path, tmp_path:
         model.pose_tower.ln_post.weight.register_hook(lambda gradient: gradient * torch.inf)
 
     with pytest.raises(TrainingError, match=r"the gradient became (inf|nan) in epoch 1, step 1"):
-        fit(train, dev, spoil=spoil, checkpointer=Checkpointer(tmp_path, 10, StopSignal(), print))
+        fit(train, dev, spoil=spoil, checkpointer=Checkpointer(tmp_path, 10, StopSignal()))
     record = json.loads((tmp_path / "not_finite.json").read_text())
     assert record["gradients_not_finite"] == ["pose_tower.ln_post.weight"]
     assert float(record["loss"]["total"]) > 0
 
 
 @pytest.mark.slow
-def test_exploding_gradient_warns_once_and_is_counted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exploding_gradient_warns_once_and_is_counted(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     train, dev = load(root)
     steps = []
 
@@ -120,11 +120,11 @@ def test_exploding_gradient_warns_once_and_is_counted(root: Path, capsys: pytest
     found = fit(train, dev, spoil=spoil, epochs=15)
     assert len(steps) == 30
     assert found.counts["exploding_gradients"] == 2
-    assert capsys.readouterr().out.count("in epoch 13 the gradient norm was") == 1
+    assert caplog.text.count("in epoch 13 the gradient norm was") == 1
     assert any(text.startswith("in epoch 13 the gradient norm was") and "(2 times)" in text for text in found.warnings)
 
 
-def test_collapsed_stream_is_warned_of(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_collapsed_stream_is_warned_of(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     train, dev = load(root)
 
     def spoil(model) -> None:
@@ -134,13 +134,13 @@ def test_collapsed_stream_is_warned_of(root: Path, capsys: pytest.CaptureFixture
 
     found = fit(train, dev, spoil=spoil, lr=1e-12)
     assert found.counts["collapsed"] == 2  # epochs, of one stream
-    assert capsys.readouterr().out.count("the stream rgb has collapsed: all videos of dev are equally similar") == 1
+    assert caplog.text.count("the stream rgb has collapsed: all videos of dev are equally similar") == 1
     assert fit(train, dev).counts["collapsed"] == 0
 
 
 def test_collapse_of_texts_is_warned_of(root: Path) -> None:
     train, dev = load(root)
-    alarms = Alarms(train, dev, Losses(), {}, print)
+    alarms = Alarms(train, dev, Losses(), {})
     rows = np.arange(8.0)[:, None] + np.zeros((8, 8))  # videos differ, sentences do not
     alarms.check_similarities({"pose": rows, "rgb": np.random.default_rng(0).normal(size=(8, 8))}, 1.0, 3)
     assert alarms.texts()[-1].startswith("after epoch 3 the stream pose has collapsed: all sentences of dev")
@@ -150,16 +150,16 @@ def test_collapse_of_texts_is_warned_of(root: Path) -> None:
 def test_untrained_model_has_not_collapsed(root: Path) -> None:
     train, dev = load(root)
     model = fitting.build(train, Train(losses=Losses(), small=PROFILE, published=PROFILE), PROFILE, 1, "cpu")
-    alarms = Alarms(train, dev, Losses(), {}, print)
+    alarms = Alarms(train, dev, Losses(), {})
     alarms.check_similarities(inference.score(model, dev), model.logit_scale.exp().item(), 1)
     assert alarms.counts()["collapsed"] == 0
 
 
-def test_small_dev_set_is_warned_of_with_its_standard_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_dev_set_is_warned_of_with_its_standard_error(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     train, dev = load(root)
     found = fit(train, dev)
     message = f"dev has {len(dev.sentence_ids)} sentences, so R@1 has a standard error of up to 18.9 points"
-    assert capsys.readouterr().out.count(message) == 1
+    assert caplog.text.count(message) == 1
     assert any(text.startswith(message) for text in found.warnings)
 
 
@@ -171,7 +171,7 @@ def test_standard_error_is_that_of_many_draws() -> None:
 
 @pytest.mark.parametrize(("setting", "said"), [("ignore", "not used as negatives"), ("negative", "as published")])
 def test_duplicate_sentences_of_a_batch_warn_and_are_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], setting: str, said: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, setting: str, said: str
 ) -> None:
     write_corpus(tmp_path, {"train": 1, "dev": 1})
     path = tmp_path / "manifest" / "toy.parquet"
@@ -180,7 +180,7 @@ def test_duplicate_sentences_of_a_batch_warn_and_are_counted(
     tables.write(manifest.assign(text=manifest["text"].mask(same, "a cat")), tables.MANIFEST, path)
     train, dev = load(tmp_path)
     found = fit(train, dev, losses=Losses(duplicates=setting), batch=8)
-    assert capsys.readouterr().out.count("a batch of epoch 1 contains one sentence 3 times ('a cat')") == 1
+    assert caplog.text.count("a batch of epoch 1 contains one sentence 3 times ('a cat')") == 1
     assert found.counts["batches_with_duplicates"] == 2  # one an epoch
     assert found.counts["duplicate_sentences"] == 4  # two more than one, an epoch
     assert any(said in text and "(2 times)" in text for text in found.warnings)
