@@ -12,6 +12,7 @@ from seds.errors import SedsError, first_few
 from seds.system.files import atomic_write
 
 SPLITS = ("train", "dev", "test")
+TIERS = MANUAL, NONMANUAL = ("manual", "nonmanual")  # of signs: made by the hands; by face and head
 
 
 class TableError(SedsError, ValueError):
@@ -40,6 +41,7 @@ ANNOTATIONS = pa.DataFrameSchema(
         "bbox": _text(
             default=""
         ),  # the signer, "left,top,right,bottom" px as shown (seds.video.boxes); "" = the whole frame
+        "sign": _text(default=""),  # the one sign that the video shows, as in a dictionary; "" = it shows sentences
         "problem": _text(default=""),  # why the row cannot be used, for a person; "" = it can
         "stated_frames": pa.Column(float, pa.Check.ge(0), nullable=True),  # as the corpus says; null where it does not
     },
@@ -49,7 +51,7 @@ ANNOTATIONS = pa.DataFrameSchema(
 )
 
 # data/videos/<dataset>.parquet: `fps` is known of every readable video.
-_FOUND = ANNOTATIONS.remove_columns(["problem", "stated_frames"]).update_column("video_id", unique=True)
+_FOUND = ANNOTATIONS.remove_columns(["sign", "problem", "stated_frames"]).update_column("video_id", unique=True)
 VIDEOS = _FOUND.add_columns(
     {
         "dataset": _text(),
@@ -61,6 +63,23 @@ VIDEOS = _FOUND.add_columns(
         "status": _text(),  # ok, refused, duplicate, missing, unreadable
         "detail": _text(),  # why not, for a person
     }
+)
+
+# data/signs/<dataset>.parquet: a row a sign whose time is known; those of different tiers may overlap. Empty for most
+# corpora.
+SIGNS = pa.DataFrameSchema(
+    {
+        "video_id": _text(),  # of a video whose status is ok
+        "start_s": pa.Column(float, pa.Check.ge(0)),  # from the start of the video, which may be a cut of a file
+        "end_s": pa.Column(float, pa.Check.gt(0)),
+        "tier": _text(checks=pa.Check.isin(TIERS)),
+        "label": _text(checks=pa.Check.str_length(min_value=1)),  # a gloss, or the name of a marker in face and head
+        "source": _text(checks=pa.Check.isin(("annotation", "dictionary"))),  # dictionary: the video shows but this
+        "score": pa.Column(float, pa.Check.in_range(0, 1)),  # how sure it is; 1 = people say so
+    },
+    checks=pa.Check(lambda table: table["start_s"] < table["end_s"], name="start_s < end_s"),
+    strict=True,
+    coerce=True,
 )
 
 # data/<pose|rgb>/<dataset>/index.parquet: every video of the videos table whose status is ok, in its order.

@@ -1,4 +1,6 @@
-"""Annotations and video headers -> data/videos/<dataset>.parquet, one row a video."""
+"""Annotations and video headers -> data/videos/<dataset>.parquet, one row a video, and data/signs/<dataset>.parquet,
+one row a sign whose time is known.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from pathlib import Path
 
 from seds import tables
 from seds.config import load_params
-from seds.corpora import headers, prepare
+from seds.corpora import headers, prepare, signs
 from seds.corpora.readers import texts
 from seds.system.commands import run_stage
 
@@ -14,10 +16,15 @@ from seds.system.commands import run_stage
 def main(dataset: str) -> None:
     params = load_params()
     root, header_cache = Path("data/raw") / dataset, headers.cache_path(dataset)
-    videos = prepare.prepare(dataset, params.dataset(dataset), root, header_cache, params.machine.workers)
+    videos, found, skipped = prepare.prepare_with_signs(
+        dataset, params.dataset(dataset), root, header_cache, params.machine.workers
+    )
     tables.write(videos, tables.VIDEOS, Path("data/videos") / f"{dataset}.parquet")
+    tables.write(found, tables.SIGNS, Path("data/signs") / f"{dataset}.parquet")
     print(prepare.summary(videos))
     print(texts.report(videos))
+    if lines := signs.summary(found, skipped):
+        print(lines)
 
 
 if __name__ == "__main__":

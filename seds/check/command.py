@@ -17,7 +17,7 @@ def check(
     examples: Annotated[int, typer.Option(min=0, help="How many findings of each kind to show.")] = 3,
 ) -> None:
     """Report every problem of a corpus before anything is extracted: missing, broken and unreferenced files,
-    duplicates, texts that the model cannot read, sentences shared between splits, and more.
+    duplicates, texts that the model cannot read, sentences shared between splits, signs at impossible times, and more.
 
     The exit code is 1 if a video would be lost or test results would be wrong, and 0 if there are only warnings.
     """

@@ -11,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from seds import tables
-from seds.check import files, sentences
+from seds.check import files, sentences, signs
 from seds.check.findings import ERROR, FINDINGS
 from seds.config import Dataset
 from seds.corpora import prepare
+from seds.corpora.signs import find_signs
 from seds.extraction import imported
 
 
@@ -45,6 +46,7 @@ def check(
         findings += [*files.shapes(videos), *files.same_bytes(videos), *files.unreferenced(videos, root)]
         findings += files.undecodable(videos, workers) if decode else []
         findings += sentences.all_rules(videos)
+        findings += signs.all_rules(*find_signs(dataset, root, annotations, videos), videos)
     table = pd.DataFrame([vars(finding) for finding in findings], columns=list(FINDINGS.columns))
     return videos, tables.check(table, FINDINGS, f"the findings about {name}")
 

@@ -20,6 +20,7 @@ from seds import tables
 from seds.config import Dataset
 from seds.corpora.headers import File, read_headers
 from seds.corpora.readers import reader, texts
+from seds.corpora.signs import Skipped, find_signs, no_signs
 from seds.extraction import imported
 from seds.messages import summarise_skipped
 from seds.timing import duration_s
@@ -42,6 +43,17 @@ def prepare(
         videos = imported.read_videos(root).assign(dataset=name)
         return tables.check(videos, tables.VIDEOS, f"the videos of {name}")
     return complete(name, read_annotations(dataset, root), header_cache, workers)
+
+
+def prepare_with_signs(
+    name: str, dataset: Dataset, root: Path, header_cache: Path | None = None, workers: int | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Skipped]]:
+    """As `prepare`, with the SIGNS table and what is not in it (seds.corpora.signs). Raises as both do."""
+    if dataset.corpus == imported.CORPUS:
+        return prepare(name, dataset, root), no_signs(), []
+    annotations = read_annotations(dataset, root)
+    videos = complete(name, annotations, header_cache, workers)
+    return videos, *find_signs(dataset, root, annotations, videos)
 
 
 def read_annotations(dataset: Dataset, root: Path) -> pd.DataFrame:
@@ -74,7 +86,7 @@ def complete(
         for path, fps in zip(table.loc[open_, "path"], table.loc[open_, "fps"], strict=True)
     ]
     columns = {"frames": 0, "fps": 0.0, "width": 0, "height": 0, "sha256": ""}
-    videos = table.drop(columns=["problem", "stated_frames", "fps"]).assign(
+    videos = table.drop(columns=["sign", "problem", "stated_frames", "fps"]).assign(
         dataset=name, video_id=ids, status=status, detail=detail, **columns
     )
     if files:

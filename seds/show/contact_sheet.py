@@ -1,4 +1,6 @@
-"""A contact sheet: frames of one video with their keypoints and hand crops, below a plot of confidence over time."""
+"""A contact sheet: frames of one video with their keypoints and hand crops, below a plot of confidence over time and of
+the signs whose time is known.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +61,7 @@ class PosedVideo:
     keypoints: np.ndarray  # [T,133,3]
     times: np.ndarray  # [T] s from the cut's start, when each frame is shown
     track: Track
+    signs: pd.DataFrame  # its rows of SIGNS
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Corpus:
 
     name: str
     videos: pd.DataFrame  # VIDEOS
+    signs: pd.DataFrame  # SIGNS
     pose: ShardReader
     rules: SampleRules
 
@@ -87,14 +91,17 @@ class Corpus:
             keypoints,
             frame_edges(self.pose.find(video.video_id, FRAME_TIMES), len(keypoints), video.fps)[:-1],
             track_hands(keypoints, Frame.of(video.width, video.height, self.rules), self.rules),
+            self.signs[self.signs["video_id"] == video.video_id],
         )
 
 
 def open_corpus(name: str, params: Params, data: Path = Path("data")) -> Corpus:
     """Open the outputs of the stages prepare and pose. Raises ConfigError, TableError, ShardError."""
     rules = params.rules(name)
-    videos = tables.read(data / "videos" / f"{name}.parquet", tables.VIDEOS, f"dvc repro prepare@{name}")
-    return Corpus(name, videos, ShardReader(data / "pose" / name, "pose"), rules)
+    made_by = f"dvc repro prepare@{name}"
+    videos = tables.read(data / "videos" / f"{name}.parquet", tables.VIDEOS, made_by)
+    signs = tables.read(data / "signs" / f"{name}.parquet", tables.SIGNS, made_by)
+    return Corpus(name, videos, signs, ShardReader(data / "pose" / name, "pose"), rules)
 
 
 def find_video(corpus: Corpus, video_id: str) -> PosedVideo:
@@ -161,7 +168,7 @@ def contact_sheet(video: PosedVideo, rules: Manifest, count: int) -> np.ndarray:
     columns = min(len(numbers), max(1, columns, math.ceil(WIDTH / (2 * video.width + _GAP))))
     width = min((WIDTH - _GAP) // columns - _GAP, 2 * video.width)
     images = draw_frames(video, numbers, width, rules)
-    top = timeline(video.track, video.times, rules.gate, numbers, _title(video), _captions(video), WIDTH)
+    top = timeline(video.track, video.times, rules.gate, numbers, _title(video), _captions(video), WIDTH, video.signs)
 
     cell = images[0].shape[0] + _LABEL + _GAP
     sheet = np.full((len(top) + math.ceil(len(images) / columns) * cell + _GAP, WIDTH, 3), 255, np.uint8)

@@ -1,4 +1,4 @@
-"""A plot of the confidence and hand crops of a video over time."""
+"""A plot of the confidence, the hand crops and the known signs of a video over time."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from seds import tables
 from seds.show.quality import Track
 
 _DPI = 100
 _HEIGHT = 3.7  # inches
+_LANE = 0.3  # inches more, for each row of signs
+_SIGN_COLOURS = {tables.MANUAL: "#3b6ea8", tables.NONMANUAL: "#8a5aa8"}
 _LEFT, _RIGHT, _BODY, _DROPPED = (
     "#c75b00",
     "#00803a",
@@ -26,29 +30,50 @@ _CJK = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi
 
 
 def timeline(
-    track: Track, times: np.ndarray, gate: float, marks: Sequence[int], title: str, captions: Sequence[str], width: int
+    track: Track,
+    times: np.ndarray,
+    gate: float,
+    marks: Sequence[int],
+    title: str,
+    captions: Sequence[str],
+    width: int,
+    signs: pd.DataFrame,
 ) -> np.ndarray:
-    """Plot the confidence of body and hands over the T frames, uint8 [370,width,3] RGB.
+    """Plot the confidence of body and hands over the T frames, uint8 [H,width,3] RGB, H = 370 or, with signs, more.
 
     Below it stands where each hand's crop was detected or guessed; dropped frames are shaded. times: float64 [T] s, of
     the frames. gate: confidence up to which a hand's joints are blank. marks: frames to point at. title: a line.
-    captions: two smaller lines.
+    captions: two smaller lines. signs: of the video (SIGNS); each is a bar with its label, those that overlap one above
+    the other.
     """
+    lanes = sign_lanes(signs)
+    height = _HEIGHT + _LANE * len(lanes)
     installed = set(font_manager.get_font_names())
-    figure = Figure(figsize=(width / _DPI, _HEIGHT), dpi=_DPI)
+    figure = Figure(figsize=(width / _DPI, height), dpi=_DPI)
     families = ["DejaVu Sans", *(name for name in _CJK if name in installed)]
 
+    def from_top(share: float) -> float:
+        """The place in the figure of one in a figure without signs."""
+        return 1 - (1 - share) * _HEIGHT / height
+
     def write(y: float, text: str, size: float) -> None:
-        figure.text(0.012, y, text, fontsize=size, family=families, parse_math=False)
+        figure.text(0.012, from_top(y), text, fontsize=size, family=families, parse_math=False)
 
     write(0.93, title, 13)
     for y, caption in zip((0.87, 0.81), captions, strict=True):
         write(y, caption, 10)
-    upper, lower = figure.subplots(
-        2, 1, sharex=True, height_ratios=(5, 1), gridspec_kw={"left": 0.07, "right": 0.985, "top": 0.7, "bottom": 0.12}
+    upper, middle, *below = figure.subplots(
+        3 if lanes else 2,
+        1,
+        sharex=True,
+        height_ratios=(5, 1, 0.7 * len(lanes)) if lanes else (5, 1),
+        gridspec_kw={"left": 0.07, "right": 0.985, "top": from_top(0.7), "bottom": 0.12 * _HEIGHT / height},
     )
     _plot_confidence(upper, track, gate, marks)
-    _plot_crops(lower, track)
+    _plot_crops(middle, track)
+    for axes in below:
+        _plot_signs(axes, lanes, times, families)
+    lower = below[0] if below else middle
     lower.set_xlim(-0.5, max(len(track.body) - 0.5, 0.5))
     lower.xaxis.set_major_locator(MaxNLocator(12, integer=True))
     lower.xaxis.set_major_formatter(FuncFormatter(lambda frame, _: tick(frame, times)))
@@ -57,6 +82,43 @@ def timeline(
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a script without an installed font is shown as boxes
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def sign_lanes(signs: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of SIGNS in as few lanes as show all: no two in a lane overlap; a lane has one tier, manual first."""
+    lanes: list[pd.DataFrame] = []
+    for tier in tables.TIERS:
+        ends: list[float] = []
+        of_lane: list[list[int]] = []
+        rows = signs[signs["tier"] == tier].sort_values("start_s", kind="stable")
+        for place, (start, end) in enumerate(zip(rows["start_s"], rows["end_s"], strict=True)):
+            free = next((lane for lane, last in enumerate(ends) if last <= start), None)
+            if free is None:
+                free = len(ends)
+                ends.append(end)
+                of_lane.append([])
+            ends[free] = end
+            of_lane[free].append(place)
+        lanes += [rows.iloc[places] for places in of_lane]
+    return lanes
+
+
+def _plot_signs(axes: Axes, lanes: Sequence[pd.DataFrame], times: np.ndarray, families: Sequence[str]) -> None:
+    """A bar a sign, the first lane on top. Half a frame is added at the left, where a frame's picture begins."""
+    frames = np.arange(len(times))
+    for place, lane in enumerate(reversed(lanes)):
+        starts, ends = (np.interp(lane[name], times, frames) - 0.5 for name in ("start_s", "end_s"))
+        colour = _SIGN_COLOURS[lane["tier"].iloc[0]]
+        axes.broken_barh([*zip(starts, ends - starts, strict=True)], (place + 0.08, 0.84), color=colour, alpha=0.25)
+        for start, label in zip(starts, lane["label"], strict=True):
+            axes.text(
+                start + 0.15, place + 0.5, label, fontsize=8.5, family=families, va="center", clip_on=True,
+                parse_math=False, color=colour,
+            )  # fmt: skip
+    axes.set_ylim(0, len(lanes))
+    middles = {lane["tier"].iloc[0]: len(lanes) - place - 0.5 for place, lane in reversed([*enumerate(lanes)])}
+    axes.set_yticks([*middles.values()], [*middles])
+    axes.tick_params(axis="y", length=0)
 
 
 def tick(frame: float, times: np.ndarray) -> str:

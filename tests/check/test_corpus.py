@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from seds import tables
 from seds.check.corpus import check, failed
 from seds.check.findings import FINDINGS, Finding, report
+from seds.check.signs import overlaps
 from seds.cli import app
 from seds.config import Dataset
 
@@ -225,3 +226,31 @@ def test_what_is_known_of_the_real_how2sign_clips(shared, tmp_path):
         "same text, two sentences (train)": 2,
         "caption in train and test": 1,
     }
+
+
+@pytest.mark.slow
+def test_signs_that_training_has_too_little_of(corpus):
+    rows = [row | {"sign": sign} for row, sign in zip(sound_rows(), ("RAIN", "RAIN", "SNOW", ""), strict=True)]
+    found = corpus([*rows, {"path": "gone.mp4", "text": "Gone.", "split": "train", "sign": "SUN"}])
+    assert found["manual sign of dev never in train"]["detail"].tolist() == ["'SNOW', 1 times"]
+    assert found["sign left out: its video is left out"]["video_id"].tolist() == ["gone.mp4"]
+    rows = [row | {"sign": sign} for row, sign in zip(sound_rows(), ("RAIN", "SNOW", "", ""), strict=True)]
+    found = corpus(rows)
+    assert found["manual sign once in train"]["detail"].tolist() == ["'RAIN'", "'SNOW'"]
+    assert found["no manual sign in dev"]["severity"].tolist() == ["warning"]
+    assert not corpus.failed
+
+
+def test_signs_that_overlap_are_found_by_tier():
+    rows = [
+        ("a", 0.0, 1.0, "manual", "RAIN"),
+        ("a", 0.2, 0.4, "manual", "SNOW"),
+        ("a", 0.9, 1.5, "manual", "SUN"),
+        ("a", 1.5, 2.0, "manual", "SUN"),
+        ("a", 0.0, 2.0, "nonmanual", "question"),
+        ("a", 0.5, 1.0, "nonmanual", "negation"),
+        ("b", 0.5, 1.0, "manual", "RAIN"),
+    ]
+    signs = pd.DataFrame(rows, columns=["video_id", "start_s", "end_s", "tier", "label"])
+    found = [(finding.kind, finding.detail.split()[0]) for finding in overlaps(signs, {"a": "a.mp4", "b": "b.mp4"})]
+    assert found == [("manual signs overlap", "'SNOW'"), ("manual signs overlap", "'SUN'")]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from seds import shards, tables
+from seds.corpora.signs import no_signs
 from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 ROOT = Path(__file__).parents[2]
@@ -73,10 +74,16 @@ def row(video_id: str, path: str, **values: object) -> dict[str, object]:
     } | values  # fmt: skip
 
 
-def write_corpus(root: Path, rows: list[dict[str, object]], found: dict[str, np.ndarray | str]) -> None:
+def write_corpus(
+    root: Path,
+    rows: list[dict[str, object]],
+    found: dict[str, np.ndarray | str],
+    signs: pd.DataFrame | None = None,
+) -> None:
     """params.yaml and data/ below `root`. found: keypoints by video_id, or the reason why there are none."""
     shutil.copy(ROOT / "params.yaml", root)
     tables.write(pd.DataFrame(rows), tables.VIDEOS, root / "data" / "videos" / f"{NAME}.parquet")
+    tables.write(no_signs() if signs is None else signs, tables.SIGNS, root / "data" / "signs" / f"{NAME}.parquet")
     pose = root / "data" / "pose" / NAME
     done = {video_id: {"keypoints": joints} for video_id, joints in found.items() if not isinstance(joints, str)}
     header = {"estimator": "<b>", "estimator_version": "1"}

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import shown
 from typer.testing import CliRunner, Result
@@ -21,7 +22,7 @@ from seds.show.contact_sheet import (
     spaced_frames,
 )
 from seds.show.draw import LEFT, RIGHT
-from seds.show.timeline import tick
+from seds.show.timeline import sign_lanes, tick
 from seds.video import VideoError
 
 Show = Callable[..., Result]
@@ -182,3 +183,32 @@ def test_errors_name_what_exists_and_what_to_run(show: Show, tmp_path: Path) -> 
     (tmp_path / "data/videos/demo.parquet").unlink()
     assert "make it with: dvc repro prepare@demo" in show("train-0001").output
     assert "datasets in params.yaml has: demo" in CliRunner().invoke(app, ["show", "dmeo"]).output
+
+
+def test_signs_are_drawn_below_the_timeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [(0.0, 0.8, "manual", "RAIN"), (0.8, 1.5, "manual", "$NOW"), (0.2, 1.9, "nonmanual", "question")]
+    signs = pd.DataFrame(rows, columns=["start_s", "end_s", "tier", "label"]).assign(
+        video_id="one", source="annotation", score=1.0
+    )
+    shown.write_corpus(tmp_path, [shown.row("one", "")], {"one": shown.keypoints()}, signs)
+    with_signs = find_video(open_corpus(shown.NAME, load_params()), "one")
+    assert [lane["label"].tolist() for lane in sign_lanes(with_signs.signs)] == [["RAIN", "$NOW"], ["question"]]
+    shown.write_corpus(tmp_path, [shown.row("one", "")], {"one": shown.keypoints()})
+    without = find_video(open_corpus(shown.NAME, load_params()), "one")
+    sheet, plain = contact_sheet(with_signs, rules(), 3), contact_sheet(without, rules(), 3)
+    assert len(sheet) == len(plain) + 60
+    assert blue(sheet[:430]) > 1000
+    assert blue(plain[:430]) == 0
+
+
+def test_signs_that_overlap_are_in_lanes_of_their_own() -> None:
+    rows = [(0, 2, "b"), (1, 3, "c"), (2, 4, "d"), (0, 1, "a"), (3.5, 5, "e")]
+    signs = pd.DataFrame(rows, columns=["start_s", "end_s", "label"]).assign(tier="manual")
+    assert [lane["label"].tolist() for lane in sign_lanes(signs)] == [["b", "d"], ["a", "c", "e"]]
+
+
+def blue(picture: np.ndarray) -> int:
+    """How many pixels have the colour of a manual sign's bar."""
+    expected = 255 - 0.25 * (255 - np.array([0x3B, 0x6E, 0xA8]))
+    return int((np.abs(picture.astype(float) - expected).max(axis=2) < 3).sum())

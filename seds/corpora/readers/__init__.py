@@ -8,6 +8,11 @@ A reader does not have to deal with duplicate ids, paths that leave the corpus, 
 outside the frame: `seds.corpora.prepare` does so for all of them. What only the reader can see (a row with too few
 fields, an invalid number) it puts into the row's `problem`. It raises TableError, naming file and line, if a file
 cannot be read at all.
+
+Beside it, a module may have `read_signs(root, dataset)`, for a corpus that says when single signs are made: a row a
+sign, with the columns video_id, start_s and end_s (s from the start of the video), tier and label. What makes no sense
+in it, `seds.corpora.signs` finds and lists. A corpus whose videos show one sign each needs no such function, but fills
+`sign` of ANNOTATIONS.
 """
 
 from __future__ import annotations
@@ -31,8 +36,17 @@ READERS: dict[str, Reader] = {
 }
 
 
+SIGN_COLUMNS = ("video_id", "start_s", "end_s", "tier", "label")  # of time-aligned signs
+SIGN_READERS: dict[str, Reader] = {"demo": demo.read_signs}
+
+
 def reader(corpus: str) -> Reader:
     """The reader of that name. Raises ConfigError with the known names."""
     if corpus not in READERS:
         raise ConfigError(f"unknown corpus {corpus!r}; known: {', '.join(READERS)}")
     return READERS[corpus]
+
+
+def signs_reader(corpus: str) -> Reader:
+    """The reader of the time-aligned signs of a corpus with that reader; of most, one that finds none."""
+    return SIGN_READERS.get(corpus, lambda root, dataset: pd.DataFrame(columns=list(SIGN_COLUMNS)))

@@ -1,4 +1,4 @@
-"""The rendered demo corpus: data/raw/demo/annotations.parquet and the videos that it names."""
+"""The rendered demo corpus: data/raw/demo/annotations.parquet, the videos that it names, and their signs.parquet."""
 
 from __future__ import annotations
 
@@ -22,3 +22,11 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     return table.assign(text=table["text"].str.strip(), text_original=table["text"], language=LANGUAGE)[
         ["video_id", "sentence_id", "split", "text", "text_original", "language", "signer", "path"]
     ]
+
+
+def read_signs(root: Path, dataset: Dataset) -> pd.DataFrame:
+    """When each sign of the demo corpus in `root` is made. Raises TableError when it has not been rendered."""
+    path = root / "signs.parquet"
+    if not path.is_file():
+        raise TableError(f"{path} not found; make it with: dvc repro render")
+    return pd.read_parquet(path)

@@ -13,6 +13,7 @@ folder. Columns, in any order; others are ignored:
     bbox          the signer's place in the frame, "left,top,right,bottom" px
     language      of the text, ISO 639-1; default: en
     fps           of a folder of frames
+    sign          the one sign that the video shows, where it shows one sign instead of a sentence, as in a dictionary
 
 A CSV is UTF-8, with or without a byte order mark; its fields are separated by commas, semicolons or tabs and may stand
 in double quotes.
@@ -38,7 +39,7 @@ from seds.video.boxes import format_box, parse_box
 
 TABLES = ("videos.csv", "videos.tsv", "videos.parquet")
 NEEDED = ("path", "text")
-OPTIONAL = ("video_id", "sentence_id", "split", "start_s", "end_s", "signer", "bbox", "language", "fps")
+OPTIONAL = ("video_id", "sentence_id", "split", "start_s", "end_s", "signer", "bbox", "language", "fps", "sign")
 _SPLIT_NAMES = {name: name for name in SPLITS} | {"val": "dev", "valid": "dev", "validation": "dev"}
 LANGUAGE = "en"
 
@@ -123,6 +124,7 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
         "end_s": end,
         "fps": fps,
         "bbox": bbox,
+        "sign": record.get("sign", "").strip(),
         "problem": "; ".join(problems),
     }
 
