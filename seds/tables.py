@@ -115,7 +115,7 @@ MANIFEST = VIDEOS.add_columns(
 RANKS = pa.DataFrameSchema(
     {
         "direction": _text(checks=pa.Check.isin(("t2v", "v2t"))),
-        "stream": _text(checks=pa.Check.isin(("fusion", "pose", "rgb"))),
+        "stream": _text(checks=pa.Check.isin(("fusion", "pose", "rgb", "late"))),
         "query": _text(),  # sentence_id (t2v) or video_id (v2t)
         "rank": pa.Column(int, pa.Check.ge(1)),
         "score": pa.Column(float),  # of the right answer

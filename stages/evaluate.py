@@ -1,9 +1,11 @@
 """Retrieval on the test split -> metrics/<dataset>/headline.json, which DVC shows, and test*.json with all the rest;
 ranks, similarities and curves -> results/<dataset>/.
 
-Of a dataset trained with several seeds, each one's model is measured; ranks and similarities are the main model's.
+Of a dataset trained with several seeds, each one's model is measured; ranks and similarities are the main model's. Dev
+is read for the weight of the late fusion alone (seds/evaluation/late.py); a corpus without dev has none.
 """
 
+from functools import partial
 from pathlib import Path
 
 from seds import tables
@@ -28,13 +30,15 @@ def main(dataset: str) -> None:
 
     model = checkpoint.load(folder).to(device)
     rules, workers = params.rules(dataset), params.machine.workers
-    test = load_split(dataset, "test", rules, model.sizes, model.numerics, workers=workers)
-    evaluation = evaluate_model(model, test)
+    manifest = tables.read(f"data/manifest/{dataset}.parquet", tables.MANIFEST, f"dvc repro manifest@{dataset}")
+    has_dev = (manifest["usable"] & (manifest["split"] == "dev")).any()
+    load = partial(load_split, dataset, rules=rules, sizes=model.sizes, numerics=model.numerics, workers=workers)
+    test, dev = load("test"), load("dev") if has_dev else None
+    evaluation = evaluate_model(model, test, dev)
     main_seed = str(provenances[0].get("seed", ""))
     by_seed = {main_seed: evaluation.metrics}
     for other in folders[1:]:
-        by_seed[other.name] = evaluate_model(checkpoint.load(other).to(device), test).metrics
-    manifest = tables.read(f"data/manifest/{dataset}.parquet", tables.MANIFEST, f"dvc repro manifest@{dataset}")
+        by_seed[other.name] = evaluate_model(checkpoint.load(other).to(device), test, dev).metrics
     signers = manifest.set_index("video_id").loc[test.video_ids, "signer"].tolist()
 
     files = metric_files(evaluation, by_seed, test, signers, params.evaluate)
@@ -51,6 +55,8 @@ def main(dataset: str) -> None:
 
     print(f"{dataset} test: {len(test.sentence_ids)} sentences, {len(test.videos)} videos")
     print(*metrics_table(evaluation.metrics), sep="\n")
+    if evaluation.late_weight is not None:
+        print(f"late: {evaluation.late_weight:g} x the score of pose + {1 - evaluation.late_weight:g} x that of RGB")
     if len(by_seed) > 1:
         print(f"the table is of seed {main_seed}; mean and deviation of {len(by_seed)} seeds are in test.json")
 

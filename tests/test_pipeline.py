@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from seds.evaluation import late
 from seds.model.seds import STREAMS
 from seds.retrieval.metrics import DIRECTIONS
 
@@ -73,17 +74,17 @@ def test_every_stage_leaves_what_it_promises(clone: Path) -> None:
     assert manifest["split"].value_counts().to_dict() == {"train": 12, "test": 4, "dev": 3}
     assert manifest["usable"].all(), manifest[["video_id", "reason"]]
     metrics = json.loads((clone / "metrics/demo/test.json").read_text())
-    for stream in STREAMS["both"]:
+    streams = (*STREAMS["both"], late.NAME)
+    for stream in streams:
         for direction in DIRECTIONS:
             values = metrics[stream][direction]
             assert 0 <= values["R@1"] <= values["R@5"] <= values["R@10"] <= 100
             assert values["R@1_low"] <= values["R@1"] <= values["R@1_high"]
     assert (metrics["sentences"], metrics["videos"]) == (4, 4)
     for name in ("recall", "rank_histogram"):
-        assert {row["stream"] for row in json.loads((clone / f"results/demo/{name}.json").read_text())} == set(
-            STREAMS["both"]
-        )
-    assert len(pd.read_parquet(clone / "results/demo/ranks.parquet")) == len(STREAMS["both"]) * len(DIRECTIONS) * 4
+        rows = json.loads((clone / f"results/demo/{name}.json").read_text())
+        assert {row["stream"] for row in rows} == set(streams)
+    assert len(pd.read_parquet(clone / "results/demo/ranks.parquet")) == len(streams) * len(DIRECTIONS) * 4
     page = (clone / "results/demo/report.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg") >= 4 * 2, "pictures of the queries"
     assert "No pictures" not in page

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+from seds.evaluation import late
 from seds.retrieval.metrics import over_seeds, rounded
 from seds.retrieval.ranks import Metrics, mean_rank, mean_recall
 
@@ -17,7 +18,7 @@ SEEN = ("left_hand", "right_hand", "confidence")
 def headline(
     metrics: Sequence[Metrics], provenances: Sequence[Mapping[str, Any]], keypoints: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """At most 36 figures: METRICS of test, {stream: {direction: {metric: value}}}, and beside the streams:
+    """At most 36 figures: METRICS of the model's streams on test, {stream: {direction: {metric: value}}}, and beside:
 
     dev: what the epoch was chosen by, R@1 and MeanR of the main stream, each averaged over both directions, and the
     epoch; absent for a model that was not trained here.
@@ -31,6 +32,7 @@ def headline(
     figures: dict[str, Any] = {
         stream: {direction: {name: values[name] for name in METRICS} for direction, values in directions.items()}
         for stream, directions in test.items()
+        if stream != late.NAME  # its ten figures would not fit
     }
     if all("dev" in provenance for provenance in provenances):
         chosen = [_chosen_by(provenance, main) for provenance in provenances]

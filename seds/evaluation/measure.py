@@ -10,7 +10,7 @@ import numpy as np
 
 from seds.config import Evaluate
 from seds.data.split import Split
-from seds.evaluation import breakdown, published_ranks
+from seds.evaluation import breakdown, late, published_ranks
 from seds.evaluation.results import GROUPS, INTERVALS, TEST
 from seds.model.seds import SEDS
 from seds.retrieval import inference, ranks
@@ -20,17 +20,22 @@ from seds.retrieval.ranks import Metrics, Ranking
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One model on one split."""
+    """One model on one split: its streams, and late.NAME where late_weight, that of pose, was chosen."""
 
     similarities: dict[str, np.ndarray]  # {stream: float32 [videos, sentences]}
     rankings: dict[str, dict[str, Ranking]]  # {stream: {direction: ...}}
     metrics: Metrics
+    late_weight: float | None = None
 
 
-def evaluate_model(model: SEDS, split: Split) -> Evaluation:
-    similarities = inference.score(model, split)
+def evaluate_model(model: SEDS, split: Split, dev: Split | None = None) -> Evaluation:
+    """dev: what the weight of the late fusion is chosen on; None, or a model of one stream, has no late fusion."""
+    similarities, weight = inference.score(model, split), None
+    if dev is not None and len(model.streams) > 1:
+        weight = late.choose_weight(inference.score(model, dev), dev.sentence_of)
+        similarities[late.NAME] = late.mix(similarities, weight)
     metrics, rankings = ranks.evaluate(similarities, split.sentence_of)
-    return Evaluation(similarities, rankings, metrics)
+    return Evaluation(similarities, rankings, metrics, weight)
 
 
 def metric_files(
@@ -42,9 +47,9 @@ def metric_files(
 ) -> dict[str, dict[str, Any]]:
     """What the JSON files beside headline.json hold, by file name.
 
-    TEST: the metrics, the interval of R@1 and the counts; on request the published rule's metrics beside them; of
-    several seeds each one's metrics, their mean and standard deviation. INTERVALS: 95 % intervals of all metrics.
-    GROUPS: metrics by number of words and by signer.
+    TEST: the metrics, the interval of R@1, the counts and the weight of the late fusion; on request the published
+    rule's metrics beside them; of several seeds each one's metrics, their mean and standard deviation. INTERVALS: 95 %
+    intervals of all metrics. GROUPS: metrics by number of words and by signer.
 
     evaluation: of the main model. by_seed: the metrics of every model, the main one included, so that one seed alone
     adds nothing. signers: of each video, "" where unknown.
@@ -68,6 +73,8 @@ def metric_files(
     if len(by_seed) > 1:
         test["seeds"] = over_seeds(list(by_seed.values())) | {"each": dict(by_seed)}
     test |= {"sentences": len(split.sentence_ids), "videos": len(split.videos)}
+    if evaluation.late_weight is not None:
+        test["late_weight"] = evaluation.late_weight
     parts = {
         "words": breakdown.by_length(split.texts, split.sentence_of),
         "signer": breakdown.by_signer(signers, split.sentence_of),

@@ -14,9 +14,9 @@ from seds.pages.html import palette_url
 
 # The inside of a chart.
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 344.0, 10.0, 190.0
-# Told apart by people who see few colours (Okabe and Ito, 2008) and by the dash.
-COLOURS = ("#0b5fa5", "#b8480a", "#00795a")
-DASHES = ("", "7 3", "2 3")
+# Of streams, told apart by people who see few colours (Okabe and Ito, 2008) and by the dash.
+COLOURS = ("#0b5fa5", "#b8480a", "#00795a", "#a5407c")
+DASHES = ("", "7 3", "2 3", "9 3 2 3")
 _GAP = 0.2  # of a group of bars, left free
 PICTURE = 400  # rows and columns of a picture of similarities, at most
 
@@ -77,7 +77,7 @@ def recall_chart(rows: Sequence[dict[str, Any]], direction: str, streams: Sequen
     lines = []
     for i, stream in enumerate(streams):
         points = [f"{x(row['K']):.1f},{height(row['recall']):.1f}" for row in rows if row["stream"] == stream]
-        lines.append(Line(stream, COLOURS[i % 3], DASHES[i % 3], " ".join(points)))
+        lines.append(Line(stream, COLOURS[i], DASHES[i], " ".join(points)))
     marks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000) if k < last]
     while marks and RIGHT - x(marks[-1]) < 26:  # no room beside the last one's number
         marks.pop()
@@ -96,7 +96,7 @@ def rank_chart(rows: Sequence[dict[str, Any]], direction: str, streams: Sequence
         x = LEFT + slot * (group + _GAP / 2) + wide * stream
         top = height(row["share"])
         label = f"{row['stream']}: {row['queries']:,} queries ({row['share']:.1f} %) of rank {row['ranks']}"
-        bars.append(Bar(row["stream"], COLOURS[stream % 3], x, top, wide, BOTTOM - top, label))
+        bars.append(Bar(row["stream"], COLOURS[stream], x, top, wide, BOTTOM - top, label))
     ends = [name.split("-")[-1] for name in names]  # there is no room for more
     ticks = tuple(
         (LEFT + slot * (i + 0.5), end if end == name else f"≤{end}")

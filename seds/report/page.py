@@ -116,6 +116,7 @@ def page(dataset: str, evaluated: Results, settings: Report) -> str:
         pictures=[figures.picture(stream, matrix, evaluated.sentence_of) for stream, matrix in matrices.items()],
         cards=cards,
         colours=figures.COLOURS,
+        dashes=figures.DASHES,
         edges={name: getattr(figures, name) for name in ("LEFT", "RIGHT", "TOP", "BOTTOM")},
         height=figures.height,
         search_url=settings.search_url,

@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.corpus import write_corpus
 from helpers.evaluated import change_params, save_model, write_project
 
 from seds import tables
-from seds.data.split import sentence_columns
-from seds.evaluation import headline, results
+from seds.config import load_params
+from seds.data.split import load_split, sentence_columns
+from seds.evaluation import headline, late, results
+from seds.model import checkpoint
+from seds.retrieval import inference
 from seds.retrieval.metrics import DIRECTIONS, METRICS
 from seds.retrieval.ranks import rank_both
 from stages import evaluate
@@ -85,6 +89,22 @@ def test_model_of_one_stream_has_that_stream_alone(project: Path) -> None:
     assert set(read("test")) == {"pose", "videos", "sentences"}
     assert set(read("headline")) == {"pose", "keypoints"}
     assert set(results.read_similarity(Path("results/toy/similarity.safetensors")).streams) == {"pose"}
+
+
+def test_late_fusion_is_chosen_on_dev_and_reported(project: Path) -> None:
+    write_corpus(project / "data", {"dev": 2, "test": 2})
+    evaluate.main("toy")
+    test = read("test")
+    weight, scores = test["late_weight"], results.read_similarity(Path("results/toy/similarity.safetensors")).streams
+    np.testing.assert_allclose(scores["late"], weight * scores["pose"] + (1 - weight) * scores["rgb"], rtol=1e-6)
+    model, params = checkpoint.load(Path("models/toy")), load_params()
+    dev = load_split("toy", "dev", params.rules("toy"), model.sizes, model.numerics)
+    assert weight == late.choose_weight(inference.score(model, dev), dev.sentence_of)
+    ranks = tables.read("results/toy/ranks.parquet", tables.RANKS, "")
+    assert set(ranks["stream"]) == {"fusion", "pose", "rgb", "late"}
+    assert set(test["late"]["t2v"]) == set(test["pose"]["t2v"])
+    assert "late" in read("test_intervals")
+    assert "late" not in read("headline"), "it would not fit"
 
 
 def test_headline_repeats_the_other_files(project: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from seds.evaluation import late
 from seds.evaluation.headline import METRICS, headline
 from seds.retrieval import metrics, ranks
 
@@ -47,6 +48,11 @@ def test_headline_has_test_dev_and_keypoint_figures() -> None:
     assert figures["dev"] == {"R@1": ranks.mean_recall(dev), "MeanR": ranks.mean_rank(dev), "epoch": 17}
     assert figures["keypoints"] == SEEN
     assert figures.keys() == {*STREAMS, "dev", "keypoints"}
+
+
+def test_headline_leaves_the_late_fusion_to_the_test_file() -> None:
+    figures = headline([retrieval(1, (*STREAMS, late.NAME))], [provenance(17, 1000)], OF_VIDEOS)
+    assert figures == headline([retrieval(1)], [provenance(17, 1000)], OF_VIDEOS)
 
 
 def test_headline_has_pck_where_true_joints_are_known() -> None:
