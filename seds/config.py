@@ -9,6 +9,7 @@ a *profile*: `published` (the sizes of the paper) and `small` (a laptop). A corp
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from reprlib import repr as brief
 from typing import Annotated, Any, Literal, Self
@@ -23,6 +24,15 @@ Precision = Literal["float32", "float16", "bfloat16"]
 
 class ConfigError(SedsError, ValueError):
     """A parameter that is unknown, missing or out of range; the message names it and says what was expected."""
+
+
+def check_corpus_name(name: object) -> None:
+    """Raises ConfigError for a name that a path, a stage of DVC, a shell or YAML could read as something else."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", name):
+        raise ConfigError(
+            f"{name!r} cannot be the name of a corpus; use letters from a to z, digits, _ and -, a letter first and at "
+            "most 64 in all, and name its folder in data/raw likewise"
+        )
 
 
 class Section(BaseModel):
@@ -296,6 +306,13 @@ class Params(Section):
     evaluate: Evaluate
     index: Index
     report: Report
+
+    @field_validator("datasets", mode="before")
+    @classmethod
+    def _check_names(cls, datasets: Any) -> Any:
+        for name in datasets if isinstance(datasets, dict) else ():
+            check_corpus_name(name)
+        return datasets
 
     def dataset(self, name: str) -> Dataset:
         """The corpus of that name. Raises ConfigError with the known names."""

@@ -49,6 +49,40 @@ def test_dataset_defaults_are_off() -> None:
     assert defaults == {"profile": "auto", "wrist_margin": None, "annotations": None, "captions": None}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "my videos",
+        "a.b",
+        "it's",
+        "a;touch x",
+        "2024",
+        "1e3",
+        "a@b",
+        "ü",
+        "a/b",
+        "..",
+        '"',
+        "$(x)",
+        "true",
+        "null",
+        "-x",
+    ],
+)
+def test_corpus_name_that_dvc_or_a_shell_misreads_is_refused(tmp_path: Path, name: str) -> None:
+    path = edited(tmp_path, "datasets:\n", f"datasets:\n  {name}:\n    corpus: folder\n")
+    if name == '"':
+        path = edited(tmp_path, "datasets:\n", "datasets:\n  '\"':\n    corpus: folder\n")
+    with pytest.raises(ConfigError, match=r"cannot be the name of a corpus; use letters from a to z"):
+        load_params(path)
+
+
+@pytest.mark.parametrize("name", ["mine", "My-Videos_2", "a", "how2sign", "yes"])
+def test_corpus_name_of_letters_digits_and_dashes_is_taken(tmp_path: Path, name: str) -> None:
+    path = edited(tmp_path, "datasets:\n", f"datasets:\n  {name}:\n    corpus: folder\n")
+    assert name in load_params(path).datasets
+
+
 def test_research_corpora_entries_can_be_uncommented(tmp_path: Path) -> None:
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     path = tmp_path / "params.yaml"

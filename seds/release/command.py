@@ -24,11 +24,13 @@ def import_features(
     invalid are listed with the reason, and the rest is imported. `dvc repro` then trains and evaluates on the corpus;
     the stages pose and rgb pass on what was imported. It needs no GPU, and memory does not grow with the corpus.
     """
+    from seds.config import check_corpus_name
     from seds.corpora.captions import RELEASES
     from seds.corpora.prepare import summary
     from seds.messages import summarise_skipped
     from seds.release.features import import_release
 
+    check_corpus_name(name)
     folder = output or Path("data/raw") / name
     release = import_release(name, corpus, captions=captions, keypoints=keypoints, features=features, output=folder)
     typer.echo(summary(release.videos))
