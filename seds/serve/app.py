@@ -24,11 +24,13 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 
 from seds.index.store import SearchError
 from seds.messages import printable
 from seds.serve import pages
+from seds.serve.ranges import normalised
 from seds.serve.security import SecurityMiddleware
 from seds.serve.service import SearchService
 
@@ -82,13 +84,13 @@ def build_app(service: SearchService) -> FastAPI:
         return JSONResponse({"start": playable.start_s, "end": playable.end_s})
 
     @app.api_route("/media", methods=_METHODS)
-    async def _(video: str | None = None, clip: str | None = None) -> Response:
+    async def _(request: Request, video: str | None = None, clip: str | None = None) -> Response:
         playable = await service.playable(video, clip)
-        return _file(playable.path, playable.media_type, _REVALIDATED)
+        return _file(request, playable.path, playable.media_type, _REVALIDATED)
 
     @app.api_route("/poster", methods=_METHODS)
-    async def _(video: str) -> Response:
-        return _file(await service.poster(video), "image/jpeg", _CACHED)
+    async def _(request: Request, video: str) -> Response:
+        return _file(request, await service.poster(video), "image/jpeg", _CACHED)
 
     @app.post("/api/clips")
     async def _(request: Request) -> JSONResponse:
@@ -106,12 +108,18 @@ def build_app(service: SearchService) -> FastAPI:
     return app
 
 
-def _file(path: Path, media_type: str, headers: Mapping[str, str]) -> Response:
+def _file(request: Request, path: Path, media_type: str, headers: Mapping[str, str]) -> Response:
     """A file, or the ranges of it that are asked for."""
     try:
         stat = os.stat(path)
     except OSError:
         raise HTTPException(404, "this file no longer exists") from None
+    asked = MutableHeaders(scope=request.scope)  # FileResponse reads them there
+    # Several Range headers are one malformed one.
+    wanted = normalised(", ".join(asked.getlist("range")), stat.st_size) if request.method == "GET" else None
+    del asked["range"]
+    if wanted is not None:
+        asked["range"] = wanted
     return FileResponse(path, media_type=media_type, headers=headers, stat_result=stat)
 
 
