@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from seds.check.files import IMAGES, MEDIA
+
 ROOT = Path(__file__).parents[1]
 SEEN = (
     "data/raw/demo/videos/train-0000-signer2.mp4",
@@ -29,6 +31,7 @@ LEFT_ALONE = (
     "data/raw/mine/2.mov",
     "data/raw/mine/demo/3.mkv",
     "data/raw/mine/some/frames/1.jpeg",
+    *(f"data/raw/mine/a{case(suffix)}" for suffix in sorted(MEDIA | IMAGES) for case in (str.lower, str.upper)),
 )
 
 

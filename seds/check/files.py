@@ -15,10 +15,13 @@ from seds import tables, video
 from seds.check.findings import ERROR, WARNING, Finding
 from seds.video.cuts import cut_bounds
 
-_MEDIA = frozenset(
-    (".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv")
-)
-_IMAGES = frozenset((".png", ".jpg", ".jpeg"))
+# fmt: off
+MEDIA = frozenset((  # as .dvcignore has them
+    ".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".gif", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4",
+    ".mpeg", ".mpg", ".mts", ".mxf", ".ogg", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+))
+# fmt: on
+IMAGES = frozenset((".png", ".jpg", ".jpeg"))
 _SHORT = 16  # frames, a window (SPEC 5)
 
 
@@ -109,9 +112,9 @@ def unreferenced(videos: pd.DataFrame, root: Path) -> Iterator[Finding]:
             path, suffix = f"{folder}/{entry.name}", Path(entry.name).suffix.lower()
             if path in named or entry.name.startswith("."):
                 continue
-            if suffix in _IMAGES:
+            if suffix in IMAGES:
                 images += 1
-            elif suffix in _MEDIA:
+            elif suffix in MEDIA:
                 yield Finding(WARNING, "unreferenced file", "", path, "no row of the annotations names it")
             elif _is_folder(entry):
                 waiting.append(path)
