@@ -10,6 +10,7 @@ from seds import tables
 from seds.config import load_params
 from seds.corpora import headers, prepare, signs
 from seds.corpora.readers import texts
+from seds.extraction import imported
 from seds.system.commands import run_stage
 
 
@@ -25,6 +26,8 @@ def main(dataset: str) -> None:
     print(texts.report(videos))
     if lines := signs.summary(found, skipped):
         print(lines)
+    if params.dataset(dataset).corpus != imported.CORPUS:  # whose extraction takes no time
+        prepare.check_splits(dataset, videos)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from seds import tables, video
+from seds import video
 from seds.check.findings import ERROR, WARNING, Finding
+from seds.corpora.prepare import lacking
 from seds.video.cuts import cut_bounds
 
 # fmt: off
@@ -26,13 +27,11 @@ _SHORT = 16  # frames, a window (SPEC 5)
 
 
 def status(videos: pd.DataFrame) -> Iterator[Finding]:
-    """Rows that cannot be used, and splits without a usable row."""
+    """Rows that cannot be used, and splits with too few sentences."""
     for row in videos[videos["status"] != "ok"].itertuples():
         yield Finding(ERROR, row.status, row.video_id, row.path, row.detail)
-    for split in tables.SPLITS:
-        rows = videos[videos["split"] == split]
-        if not (rows["status"] == "ok").any():
-            yield Finding(ERROR, "empty split", "", "", f"no readable video in split {split!r}, of {len(rows)}")
+    for line in lacking(videos):
+        yield Finding(ERROR, "too few sentences", "", "", line)
 
 
 def cuts(videos: pd.DataFrame) -> Iterator[Finding]:

@@ -21,12 +21,19 @@ from seds.config import Dataset
 from seds.corpora.headers import File, read_headers
 from seds.corpora.readers import reader, texts
 from seds.corpora.signs import Skipped, find_signs, no_signs
+from seds.errors import SedsError
 from seds.extraction import imported
 from seds.messages import summarise_skipped
 from seds.timing import duration_s
 from seds.video.boxes import Box, format_box, parse_box
 
+# What trains and tests a model: train needs a sentence to tell from another; dev chooses the epoch.
+LEAST_SENTENCES = {"train": 2, "dev": 1, "test": 1}
 _OVERHANG = 0.02  # of the frame's side: detectors' boxes reach slightly beyond it
+
+
+class CorpusError(SedsError, ValueError):
+    """A corpus that the pipeline cannot use; the message says why and what to do."""
 
 
 def prepare(
@@ -133,6 +140,27 @@ def distinct(ids: Sequence[str]) -> tuple[list[str], dict[int, int]]:
         else:
             first[video_id] = i
     return result, repeated
+
+
+def lacking(videos: pd.DataFrame) -> list[str]:
+    """What a VIDEOS table lacks to be trained and tested on: a line for each split with too few sentences."""
+    usable = videos[(videos["status"] == "ok") & (videos["text"] != "")]
+    lines = []
+    for split, least in LEAST_SENTENCES.items():
+        count, rows = usable.loc[usable["split"] == split, "sentence_id"].nunique(), (videos["split"] == split).sum()
+        if count < least:
+            lines.append(f"usable sentences in {split}: {count} (of {rows} rows), needed: {least}")
+    return lines
+
+
+def check_splits(name: str, videos: pd.DataFrame) -> None:
+    """Raises CorpusError for a corpus that could be extracted for hours, but not be trained or tested on."""
+    if lines := lacking(videos):
+        raise CorpusError(
+            f"{name} cannot be trained and tested on: {'; '.join(lines)}. Add videos to that split or mend the rows "
+            f"that cannot be used (seds check {name} lists them). Splits are drawn where no row names one, which takes "
+            f"{sum(LEAST_SENTENCES.values())} sentences"
+        )
 
 
 def summary(videos: pd.DataFrame) -> str:

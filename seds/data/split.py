@@ -128,7 +128,7 @@ def usable_rows(name: str, splits: Sequence[str], root: Path = Path("data")) -> 
         why = rows["reason"].value_counts().to_dict() if len(rows) else "the manifest lists none"
         raise DataError(
             f"{name}: no usable video in split {', '.join(map(repr, splits))} ({why}); "
-            f"see {root}/manifest/{name}.parquet"
+            f"{root}/manifest/{name}.parquet has the reasons, and seds check {name} looks for their causes"
         )
     return usable
 

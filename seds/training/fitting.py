@@ -154,7 +154,11 @@ def best_epoch(history: Sequence[Values], stream: str) -> int:
 
 
 def check_process_count(sentences: int, batch: int, processes: int) -> None:
-    """Raises TrainingError when a batch of an epoch has fewer sentences than there are processes."""
+    """Raises TrainingError for a single sentence, and when a batch of an epoch has fewer than there are processes."""
+    if sentences < 2:
+        raise TrainingError(
+            "train has a single usable sentence, and none to tell it from; data/manifest says why others are left out"
+        )
     last = sentences % batch
     smallest = last if last >= 2 or sentences < batch else batch  # a last batch of one sentence is skipped
     if smallest < processes:

@@ -59,7 +59,10 @@ def test_rows_and_files_that_do_not_meet(corpus):
     assert found["unreferenced file"][["severity", "path"]].to_numpy().tolist() == [
         ["warning", (corpus.root / "1.mp4").as_posix()]
     ]
-    assert found["empty split"]["detail"].tolist() == ["no readable video in split 'dev', of 1"]
+    assert found["too few sentences"]["detail"].tolist() == [
+        "usable sentences in train: 1 (of 2 rows), needed: 2",
+        "usable sentences in dev: 0 (of 1 rows), needed: 1",
+    ]
 
 
 def test_folders_of_images_and_links_in_a_circle(corpus):

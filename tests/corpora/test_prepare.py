@@ -231,3 +231,24 @@ class TestHeaderCache:
         os.mkfifo(tmp_path / "pipe.mp4")
         (header,) = headers.read_headers([headers.File(str(tmp_path / "pipe.mp4"))])
         assert (header.status, header.frames) == ("missing", 0)
+
+
+@pytest.mark.parametrize(("splits", "missing"), [("train train dev", "test"), ("train dev test", "train"), ("", "dev")])
+def test_corpus_that_cannot_be_trained_is_refused(splits: str, missing: str) -> None:
+    rows = [
+        {"split": split, "sentence_id": str(i), "status": "ok", "text": "a"} for i, split in enumerate(splits.split())
+    ]
+    videos = pd.DataFrame(rows, columns=["split", "sentence_id", "status", "text"])
+    with pytest.raises(
+        prepare.CorpusError, match=f"toy cannot be trained and tested on: .*usable sentences in {missing}: "
+    ):
+        prepare.check_splits("toy", videos)
+
+
+def test_corpus_needs_two_sentences_in_train_and_one_elsewhere() -> None:
+    rows = [{"split": split, "sentence_id": split + text, "status": "ok", "text": text} for split, text in (
+        ("train", "a"), ("train", "b"), ("dev", "a"), ("test", "a"))]  # fmt: skip
+    prepare.check_splits("toy", pd.DataFrame(rows))
+    for unusable in ({"status": "missing"}, {"text": ""}):
+        with pytest.raises(prepare.CorpusError, match=r"in train: 1 \(of 2 rows\), needed: 2"):
+            prepare.check_splits("toy", pd.DataFrame([rows[0] | unusable, *rows[1:]]))

@@ -185,6 +185,11 @@ def test_batches_of_enough_sentences_for_all_processes_pass(sentences: int, batc
     fitting.check_process_count(sentences, batch, processes)
 
 
+def test_single_sentence_is_refused() -> None:
+    with pytest.raises(TrainingError, match="train has a single usable sentence, and none to tell it from"):
+        fitting.check_process_count(1, 32, 1)
+
+
 @pytest.mark.parametrize(("sentences", "batch", "processes", "left"), [(39, 32, 8, 7), (6, 32, 8, 6), (64, 4, 8, 4)])
 def test_batch_smaller_than_the_processes_is_refused(sentences: int, batch: int, processes: int, left: int) -> None:
     with pytest.raises(TrainingError, match=f"leave a batch of {left} for 8 processes; .* at most {left} processes"):

@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 Key = tuple[str, str]  # what items may share: ("id" | "text" | "signer", its value)
 
 TEST, DEV = 0.1, 0.1  # shares of the groups
-_FEW = 2  # sentences that test and dev get at least, if there are three times as many
+_FEW = 2  # sentences that test and dev get at least, once train has as many
 _TRAINED = 0.5  # share of the sentences that train must keep, or signers are not kept apart
 
 
@@ -39,14 +39,14 @@ def assign(sentence_ids: Iterable[str], texts: Iterable[str], signers: Iterable[
     ]
     sentence_of = _groups(by_sentence)
     sentences = len(set(sentence_of))
-    few = min(_FEW, sentences // 3)
+    few = min(_FEW, max(0, sentences - 2) // 2)  # train needs two, or there is nothing to tell apart
     if few and any(signed_by):
         by_both = [[*keys, *([("signer", s)] if s else [])] for keys, s in zip(by_sentence, signed_by, strict=True)]
-        splits = _draw(_groups(by_both), least=1)
+        splits = _draw(_groups(by_both), least=1, trained=1)
         holds = Counter(split for _, split in set(zip(sentence_of, splits, strict=True)))
         if min(holds["dev"], holds["test"]) >= few and holds["train"] >= _TRAINED * sentences:
             return splits, "sentence and signer"
-    return _draw(sentence_of, few), "sentence"
+    return _draw(sentence_of, few, trained=2), "sentence"
 
 
 def normalised(text: str) -> str:
@@ -78,11 +78,14 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _draw(groups: Sequence[str], least: int) -> list[str]:
-    """The split of each item, by the hash that names its group; at least `least` groups each for test and dev."""
+def _draw(groups: Sequence[str], least: int, trained: int) -> list[str]:
+    """The split of each item, by the hash that names its group; at least `least` groups each for test and dev, and then
+    `trained` for train.
+    """
     ordered = sorted(set(groups))
     below = [int(name[:12], 16) / 16**12 for name in ordered]
-    test = max(least, sum(share < TEST for share in below))
-    dev = max(least, sum(share < TEST + DEV for share in below) - test)
+    most = max(least, len(ordered) - least - trained)  # of test
+    test = min(most, max(least, sum(share < TEST for share in below)))
+    dev = min(most + least - test, max(least, sum(share < TEST + DEV for share in below) - test))
     split = {name: "test" if i < test else "dev" if i < test + dev else "train" for i, name in enumerate(ordered)}
     return [split[name] for name in groups]

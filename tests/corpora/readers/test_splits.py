@@ -18,14 +18,28 @@ def numbered(count, signers=lambda i: ""):
     return [(f"s{i}", f"sentence {i}", signers(i)) for i in range(count)]
 
 
-@pytest.mark.parametrize("count", range(3, 40))
+@pytest.mark.parametrize("count", range(4, 40))
 def test_few_sentences_fill_every_split(count):
     splits, rule = split(numbered(count))
     least = 2 if count >= 6 else 1
     assert rule == "sentence"
     assert splits.count("test") >= least
     assert splits.count("dev") >= least
-    assert splits.count("train") >= count / 3
+    assert splits.count("train") >= max(2, count / 3)
+
+
+@pytest.mark.parametrize("count", range(4, 12))
+def test_train_has_two_sentences_whatever_their_hashes(count):
+    for start in range(0, 3000, 10):
+        splits, _ = split([(f"s{i}", f"sentence {i}", "") for i in range(start, start + count)])
+        assert splits.count("train") >= 2
+        assert splits.count("dev") >= 1
+        assert splits.count("test") >= 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_sentences_too_few_for_three_splits_are_trained_on(count):
+    assert split(numbered(count))[0].count("train") >= min(count, 2)
 
 
 def test_a_large_corpus_has_a_tenth_each():
