@@ -1,7 +1,7 @@
 """Your own videos: a folder, and a table that says what is signed in them.
 
-The table is data/raw/<name>/videos.csv, .tsv or .parquet, or what `annotations` in params.yaml names, a path in that
-folder. Columns, in any order; others are ignored:
+The table is data/raw/<name>/videos.csv, .tsv (or .csv.gz, .tsv.gz) or .parquet, or what `annotations` in params.yaml
+names, a path in that folder. Columns, in any order; others are ignored:
 
     path          of the video (or of a folder of frames), relative to the table's folder
     text          what is signed
@@ -15,8 +15,7 @@ folder. Columns, in any order; others are ignored:
     fps           of a folder of frames
     sign          the one sign that the video shows, where it shows one sign instead of a sentence, as in a dictionary
 
-A CSV is UTF-8, with or without a byte order mark; its fields are separated by commas, semicolons or tabs and may stand
-in double quotes.
+seds.corpora.readers.sheets says how tables may be written.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from seds.corpora.readers.texts import clean
 from seds.tables import ANNOTATIONS, SPLITS, TableError
 from seds.video.boxes import format_box, parse_box
 
-TABLES = ("videos.csv", "videos.tsv", "videos.parquet")
+TABLES = ("videos.csv", "videos.tsv", "videos.parquet", "videos.csv.gz", "videos.tsv.gz")
 NEEDED = ("path", "text")
 OPTIONAL = ("video_id", "sentence_id", "split", "start_s", "end_s", "signer", "bbox", "language", "fps", "sign")
 _SPLIT_NAMES = {name: name for name in SPLITS} | {"val": "dev", "valid": "dev", "validation": "dev"}
@@ -53,7 +53,8 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     Raises TableError, naming the file, if the table is missing, unreadable or lacks a column.
     """
     file = _table(root, dataset.annotations)
-    records = list(sheets.read(file, NEEDED, OPTIONAL))
+    names = {"path": lambda path: os.path.lexists(file.parent / path), "video_id": lambda video_id: False}
+    records = list(sheets.read(file, NEEDED, OPTIONAL, names))
     with_splits = any(record.get("split", "").strip() for record in records)
     rows = [_row(record, file.parent, with_splits) for record in records]
     table = pd.DataFrame(rows, columns=list(ANNOTATIONS.columns))

@@ -1,70 +1,129 @@
 """Tables that users make: CSV, TSV or Parquet, as spreadsheets and scripts write them.
 
-A CSV is UTF-8, with or without a byte order mark; its fields are separated by commas, semicolons or tabs, and may stand
-in double quotes.
+A CSV is UTF-8, with or without a byte order mark, and may be compressed (gzip). Its fields are separated by commas,
+semicolons, tabs or bars, or by what a first line `sep=;` names, and may stand in double quotes. Fields that are
+separated by tabs are read without quoting where their quotation marks do not make sense as such.
 """
 
 from __future__ import annotations
 
-import csv
+import gzip
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from seds.corpora.readers.quoting import Record, UnclosedError, lines, records, trim, unquoted_records
 from seds.tables import TableError
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
+_NAMED_DELIMITER = re.compile(r'"?sep=(.)"?[^\S\r\n]*(\r\n|\r|\n)', re.IGNORECASE)  # Excel's own
+# What a file or an id looks like and a word of a text does not: clips/a, a.mp4, S1_P2, S0001.
+_NAME = re.compile(r"\S*[_/\\]\S*|\S+\.[A-Za-z]\w*|(?=\S*[A-Za-z])(?=\S*\d)\S+")
+
+Known = Callable[[str], bool]
 
 log = logging.getLogger(__name__)
 
 
-def read(file: Path, needed: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, str]]:
+def read(
+    file: Path, needed: Sequence[str], optional: Sequence[str], names: Mapping[str, Known] | None = None
+) -> Iterator[dict[str, str]]:
     """One record per row, of the columns that are there; an invalid row says why under "problem". Blank lines are
     skipped.
 
-    Column names are compared in lower case; unknown columns are ignored and logged. Raises TableError, naming the file,
-    if it is unreadable or lacks a needed column.
+    Column names are compared in lower case; unknown columns are ignored and logged. names: the columns that say which
+    video a row is about, each with a test whether there is one of that name; so rows are told from the lines of a text
+    (default: the first needed column). Raises TableError, naming the file, if it is unreadable, lacks a needed column,
+    or has a quotation mark that swallows rows.
     """
-    return (_parquet if file.suffix == ".parquet" else _csv)(file, needed, optional)
+    if file.suffix == ".parquet":
+        return _parquet(file, needed, optional)
+    return _csv(file, needed, optional, names or {needed[0]: lambda name: False})
 
 
-def _csv(file: Path, needed: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, str]]:
-    known = {*needed, *optional}
+def is_sheet(file: Path) -> bool:
+    """Whether `read` reads a file of that name."""
+    return Path(file.name.removesuffix(".gz")).suffix in SUFFIXES
+
+
+def _csv(
+    file: Path, needed: Sequence[str], optional: Sequence[str], names: Mapping[str, Known]
+) -> Iterator[dict[str, str]]:
+    text, before = _content(file), 0  # lines
+    if named := _NAMED_DELIMITER.match(text):
+        text, before = text[named.end() :], 1
+    rows, physical = list[Record](), lines(text)
+    delimiter = named[1] if named else max(_DELIMITERS, key=physical[0].count)
+    unclosed = None
     try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            start = lines.readline()
-            delimiter = max(_DELIMITERS, key=start.count)
-            lines.seek(0)
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            header = _columns(next(reader, []), file, needed, optional)
-            while True:
-                line = reader.line_num + 1
-                try:
-                    fields = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    if "unexpected end" in str(error):
-                        raise TableError(f"{file}:{line}: a quotation mark is opened here and never closed") from None
-                    yield {"problem": f"{file}:{line}: {error}; double the quotation marks within quotes"}
-                    continue
-                if not any(map(str.strip, fields)):  # spreadsheets leave such lines at the end
-                    continue
-                record = {name: field for name, field in zip(header, fields, strict=False) if name in known}
-                if len(fields) != len(header):
-                    record["problem"] = (
-                        f"{file}:{line}: {len(fields)} fields, expected {len(header)}; a text with {delimiter!r} in it "
-                        "has to be in double quotes"
-                    )
-                yield record
+        rows.extend(records(text, delimiter))
+    except UnclosedError as error:
+        unclosed = error.line
+    header = _columns(rows[0].fields if rows else [], file, needed, optional)
+    keys = [(header.index(name), is_known) for name, is_known in names.items() if name in header]
+
+    def swallows(row: Record) -> bool:
+        own = physical[row.first - 1 : row.last]
+        return len(own) > 1 and sum(_is_row(line.split(delimiter), len(header), keys) for line in own) > 1
+
+    def misread(row: Record) -> bool:
+        own = physical[row.first - 1 : row.last]
+        split = len(row.fields) != len(header) and all(len(line.split(delimiter)) == len(header) for line in own)
+        return bool(row.problem) or split or swallows(row)
+
+    if delimiter == "\t" and (unclosed or any(map(misread, rows))):
+        rows, unclosed = list(unquoted_records(text, delimiter)), None
+    if unclosed:
+        raise TableError(f"{file}:{before + unclosed}: a quotation mark is opened here and never closed")
+    for row in rows[1:]:
+        if swallows(row):
+            raise TableError(
+                f"{file}:{before + row.first}-{before + row.last}: a quotation mark that is opened in the first of "
+                "these lines is closed in the last, and would make one text of several rows; put a text with a "
+                "quotation mark in it in double quotes, and double the mark"
+            )
+        yield from _record(row, f"{file}:{before + row.first}", header, {*needed, *optional}, delimiter)
+
+
+def _record(row: Record, at: str, header: Sequence[str], known: set[str], delimiter: str) -> Iterator[dict[str, str]]:
+    """What a row says; nothing if it is blank, as those that spreadsheets leave at the end."""
+    record = {name: field for name, field in zip(header, row.fields, strict=False) if name in known}
+    if row.problem:
+        yield record | {"problem": f"{at}: {row.problem}; double the quotation marks within quotes"}
+    elif any(map(trim, row.fields)):
+        if len(row.fields) != len(header):
+            record["problem"] = (
+                f"{at}: {len(row.fields)} fields, expected {len(header)}; a text with {delimiter!r} in it "
+                'has to be in double quotes (")'
+            )
+        yield record
+
+
+def _is_row(fields: Sequence[str], columns: int, keys: Iterable[tuple[int, Known]]) -> bool:
+    """Whether a line, split at every delimiter, names a video where a row does, counted from either end."""
+    for column, is_known in keys:
+        for i in {column, column + len(fields) - columns} & set(range(len(fields))):
+            name = trim(trim(fields[i]).strip('"'))
+            if name.strip("./") and (is_known(name) or (len(fields) >= columns and _NAME.fullmatch(name))):
+                return True
+    return False
+
+
+def _content(file: Path) -> str:
+    """The text of a file. Raises TableError."""
+    try:
+        content = file.read_bytes()
+        return (gzip.decompress(content) if file.suffix == ".gz" else content).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TableError(f"{file} is not UTF-8 ({error}); save it as CSV UTF-8") from None
-    except csv.Error as error:  # in the header
-        raise TableError(f"{file}:1: {error}") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise TableError(f"{file} is not a whole gzip file: {error}") from None
 
 
 def _parquet(file: Path, needed: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, str]]:
@@ -79,7 +138,7 @@ def _parquet(file: Path, needed: Sequence[str], optional: Sequence[str]) -> Iter
 
 def _columns(names: Iterable[str], file: Path, needed: Sequence[str], optional: Sequence[str]) -> list[str]:
     """The table's column names, in lower case. Raises TableError for one that is missing or occurs twice."""
-    columns = [name.strip().lower() for name in names]
+    columns = [trim(name).lower() for name in names]
     missing = [name for name in needed if name not in columns]
     if missing:
         raise TableError(f"{file}: no column {' and no column '.join(missing)}; it has {', '.join(columns) or 'none'}")

@@ -46,7 +46,9 @@ def captioned(annotations: pd.DataFrame, dataset: Dataset, root: Path) -> pd.Dat
         )
     source = root / dataset.captions
     texts = [""] * len(annotations)
-    for key, captions in (_released(source, dataset.corpus) if source.is_dir() else _users(source)).items():
+    for key, captions in (
+        _released(source, dataset.corpus) if source.is_dir() else _users(source, annotations)
+    ).items():
         texts = [text or clean(captions.get(name, "")) for text, name in zip(texts, annotations[key], strict=True)]
         unused = captions.keys() - set(annotations[key])
         if unused:
@@ -107,16 +109,16 @@ def _released(folder: Path, corpus: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _users(file: Path) -> dict[str, dict[str, str]]:
+def _users(file: Path, annotations: pd.DataFrame) -> dict[str, dict[str, str]]:
     """A user's texts by one of KEYS. Of two texts for one id, the first counts."""
     if not file.is_file():
         raise TableError(
             f"{file} not found; `captions` in params.yaml names a file or folder inside the corpus's folder"
         )
-    if file.suffix not in sheets.SUFFIXES:
+    if not sheets.is_sheet(file):
         raise TableError(f"{file}: expected a {', '.join(sheets.SUFFIXES)} file, or a folder")
     captions: dict[str, dict[str, str]] = {key: {} for key in KEYS}
-    rows = list(sheets.read(file, ["text"], KEYS))
+    rows = list(sheets.read(file, ["text"], KEYS, {key: set(annotations[key]).__contains__ for key in KEYS}))
     skipped = []
     for number, row in enumerate(rows, start=1):
         key = next((key for key in KEYS if row.get(key)), None)

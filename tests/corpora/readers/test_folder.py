@@ -1,6 +1,7 @@
 """Your own videos: tables as people make them, and what becomes of each row."""
 
 import csv
+import gzip
 import io
 import tempfile
 from pathlib import Path
@@ -38,6 +39,7 @@ def read(root: Path, dataset: Dataset = FOLDER) -> pd.DataFrame:
         "path,text\r\nclips/a.mp4,Rain falls.\r\nclips/b.mp4,Snow.\r\n",
         "\ufeffpath,text\r\nclips/a.mp4,Rain falls.\r\nclips/b.mp4,Snow.",
         "text;path\nRain falls.;clips/a.mp4\nSnow.;clips/b.mp4\n",
+        "path|text\nclips/a.mp4|Rain falls.\nclips/b.mp4|Snow.\n",
         "Path \t Text\nclips/a.mp4\tRain falls.\nclips/b.mp4\tSnow.\n",
         '"path","text"\n"clips/a.mp4","Rain falls."\n\n"clips/b.mp4","Snow."\n,\n',
     ],
@@ -110,6 +112,33 @@ def test_row_that_makes_no_sense_stays_and_costs_only_itself(tmp_path, row, prob
     assert len(table) == 3
     assert table["problem"].tolist()[::2] == ["", ""]
     assert pd.Series(table["problem"][1]).str.contains(problem, regex=True).all(), table["problem"][1]
+
+
+def test_no_row_is_lost_to_a_quotation_over_rows(tmp_path):
+    texts = ["Rain.", '"Come here,', "she said to the dog,", 'and sit down."', "Snow."]
+    for name in ("ann", "ben", "cleo", "dora", "emil"):  # folders of frames, whose names could be words
+        (tmp_path / name).mkdir()
+    names = ["ann", "ben", "cleo", "dora", "emil"]
+    rows = list(zip(names, texts, strict=True))
+    write(tmp_path, "path\ttext\n" + "".join(f"{name}\t{text}\n" for name, text in rows), "videos.tsv")
+    assert read(tmp_path)["text"].tolist() == texts
+    (tmp_path / "videos.tsv").unlink()
+    write(tmp_path, 'path,text\nann,Rain.\nben,"12"" inch\ncleo,Dog\ndora,Cat "\nemil,Snow.\n')
+    with pytest.raises(tables.TableError, match=r"videos\.csv:3-5: a quotation mark"):
+        read(tmp_path)
+
+
+def test_compressed_csv_and_a_named_delimiter_are_read(tmp_path):
+    text = "sep=|\r\npath|text|signer\r\na.mp4|Rain, sun; snow|ann\r\n"
+    for name, content in (("videos.csv", text.encode()), ("videos.csv.gz", gzip.compress(text.encode("utf-8-sig")))):
+        (tmp_path / name).write_bytes(content)
+        assert read(tmp_path)[["video_id", "text", "signer"]].to_numpy().tolist() == [
+            ["a.mp4", "Rain, sun; snow", "ann"]
+        ]
+        (tmp_path / name).unlink()
+    (tmp_path / "videos.csv.gz").write_bytes(gzip.compress(text.encode())[:-9])
+    with pytest.raises(tables.TableError, match=r"videos\.csv\.gz is not a whole gzip file"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,83 @@ def test_parquet_gives_the_same_texts_with_nothing_for_null(tmp_path):
     ]
 
 
+def rows_of(path, lines, delimiter=","):
+    path.write_text("\n".join(lines).replace("|", delimiter) + "\n")
+    return [row["text"] for row in read(path)]
+
+
+SAID = ['"Come here,', "she said to the dog,", 'and sit down."']
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Rain.", *SAID, "Snow."],
+        SAID,
+        ['"Come here," she said.', "Rain."],
+        ['"Stop', '"12"" inch'],
+        ['Cat "', '"', '"12" inch', '"open'],
+    ],
+)
+def test_tsv_of_unbalanced_quotes_is_read_without_quoting(tmp_path, texts, order):
+    lines = ["|".join((f"{i}.mp4", text)[::order]) for i, text in enumerate(texts)]
+    assert rows_of(tmp_path / "t.tsv", ["|".join(("path", "text")[::order]), *lines], "\t") == texts
+
+
+def test_tsv_whose_marks_hide_a_column_is_read_without_quoting(tmp_path):
+    lines = ["path|text|signer", 'a.mp4|"Come|Bob "B"', 'b.mp4|"Well""|"C"', 'c.mp4|"x|y"']
+    (tmp_path / "t.tsv").write_text("\n".join(lines).replace("|", "\t"))
+    assert [(row["text"], row["signer"]) for row in read(tmp_path / "t.tsv")] == [
+        ('"Come', 'Bob "B"'),
+        ('"Well""', '"C"'),
+        ('"x', 'y"'),
+    ]
+
+
+def test_tsv_of_balanced_quotes_is_read_with_quoting(tmp_path):
+    assert rows_of(tmp_path / "t.tsv", ["path|text", 'a.mp4|"one\ntwo"', 'b.mp4|"say ""no"""'], "\t") == [
+        "one\ntwo",
+        'say "no"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "where"),
+    [
+        (["path,text", '0.mp4,"12"" inch', "1.mp4,Dog", '2.mp4,Cat "'], "2-4"),
+        (["path,text", "0.mp4,Dog", '1.mp4,"12"" inch', '2.mp4,Cat "'], "3-4"),
+        (["text,path", '"12"" inch,0.mp4', "Dog,1.mp4", 'Cat ",2.mp4'], "2-4"),
+        (["path,text", '"0.mp4","Hello', '"1.mp4","Dog"', '"2.mp4","Cat"'], "2-3"),
+        (["path,text", '0.mp4,"Come, dear,', "1.mp4,dog, and", '2.mp4,sit" down'], "2-4"),
+        (["path,text,signer", '0.mp4,"Come,ann', '1.mp4,"Sit",ben'], "2-3"),
+        (["sep=,", "path,text", '0.mp4,"12"" inch', '2.mp4,Cat "'], "3-4"),
+    ],
+)
+def test_quotation_mark_that_swallows_rows_names_their_lines(tmp_path, lines, where):
+    with pytest.raises(TableError, match=rf"t\.csv:{where}: .*several rows"):
+        rows_of(tmp_path / "t.csv", lines)
+
+
+def test_text_of_several_lines_with_commas_is_one_row(tmp_path):
+    lines = ["path,text", '0.mp4,"I came,\nI saw, and left.\n12, 13"', '1.mp4,"Well, well,\r\nwell, well"']
+    assert rows_of(tmp_path / "t.csv", lines) == ["I came,\nI saw, and left.\n12, 13", "Well, well,\r\nwell, well"]
+    (tmp_path / "t.csv").write_bytes(b'text,path\n"It is, a.mp4 or not,\r\nall",x.mp4\n')
+    assert read(tmp_path / "t.csv") == [{"text": "It is, a.mp4 or not,\r\nall", "path": "x.mp4"}]
+
+
+def test_rows_are_told_from_lines_by_the_videos_there_are(tmp_path):
+    (tmp_path / "t.csv").write_text('path,text\nann,"12"" inch\nben,Dog\ncleo,Cat "\n')
+    known = {"path": {"ann", "ben", "cleo"}.__contains__}
+    assert len(read(tmp_path / "t.csv")) == 1  # "ben, Dog" may be the line of a text
+    with pytest.raises(TableError, match=r"t\.csv:2-4"):
+        list(sheets.read(tmp_path / "t.csv", ["path", "text"], [], known))
+
+
+def test_long_field_is_read(tmp_path):
+    assert rows_of(tmp_path / "t.csv", ["path,text", f'a.mp4,"{"x" * 200_000}"']) == ["x" * 200_000]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

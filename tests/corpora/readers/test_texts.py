@@ -65,6 +65,15 @@ def test_what_captions_lack_and_what_they_have_too_much_is_said(tmp_path, caplog
     assert "1 texts are for no video_id of the corpus, such as 'elsewhere'" in caplog.text
 
 
+def test_no_caption_is_lost_to_a_quotation_over_rows(tmp_path):
+    (tmp_path / "en.tsv").write_text('video_id\ttext\na\t"Come here,\nb\tshe said\nc\tto the dog."\n')
+    result = texts.captioned(annotations("a", "b", "c"), with_captions("en.tsv"), tmp_path)
+    assert result["text"].tolist() == ['"Come here,', "she said", 'to the dog."']
+    (tmp_path / "en.csv").write_text('video_id,text\na,"12"" inch\nb,Dog\nc,Cat "\n')
+    with pytest.raises(tables.TableError, match=r"en\.csv:2-4: a quotation mark"):
+        texts.captioned(annotations("a", "b", "c"), with_captions("en.csv"), tmp_path)
+
+
 def test_ids_are_compared_exactly_and_texts_may_hold_anything(tmp_path):
     names = [*(f"v{i}" for i in range(len(TEXTS))), "bo\u0308en", "böen", "007"]
     wanted = [read for _, read in TEXTS.values()]
