@@ -34,9 +34,12 @@ def embeddings(
     pair, including start and end. All are unit vectors. The export also has ids, texts, the seconds that each token
     spans, and the mean of each video's and sentence's tokens. export.json describes the model and the score.
     """
+    from seds.config import load_params
     from seds.export.embeddings import export_embeddings
     from seds.index.store import open_index
+    from seds.system.workspace import require_outputs
 
+    require_outputs(dataset, "index", params=load_params())
     files = export_embeddings(open_index(dataset), output or Path("export") / dataset, form)
     for file in files:
         typer.echo(f"{file}  {file.stat().st_size:,} bytes")
@@ -52,9 +55,12 @@ def keypoints(
     in px and a confidence.
     """
     from seds import tables
+    from seds.config import load_params
     from seds.export.keypoints import INDEX, export_keypoints
     from seds.shards import ShardReader
+    from seds.system.workspace import require_outputs
 
+    require_outputs(dataset, "prepare", "pose", params=load_params())
     data = Path("data")
     videos = tables.read(data / "videos" / f"{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}")
     count = export_keypoints(videos, ShardReader(data / "pose" / dataset, "pose"), output)

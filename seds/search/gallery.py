@@ -27,6 +27,7 @@ from seds.search.clips import ClipSample, Extracted, Extractors, extractors, loa
 from seds.search.first_pass import Ranker
 from seds.search.ranking import Query
 from seds.search.words import split_words
+from seds.system.workspace import MissingOutputError, require_outputs
 from seds.video.cuts import cut_bounds
 
 # Characters of a query that are read: far more than a sentence has, few enough to split quickly.
@@ -112,11 +113,11 @@ class Gallery:
         """
         try:
             params = load_params(root / "params.yaml")
-            params.dataset(dataset)
+            require_outputs(dataset, "index", "train", params=params, root=root)
             index = open_index(dataset, root)
             folder = root / "models" / dataset
             model = checkpoint.load(folder)
-        except (ConfigError, CheckpointError) as error:
+        except (ConfigError, CheckpointError, MissingOutputError) as error:
             raise SearchError(str(error)) from None
         if model_digest(folder) != index.header.model:
             raise SearchError(

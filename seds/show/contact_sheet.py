@@ -25,6 +25,7 @@ from seds.show.draw import Colour, draw, draw_box, draw_crops
 from seds.show.quality import Track, track_hands
 from seds.show.timeline import timeline
 from seds.system.files import write_bytes
+from seds.system.workspace import require_outputs
 from seds.timing import FRAME_TIMES, frame_edges
 from seds.video import VideoError, frames
 from seds.video.boxes import Box, parse_box
@@ -96,7 +97,8 @@ class Corpus:
 
 
 def open_corpus(name: str, params: Params, data: Path = Path("data")) -> Corpus:
-    """Open the outputs of the stages prepare and pose. Raises ConfigError, TableError, ShardError."""
+    """Open the outputs of the stages prepare and pose. Raises MissingOutputError, TableError, ShardError."""
+    require_outputs(name, "prepare", "pose", params=params, root=data.parent)
     rules = params.rules(name)
     made_by = f"dvc repro prepare@{name}"
     videos = tables.read(data / "videos" / f"{name}.parquet", tables.VIDEOS, made_by)

@@ -106,6 +106,6 @@ def test_what_cannot_be_exported_gives_an_error(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     assert "dvc repro index@demo" in seds("export", "demo", code=1).stderr
     assert "no video has keypoints" in seds("export", "keypoints", "demo", "--output", "out", code=1).stderr
-    assert "dvc repro prepare@other" in seds("export", "keypoints", "other", "--output", "out", code=1).stderr
+    assert "unknown dataset 'other'" in seds("export", "keypoints", "other", "--output", "out", code=1).stderr
     assert "model" in seds("export", "checkpoint", "nowhere", "--output", "x.bin", code=1).stderr
     assert "checkpoint" in seds("export", "--help").stdout

@@ -141,7 +141,7 @@ def test_unknown_videos_and_bad_counts_give_an_error(gallery: Gallery) -> None:
 def test_open_says_what_is_missing_or_does_not_belong_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_project(tmp_path, {"train": 1})
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SearchError, match=r"index/toy/index.json not found; make the index with: dvc repro index@toy"):
+    with pytest.raises(SearchError, match="index/toy has not been made yet; make it with: dvc repro index@toy"):
         Gallery.open("toy")
     with pytest.raises(SearchError, match="unknown dataset 'toys'"):
         Gallery.open("toys")
