@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pandera.pandas as pa
 
+from seds.errors import unicode_text
 from seds.messages import printable
 
 ERROR, WARNING = "error", "warning"
@@ -21,6 +22,10 @@ class Finding:
     video_id: str
     path: str
     detail: str
+
+    def __post_init__(self) -> None:
+        for name in ("path", "detail"):  # from the file system, some of them
+            object.__setattr__(self, name, unicode_text(getattr(self, name)))
 
 
 # data/check/<dataset>.parquet: one row per finding; a video may have several.

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from seds.errors import unicode_text
 from seds.system.files import digest
 from seds.video.boxes import Box, parse_box
 from seds.video.cuts import cut_bounds
@@ -99,6 +100,9 @@ class Failure:
     reason: str
     detail: str
     lasting: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", unicode_text(self.detail))  # may name a file
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"

@@ -14,6 +14,7 @@ import numpy as np
 
 from seds.config import Params, SampleRules
 from seds.data import samples
+from seds.errors import unicode_text
 from seds.extraction import imported
 from seds.extraction.extractor import Extraction, Extractor, ExtractorSpec, Video
 from seds.index.store import Header, SearchError
@@ -98,7 +99,9 @@ def load_clip(path: Path, how: Extractors, rules: SampleRules) -> ClipSample:
 
 def whole_file(path: Path, info: VideoInfo) -> Video:
     """A file from its first frame to its last, as extractors take it."""
-    return Video(path.name, str(path), None, None, info.frames, info.fps, info.width, info.height, sha256="")
+    return Video(
+        unicode_text(path.name), str(path), None, None, info.frames, info.fps, info.width, info.height, sha256=""
+    )
 
 
 def ready_clip(path: Path, extracted: Extracted, how: Extractors, rules: SampleRules) -> ClipSample:
@@ -109,7 +112,9 @@ def ready_clip(path: Path, extracted: Extracted, how: Extractors, rules: SampleR
         raise SearchError(
             f"{printable(path.name)}: no hand is visible in any of its {len(keypoints)} frames; nothing to compare"
         )
-    ready = samples.Video(**vars(prepared), features=features["features"], video_id=path.name, sentence_id="", text="")
+    ready = samples.Video(
+        **vars(prepared), features=features["features"], video_id=unicode_text(path.name), sentence_id="", text=""
+    )
     return ClipSample(ready, frame_edges(extracted.pose.tensors.get(FRAME_TIMES), len(keypoints), info.fps))
 
 
@@ -133,4 +138,4 @@ def _no_features(video: Video) -> Extraction:
 
 def _reason(error: BaseException, path: Path) -> str:
     """Without the path, which is no use to a server's visitor."""
-    return str(error).removeprefix(f"{path}: ") or type(error).__name__
+    return unicode_text(str(error)).removeprefix(unicode_text(f"{path}: ")) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -47,10 +48,18 @@ def logging_to(stream: TextIO) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
+def print_anything() -> None:
+    """Let what stdout and stderr cannot encode, such as a file's name that is no text, be printed as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 class CommandGroup(TyperGroup):
     """A group of commands that ends as `errors_as_lines` says. Its output is on stdout, what is logged on stderr."""
 
     def invoke(self, ctx: Any) -> Any:
+        print_anything()
         with errors_as_lines("error"), logging_to(sys.stderr):
             return super().invoke(ctx)
 
@@ -68,5 +77,6 @@ def run_stage(main: Callable[..., None]) -> None:
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
 
+    print_anything()
     app.command()(run)
     app(prog_name=f"python -m stages.{stage}")

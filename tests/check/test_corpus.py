@@ -1,5 +1,6 @@
 """`seds check`: each fault is found, named and counted, and a sound corpus has none."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -76,6 +77,21 @@ def test_folders_of_images_and_links_in_a_circle(corpus):
     found = corpus(rows)
     assert set(found) == {"unreferenced folder of images"}
     assert found["unreferenced folder of images"]["path"].tolist() == [(corpus.root / "unused").as_posix()]
+
+
+def test_names_that_are_no_utf8_are_shown_as_escapes(corpus):
+    root = os.fsencode(corpus.root)
+    os.link(root + b"/0.mp4", root + b"/caf\xe9.mp4")
+    os.makedirs(root + b"/\xff/frames")
+    for folder, name in ((b"/\xff/frames", b"/\xfe.png"), (b"/strange", b"/0.png"), (b"/strange", b"/caf\xe91.png")):
+        os.makedirs(root + folder, exist_ok=True)
+        Path(os.fsdecode(root + folder + name)).write_bytes(b"no image")
+    found = corpus([*sound_rows(), {"path": "strange", "text": "Frames.", "split": "train", "fps": 10}])
+    assert found["unreferenced file"]["path"].tolist() == [f"{corpus.root}/caf\\xe9.mp4"]
+    assert found["unreferenced folder of images"]["path"].tolist() == [f"{corpus.root}/\\xff/frames"]
+    assert found["unreadable"]["detail"].tolist() == [
+        f"{corpus.root}/strange/caf\\xe91.png: is not numbered like 0.png, so its place in the video is unknown"
+    ]
 
 
 def test_cuts_lengths_sizes_and_rates(corpus):

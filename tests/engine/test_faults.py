@@ -45,6 +45,15 @@ def test_video_that_vanishes_or_changes_is_listed(tmp_path: Path) -> None:
     assert len(parts(tmp_path)) == 2, "a result of changed content is nobody's"
 
 
+def test_failure_that_names_no_utf8_is_listed(tmp_path: Path) -> None:
+    for _ in range(2):  # once found, once read from the disk
+        index = run_toy(tmp_path, "0", "1-latin")
+        assert index["detail"].tolist() == [
+            "",
+            rf"{tmp_path}/videos/1-latin.mp4: cannot be decoded: caf\xe9.png: damaged",
+        ]
+
+
 def test_attempt_hashes_a_file_once_until_it_changes(tmp_path: Path) -> None:
     path = tmp_path / "long.mp4"
     path.write_text("long")

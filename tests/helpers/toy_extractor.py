@@ -11,6 +11,8 @@ import numpy as np
 from seds.extraction.extractor import Extraction, Video
 from seds.video import VideoError
 
+LATIN_NAME = b"caf\xe9.png"
+
 
 class Toy:
     """Writes down each video it begins, with its device and process; does what the file's words say."""
@@ -26,6 +28,8 @@ class Toy:
             time.sleep(0.3)
         if "bad" in words:
             raise VideoError(f"{video.path}: truncated")
+        if "latin" in words:
+            raise VideoError(f"{video.path}: {os.fsdecode(LATIN_NAME)}: damaged")
         if "hungry" in words:
             raise MemoryError
         if "odd" in words:
