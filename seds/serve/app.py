@@ -31,7 +31,7 @@ from seds.index.store import SearchError
 from seds.messages import printable
 from seds.serve import pages
 from seds.serve.ranges import normalised
-from seds.serve.security import SecurityMiddleware
+from seds.serve.security import Access, SecurityMiddleware
 from seds.serve.service import SearchService
 
 _METHODS = ["GET", "HEAD"]
@@ -42,8 +42,8 @@ Text = Annotated[str, Query(alias="q")]
 Count = Annotated[int, Query(alias="k")]
 
 
-def build_app(service: SearchService) -> FastAPI:
-    """The application of a service, which it closes when it ends."""
+def build_app(service: SearchService, access: Access | None = None) -> FastAPI:
+    """The application of a service, which it closes when it ends. access: see SecurityMiddleware."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -52,7 +52,7 @@ def build_app(service: SearchService) -> FastAPI:
 
     # FastAPI's documentation pages would load scripts from another host.
     app = FastAPI(title="seds serve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.add_middleware(SecurityMiddleware, names=service.limits.hosts)
+    app.add_middleware(SecurityMiddleware, names=service.limits.hosts, access=access)
     _add_error_handlers(app)
     page, files = pages.render(service), pages.static_files()
 

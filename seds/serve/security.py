@@ -1,18 +1,21 @@
 """Security checks and headers for every request: whom the server answers, and what browsers may do with the answers.
 
-The page is for the users of this machine, or of the network that --host opens it to. Other web sites that they visit
-must not be able to read or use it through their browsers.
+The page is for the users of this machine or, where --host opens it to a network, for those who have its token. Other
+web sites that they visit must not be able to read or use it through their browsers.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import secrets
 import socket
 from collections.abc import Collection, Iterable
-from urllib.parse import unquote_to_bytes, urlsplit
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADERS = {
@@ -32,14 +35,50 @@ HEADERS = {
 _SAFE = ("GET", "HEAD")
 
 
-class SecurityMiddleware:
-    """ASGI middleware that rejects requests of other origins and adds the security headers.
+@dataclass(frozen=True)
+class Access:
+    """What a visitor has to show: the token, once in the page's address and then in a cookie, or as `Authorization:
+    Bearer TOKEN` in each request.
 
-    names: host names that the server answers to, besides localhost, this machine's name and any IP address.
+    cookie: its name; browsers send cookies to every port of a host. secure: the server speaks TLS.
     """
 
-    def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:
-        self._app = app
+    token: str
+    cookie: str
+    secure: bool
+
+    def response(self, scope: Scope) -> Response | None:
+        """None for a request that may go on; otherwise what to answer."""
+        connection = HTTPConnection(scope)
+        at_page = scope["path"] == "/" and scope["method"] in _SAFE
+        if at_page and self._matches(connection.query_params.get("token", "")):
+            others = [(name, value) for name, value in connection.query_params.multi_items() if name != "token"]
+            # Lax, since the links of a report lead here from another site.
+            answer = RedirectResponse(f"/?{urlencode(others)}" if others else "/", 303)
+            answer.set_cookie(self.cookie, self.token, httponly=True, samesite="lax", secure=self.secure)
+            return answer
+        scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
+        if self._matches(connection.cookies.get(self.cookie, "")) or (
+            scheme.lower() == "bearer" and self._matches(bearer.strip())
+        ):
+            return None
+        message = "open the page by the address, with its token, that seds serve has printed"
+        headers = {"WWW-Authenticate": "Bearer", "Connection": "close"}
+        return PlainTextResponse(message, 401, headers) if at_page else JSONResponse({"error": message}, 401, headers)
+
+    def _matches(self, given: str) -> bool:
+        return secrets.compare_digest(given.encode(errors="replace"), self.token.encode())
+
+
+class SecurityMiddleware:
+    """ASGI middleware that rejects requests of other origins and of strangers, and adds the security headers.
+
+    names: host names that the server answers to, besides localhost, this machine's name and any IP address. access:
+    None = whoever reaches the server may use it.
+    """
+
+    def __init__(self, app: ASGIApp, names: Iterable[str] = (), access: Access | None = None) -> None:
+        self._app, self._access = app, access
         self._names = {name.lower() for name in (*names, "localhost", socket.gethostname())}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,12 +98,12 @@ class SecurityMiddleware:
             await send(message)
 
         rejection = reject(scope, self._names)
-        if rejection is None:
-            await self._app(scope, receive, with_headers)
-        else:
+        if rejection is not None:
             status, message = rejection
-            response = JSONResponse({"error": message}, status, {"Connection": "close"})
-            await response(scope, receive, with_headers)
+            answer: Response | None = JSONResponse({"error": message}, status, {"Connection": "close"})
+        else:
+            answer = self._access.response(scope) if self._access else None
+        await (answer or self._app)(scope, receive, with_headers)
 
 
 def reject(scope: Scope, names: Collection[str]) -> tuple[int, str] | None:

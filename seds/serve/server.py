@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
+import re
+import secrets
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import h11
@@ -20,6 +25,7 @@ from seds.errors import SedsError
 from seds.search.gallery import Gallery
 from seds.serve.app import build_app
 from seds.serve.scratch import scratch
+from seds.serve.security import Access
 from seds.serve.service import SearchService
 
 _HEADERS_S = 10.0  # within which a request's headers must arrive
@@ -61,11 +67,52 @@ class HeaderTimeoutProtocol(H11Protocol):
             self._timer = None
 
 
-def serve(dataset: str, host: str, port: int, echo: Callable[[str], None], root: Path = Path()) -> None:
-    """Serve the gallery of a corpus below `root` until a signal ends it. echo: prints the line with the URL.
-
-    Raises ServeError: the address is not available. SearchError, ConfigError.
+@dataclass(frozen=True)
+class Lock:
+    """Who may use the server. token: what visitors need; None = a random one, and none on the loopback address. open:
+    nobody needs one. certificate, key: PEM files, for TLS.
     """
+
+    token: str | None = None
+    open: bool = False
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def check(self) -> None:
+        """Raises ServeError for options that do not fit, and files that are no certificate and key."""
+        if self.token is not None and self.open:
+            raise ServeError("--token and --open exclude each other")
+        if self.token is not None and not re.fullmatch(r"[A-Za-z0-9_-]{8,200}", self.token):
+            raise ServeError("--token: expected 8 to 200 letters from a to z, digits, _ and -")
+        if (self.certificate is None) != (self.key is None):
+            raise ServeError("--certificate and --key belong together")
+        if self.certificate is not None:
+            try:
+                context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+                context.load_cert_chain(self.certificate, self.key, lambda: "")  # or it would ask for a password
+            except (OSError, ValueError) as error:  # SSLError is an OSError
+                reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+                raise ServeError(
+                    f"{self.certificate} and {self.key} are not a certificate and its key (PEM, no password): {reason}"
+                ) from None
+
+    def access(self, listener: socket.socket) -> Access | None:
+        """What visitors of that address have to show; None = nothing."""
+        address, port = listener.getsockname()[:2]
+        if self.open or (self.token is None and ipaddress.ip_address(address).is_loopback):
+            return None
+        return Access(self.token or secrets.token_urlsafe(24), f"seds-{port}", self.certificate is not None)
+
+
+def serve(
+    dataset: str, host: str, port: int, echo: Callable[[str], None], lock: Lock | None = None, root: Path = Path()
+) -> None:
+    """Serve the gallery of a corpus below `root` until a signal ends it. echo: prints the lines with the URL.
+
+    Raises ServeError: the address is not available, or the lock's options do not fit. SearchError, ConfigError.
+    """
+    lock = lock or Lock()
+    lock.check()
     limits = load_params(root / "params.yaml").serve
     with bind(host, port) as listener:  # first, so that a busy port is reported before a model is loaded
         # Searches run side by side, each in one thread (seds.serve.executor).
@@ -74,8 +121,12 @@ def serve(dataset: str, host: str, port: int, echo: Callable[[str], None], root:
         folder = root / FOLDER / dataset
         with scratch(folder) as clips:
             service = SearchService(gallery, limits, root, folder / "media", clips)
-            server = uvicorn.Server(settings(service))
-            echo(f"{len(gallery.videos):,} videos of {dataset}: {url(listener, host)}  (Ctrl-C to stop)")
+            access = lock.access(listener)
+            server = uvicorn.Server(settings(service, access, lock))
+            here, *elsewhere = urls(listener, host, access, lock)
+            echo(f"{len(gallery.videos):,} videos of {dataset}: {here}  (Ctrl-C to stop)")
+            for address in elsewhere:
+                echo(f"from other machines: {address}")
             with ended_by_signal():
                 server.run(sockets=[listener])
 
@@ -93,10 +144,12 @@ def ended_by_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def settings(service: SearchService) -> uvicorn.Config:
+def settings(service: SearchService, access: Access | None, lock: Lock) -> uvicorn.Config:
     """uvicorn's configuration for a service."""
     return uvicorn.Config(
-        build_app(service),
+        build_app(service, access),
+        ssl_certfile=lock.certificate,
+        ssl_keyfile=lock.key,
         http=HeaderTimeoutProtocol,
         ws="none",
         log_level="warning",
@@ -134,7 +187,10 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url(listener: socket.socket, host: str) -> str:
-    """The URL of the page on this machine."""
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-    return f"http://{f'[{name}]' if ':' in name else name}:{listener.getsockname()[1]}/"
+def urls(listener: socket.socket, host: str, access: Access | None, lock: Lock) -> list[str]:
+    """The URL of the page on this machine and, where every address is listened to, that for others."""
+    loopback = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+    names = [loopback[host], socket.gethostname()] if host in loopback else [host]
+    scheme, query = "https" if lock.certificate else "http", f"?token={access.token}" if access else ""
+    port = listener.getsockname()[1]
+    return [f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}/{query}" for name in names]

@@ -5,12 +5,14 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from contextlib import chdir, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -139,9 +141,9 @@ class Answer:
 class Served:
     """The real `seds serve` of a project, and how to ask it."""
 
-    def __init__(self, root: Path, clip: Path) -> None:
+    def __init__(self, root: Path, clip: Path, *options: str) -> None:
         self.root, self.clip = root, clip
-        command = [sys.executable, "-c", "from seds.cli import app; app()", "serve", "toy", "--port", "0"]
+        command = [sys.executable, "-c", "from seds.cli import app; app()", "serve", "toy", "--port", "0", *options]
         environment = os.environ | {"PYTHONPATH": str(shown.ROOT), "PYTHONUNBUFFERED": "1"}
         self.log = root / "server.log"
         with self.log.open("w") as log:
@@ -150,9 +152,12 @@ class Served:
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        found = re.search(r"http://(\S+):(\d+)/", line)
+        found = re.search(r"(https?)://(\S+):(\d+)/(?:\?token=(\S+))?", line)
         assert found, f"{line}{self.log.read_text()}"
-        self.url, self.host, self.port = found[0], found[1], int(found[2])
+        self.url, self.host, self.port = f"{found[1]}://{found[2]}:{found[3]}/", found[2], int(found[3])
+        self.token = found[4]
+        # Tests check what is sent, not by whom the certificate is signed.
+        self._context = ssl._create_unverified_context() if found[1] == "https" else None
 
     def get(self, path: str, query: dict[str, object] | None = None, method: str = "GET", **headers: str) -> Answer:
         target = f"{path}?{urlencode(query)}" if query else path
@@ -165,7 +170,10 @@ class Served:
         return self.ask("POST", "/api/clips", body, given)
 
     def ask(self, method: str, target: str, body: Any, headers: dict[str, str]) -> Answer:
-        with closing(http.client.HTTPConnection(self.host, self.port, timeout=60)) as connection:
+        connect = (
+            partial(http.client.HTTPSConnection, context=self._context) if self._context else http.client.HTTPConnection
+        )
+        with closing(connect(self.host, self.port, timeout=60)) as connection:
             connection.request(method, target, body, headers)
             answer = connection.getresponse()
             return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())

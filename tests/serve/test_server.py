@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from seds.cli import app
 from seds.serve import server
-from seds.serve.security import known_host
-from seds.serve.server import HeaderTimeoutProtocol, ServeError, bind, url
+from seds.serve.security import Access, known_host
+from seds.serve.server import HeaderTimeoutProtocol, Lock, ServeError, bind, urls
 
 
 def test_a_busy_port_is_reported_before_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,10 +39,15 @@ def test_bind_names_an_address_that_is_not_this_machines(host: str) -> None:
         bind(host, 0)
 
 
-def test_the_url_is_one_that_a_browser_here_can_open() -> None:
+def test_urls_can_be_opened_here_and_elsewhere() -> None:
     with bind("0.0.0.0", 0) as listener:
-        assert url(listener, "0.0.0.0") == f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        assert url(listener, "::1").startswith("http://[::1]:")
+        port = listener.getsockname()[1]
+        here, elsewhere = urls(listener, "0.0.0.0", None, Lock())
+        assert here == f"http://127.0.0.1:{port}/"
+        assert elsewhere == f"http://{socket.gethostname()}:{port}/"
+        assert urls(listener, "::1", None, Lock()) == [f"http://[::1]:{port}/"]
+        access = Access("abc", "seds", secure=True)
+        assert urls(listener, "::1", access, Lock(certificate=Path("c"))) == [f"https://[::1]:{port}/?token=abc"]
 
 
 @pytest.mark.parametrize(
