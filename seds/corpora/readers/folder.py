@@ -67,10 +67,10 @@ def _table(root: Path, name: str | None) -> Path:
     if name is not None:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise TableError(f"annotations: {name!r} is outside {root}; copy or link the table there")
-        if not (root / name).is_file():
+        if not sheets.exists(root / name):
             raise TableError(f"{root / name} not found; params.yaml names it under `annotations`")
         return root / name
-    tables = [root / name for name in TABLES if (root / name).is_file()]
+    tables = [root / name for name in TABLES if sheets.exists(root / name)]
     if len(tables) != 1:
         which = " and ".join(map(str, tables)) or "none of them"
         raise TableError(

@@ -13,10 +13,8 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-
+from seds.corpora.readers.parquet import read_texts
 from seds.corpora.readers.quoting import Record, UnclosedError, lines, records, trim, unquoted_records
 from seds.tables import TableError
 
@@ -43,13 +41,13 @@ def read(
     or has a quotation mark that swallows rows.
     """
     if file.suffix == ".parquet":
-        return _parquet(file, needed, optional)
+        return iter(read_texts(file, lambda names: _columns(names, file, needed, optional), (*needed, *optional)))
     return _csv(file, needed, optional, names or {needed[0]: lambda name: False})
 
 
-def is_sheet(file: Path) -> bool:
-    """Whether `read` reads a file of that name."""
-    return Path(file.name.removesuffix(".gz")).suffix in SUFFIXES
+def exists(path: Path) -> bool:
+    """Whether there is a table of that name: a file, or a folder of Parquet files."""
+    return path.is_file() or (path.is_dir() and path.suffix == ".parquet")
 
 
 def _csv(
@@ -126,16 +124,6 @@ def _content(file: Path) -> str:
         raise TableError(f"{file} is not a whole gzip file: {error}") from None
 
 
-def _parquet(file: Path, needed: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, str]]:
-    try:
-        table = pd.read_parquet(file)
-    except Exception as error:  # pyarrow raises several kinds for a damaged file
-        raise TableError(f"{file} is not a readable Parquet file: {error}") from None
-    table.columns = _columns([str(name) for name in table.columns], file, needed, optional)
-    for record in table[[name for name in (*needed, *optional) if name in table]].to_dict("records"):
-        yield {str(name): _text(value) for name, value in record.items()}
-
-
 def _columns(names: Iterable[str], file: Path, needed: Sequence[str], optional: Sequence[str]) -> list[str]:
     """The table's column names, in lower case. Raises TableError for one that is missing or occurs twice."""
     columns = [trim(name).lower() for name in names]
@@ -149,11 +137,3 @@ def _columns(names: Iterable[str], file: Path, needed: Sequence[str], optional: 
     if unknown:
         log.info("%s: ignored columns: %s (known: %s)", file, ", ".join(unknown), ", ".join((*needed, *optional)))
     return columns
-
-
-def _text(value: Any) -> str:
-    if pd.api.types.is_scalar(value) and pd.isna(value):
-        return ""
-    if isinstance(value, float) and value.is_integer():  # a column of whole numbers with gaps comes as floats
-        return str(int(value))
-    return str(value)

@@ -46,9 +46,9 @@ def captioned(annotations: pd.DataFrame, dataset: Dataset, root: Path) -> pd.Dat
         )
     source = root / dataset.captions
     texts = [""] * len(annotations)
-    for key, captions in (
-        _released(source, dataset.corpus) if source.is_dir() else _users(source, annotations)
-    ).items():
+    released = source.is_dir() and not sheets.exists(source)
+    captions_by = _released(source, dataset.corpus) if released else _users(source, annotations)
+    for key, captions in captions_by.items():
         texts = [text or clean(captions.get(name, "")) for text, name in zip(texts, annotations[key], strict=True)]
         unused = captions.keys() - set(annotations[key])
         if unused:
@@ -111,11 +111,11 @@ def _released(folder: Path, corpus: str) -> dict[str, dict[str, str]]:
 
 def _users(file: Path, annotations: pd.DataFrame) -> dict[str, dict[str, str]]:
     """A user's texts by one of KEYS. Of two texts for one id, the first counts."""
-    if not file.is_file():
+    if not sheets.exists(file):
         raise TableError(
             f"{file} not found; `captions` in params.yaml names a file or folder inside the corpus's folder"
         )
-    if not sheets.is_sheet(file):
+    if Path(file.name.removesuffix(".gz")).suffix not in sheets.SUFFIXES:
         raise TableError(f"{file}: expected a {', '.join(sheets.SUFFIXES)} file, or a folder")
     captions: dict[str, dict[str, str]] = {key: {} for key in KEYS}
     rows = list(sheets.read(file, ["text"], KEYS, {key: set(annotations[key]).__contains__ for key in KEYS}))

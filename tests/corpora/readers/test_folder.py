@@ -79,6 +79,26 @@ def test_parquet_gives_what_the_same_csv_gives(tmp_path):
     assert (parquet["problem"] == "").all()
 
 
+def test_parquet_index_of_pandas_is_read(tmp_path):
+    rows = pd.DataFrame({"path": ["a", "b", "c"], "text": list("xyz"), "split": ["test", "train", "dev"], "n": 1})
+    rows.astype({"split": "category"}).set_index(["split", "n"]).to_parquet(tmp_path / "videos.parquet")
+    assert read(tmp_path)["split"].tolist() == ["test", "train", "dev"]
+
+
+def test_parquet_folder_as_spark_writes_it_is_read(tmp_path):
+    for split in ("train", "dev", "test"):
+        part = tmp_path / f"videos.parquet/split={split}/part-0.snappy.parquet"
+        part.parent.mkdir(parents=True)
+        pd.DataFrame({"path": [f"{split}.mp4"], "text": [split]}).to_parquet(part)
+    (tmp_path / "videos.parquet/_SUCCESS").touch()
+    (tmp_path / "videos.parquet/.part.crc").write_bytes(b"crc")
+    table = read(tmp_path).set_index("split")
+    assert table["path"].to_dict() == {split: f"{tmp_path}/{split}.mp4" for split in ("train", "dev", "test")}
+    (tmp_path / "videos.parquet/split=dev/notes.txt").write_text("not a table")
+    with pytest.raises(tables.TableError, match="is not a readable Parquet file"):
+        read(tmp_path)
+
+
 def test_what_looks_like_no_value_is_text(tmp_path):
     assert read(write(tmp_path, "path,text\na,NA\nb,null\nc,nan\n"))["text"].tolist() == ["NA", "null", "nan"]
 

@@ -84,6 +84,16 @@ def test_ids_are_compared_exactly_and_texts_may_hold_anything(tmp_path):
     assert result["text"].tolist() == [*wanted, "A", "B", "C"]
 
 
+def test_captions_may_be_a_folder_of_parquet_files(tmp_path):
+    (tmp_path / "en.parquet").mkdir()
+    for name in ("a", "b"):
+        pd.DataFrame({"video_id": [name], "text": [f"Caption {name}"]}).to_parquet(
+            tmp_path / f"en.parquet/{name}.parquet"
+        )
+    result = texts.captioned(annotations("a", "b"), with_captions("en.parquet"), tmp_path)
+    assert result["text"].tolist() == ["Caption a", "Caption b"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
