@@ -25,6 +25,7 @@ import pandas as pd
 from seds.config import Dataset
 from seds.corpora import pickles
 from seds.corpora.readers import delimited
+from seds.corpora.readers.quoting import trim
 from seds.corpora.readers.texts import clean
 from seds.messages import printable
 from seds.tables import ANNOTATIONS, SPLITS, TableError
@@ -73,7 +74,7 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     rows, unlisted = [], dict(labels)
     split_file = root / LABELS / SPLIT
     for row in delimited.read(split_file, "|", ("name", "split")):
-        name, split = row.fields["name"], row.fields["split"]
+        name, split = map(trim, row.fields.values())
         unlisted.pop(name, None)
         known = labels.get(name)
         label = known or _Label(row.line, name, text_of.get(_parts(name)[0], ""))
@@ -124,7 +125,9 @@ def _labels(root: Path) -> Iterator[_Label]:
         yield from _of_pickle(pickle)
     elif table.is_file():
         for row in delimited.read(table, "|", MAP_COLUMNS):
-            yield _label(row.line, row.fields["name"], row.fields["char"].split(), row.fields["length"], row.problem)
+            yield _label(
+                row.line, trim(row.fields["name"]), row.fields["char"].split(), trim(row.fields["length"]), row.problem
+            )
     else:
         raise TableError(f"no CSL-Daily annotation; expected {pickle} or {table}")
 

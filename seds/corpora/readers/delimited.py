@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seds.corpora.readers.quoting import trim
 from seds.messages import printable
 from seds.tables import TableError
 
@@ -35,7 +36,7 @@ def read(file: Path, separator: str, *headers: Sequence[str], quoted: bool = Fal
     except OSError as error:
         raise TableError(f"{file} cannot be read: {error.strerror}") from None
     try:
-        header = tuple(_split(lines[0], separator, quoted))
+        header = tuple(map(trim, _split(lines[0], separator, quoted)))
     except ValueError as error:
         raise TableError(f"{file}:1: {error}") from None
     if header not in map(tuple, headers):

@@ -32,6 +32,7 @@ import pandas as pd
 
 from seds.config import Dataset
 from seds.corpora.readers import sheets
+from seds.corpora.readers.quoting import trim
 from seds.corpora.readers.splits import assign, normalised
 from seds.corpora.readers.texts import clean
 from seds.tables import ANNOTATIONS, SPLITS, TableError
@@ -55,7 +56,7 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     file = _table(root, dataset.annotations)
     names = {"path": lambda path: os.path.lexists(file.parent / path), "video_id": lambda video_id: False}
     records = list(sheets.read(file, NEEDED, OPTIONAL, names))
-    with_splits = any(record.get("split", "").strip() for record in records)
+    with_splits = any(trim(record.get("split", "")) for record in records)
     rows = [_row(record, file.parent, with_splits) for record in records]
     table = pd.DataFrame(rows, columns=list(ANNOTATIONS.columns))
     if not with_splits:
@@ -84,8 +85,11 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
     """A row of ANNOTATIONS; what is wrong with it is its `problem`."""
     problems = [record["problem"]] if record.get("problem") else []
 
+    def field(name: str) -> str:
+        return trim(record.get(name, ""))
+
     def number(name: str, least: float) -> float:
-        text = record.get(name, "").strip()
+        text = field(name)
         try:
             value = float(text) if text else math.nan
             if text and not (math.isfinite(value) and value >= least):
@@ -96,36 +100,38 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
         return value
 
     path, original = record.get("path", ""), record.get("text", "")
-    if not path.strip():
+    if path != trim(path) and not os.path.lexists(folder / path):  # a name may begin or end with a blank
+        path = trim(path)
+    if not path:
         problems.append("path is empty")
     start, end, fps = number("start_s", 0.0), number("end_s", 0.0), number("fps", 0.001)
     if start >= end:
         problems.append(f"start_s {start:g} is not before end_s {end:g}")
-    split = _SPLIT_NAMES.get(record.get("split", "").strip().lower(), "")
+    split = _SPLIT_NAMES.get(field("split").lower(), "")
     if with_splits and not split:
         problems.append(f"split {record.get('split', '')!r}: expected {', '.join(SPLITS)}")
     bbox = ""
     try:
-        bbox = format_box(parse_box(record.get("bbox", "").strip()))
+        bbox = format_box(parse_box(",".join(map(trim, field("bbox").split(",")))))
     except ValueError as error:
         problems.append(str(error))
     cut = "" if math.isnan(start) and math.isnan(end) else f" {_seconds(start)}-{_seconds(end)}"
-    video_id = record.get("video_id", "").strip() or f"{path}{cut}"
+    video_id = field("video_id") or f"{path}{cut}"
     text = clean(original)
     return {
         "video_id": video_id,
-        "sentence_id": record.get("sentence_id", "").strip() or _sentence_id(text, video_id),
+        "sentence_id": field("sentence_id") or _sentence_id(text, video_id),
         "split": split,
         "text": text,
         "text_original": original,
-        "language": record.get("language", "").strip().lower() or LANGUAGE,
-        "signer": record.get("signer", "").strip(),
-        "path": (folder / path).as_posix() if path.strip() else "",
+        "language": field("language").lower() or LANGUAGE,
+        "signer": field("signer"),
+        "path": (folder / path).as_posix() if path else "",
         "start_s": start,
         "end_s": end,
         "fps": fps,
         "bbox": bbox,
-        "sign": record.get("sign", "").strip(),
+        "sign": field("sign"),
         "problem": "; ".join(problems),
     }
 

@@ -22,6 +22,7 @@ import pandas as pd
 
 from seds.config import Dataset
 from seds.corpora.readers import delimited
+from seds.corpora.readers.quoting import trim
 from seds.corpora.readers.texts import clean
 from seds.tables import ANNOTATIONS, TableError
 
@@ -61,7 +62,8 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
         file, clips, videos = (root / part.format(split=theirs) for part in _layout(root, theirs))
         only_full = videos.is_dir() and not clips.is_dir()
         for row in delimited.read(file, "\t", REALIGNED, BY_SPEECH, quoted=True):
-            video, sentence, name, *times, text = list(row.fields.values())[1:]
+            *names, text = list(row.fields.values())[1:]
+            video, sentence, name, *times = map(trim, names)
             problem = row.problem or ("" if name else f"{row.line}: has no SENTENCE_NAME")
             path, full = clips / f"{name}.mp4", videos / f"{video}.mp4"
             start = end = None
@@ -88,7 +90,7 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
                     "start_s": start,
                     "end_s": end,
                     "fps": None,
-                    "bbox": ",".join(box.fields[side] for side in _SIDES) if box else "",
+                    "bbox": ",".join(trim(box.fields[side]) for side in _SIDES) if box else "",
                     "problem": problem,
                     "stated_frames": None,
                 }
@@ -104,7 +106,7 @@ def _boxes(file: Path) -> dict[str, delimited.Row]:
     boxes: dict[str, delimited.Row] = {}
     if file.is_file():
         for row in delimited.read(file, ",", ("SENTENCE_NAME", *_SIDES), ("VIDEO_NAME", *_SIDES)):
-            name = next(iter(row.fields.values()))
+            name = trim(next(iter(row.fields.values())))
             if not name:
                 log.warning("%s: skipped, names no video", row.line)
             elif boxes.setdefault(name, row) is not row:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from seds.config import Dataset
 from seds.corpora.readers import delimited
+from seds.corpora.readers.quoting import trim
 from seds.corpora.readers.texts import clean
 from seds.tables import ANNOTATIONS, SPLITS, TableError
 
@@ -37,7 +38,7 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     rows = []
     for split in SPLITS:
         for row in delimited.read(top / ANNOTATION.format(split=split), "|", COLUMNS):
-            name, text = row.fields["name"], row.fields["translation"]
+            name, text = trim(row.fields["name"]), row.fields["translation"]
             problem = row.problem or ("" if name else f"{row.line}: has no name")
             folder = top / FRAMES / split / name
             rows.append(
@@ -48,7 +49,7 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
                     "text": clean(text),
                     "text_original": text,
                     "language": LANGUAGE,
-                    "signer": row.fields["speaker"],
+                    "signer": trim(row.fields["speaker"]),
                     # Some copies keep the camera number as a folder, as the annotations have it.
                     "path": (folder / "1" if os.path.isdir(folder / "1") else folder).as_posix(),
                     "start_s": None,

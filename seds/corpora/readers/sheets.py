@@ -57,7 +57,7 @@ def _csv(
     if named := _NAMED_DELIMITER.match(text):
         text, before = text[named.end() :], 1
     rows, physical = list[Record](), lines(text)
-    delimiter = named[1] if named else max(_DELIMITERS, key=physical[0].count)
+    delimiter = named[1] if named else _delimiter(physical[0], {*needed, *optional})
     unclosed = None
     try:
         rows.extend(records(text, delimiter))
@@ -87,6 +87,15 @@ def _csv(
                 "quotation mark in it in double quotes, and double the mark"
             )
         yield from _record(row, f"{file}:{before + row.first}", header, {*needed, *optional}, delimiter)
+
+
+def _delimiter(header: str, known: set[str]) -> str:
+    """What separates the most known names of the first line."""
+    names = {
+        delimiter: {trim(trim(name).strip('"')).lower() for name in header.split(delimiter)}
+        for delimiter in _DELIMITERS
+    }
+    return max(_DELIMITERS, key=lambda delimiter: (len(names[delimiter] & known), header.count(delimiter)))
 
 
 def _record(row: Record, at: str, header: Sequence[str], known: set[str], delimiter: str) -> Iterator[dict[str, str]]:

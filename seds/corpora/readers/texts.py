@@ -13,6 +13,7 @@ import pandas as pd
 from seds.config import Dataset
 from seds.corpora.captions import RELEASES, read_captions
 from seds.corpora.readers import sheets
+from seds.corpora.readers.quoting import trim
 from seds.messages import summarise_skipped
 from seds.tables import TableError
 from seds.text import count_tokens
@@ -121,10 +122,10 @@ def _users(file: Path, annotations: pd.DataFrame) -> dict[str, dict[str, str]]:
     rows = list(sheets.read(file, ["text"], KEYS, {key: set(annotations[key]).__contains__ for key in KEYS}))
     skipped = []
     for number, row in enumerate(rows, start=1):
-        key = next((key for key in KEYS if row.get(key)), None)
+        key = next((key for key in KEYS if trim(row.get(key, ""))), None)
         if row.get("problem") or key is None:
             skipped.append(("malformed", f"row {number}", row.get("problem") or f"has no {' and no '.join(KEYS)}"))
-        elif captions[key].setdefault(row[key], row["text"]) != row["text"]:
+        elif captions[key].setdefault(trim(row[key]), row["text"]) != row["text"]:
             skipped.append(("an earlier row has another text", f"row {number}", f"{key} {row[key]!r}"))
     if skipped:
         log.warning("%s: of its rows, %s", file, summarise_skipped(skipped, len(rows)))

@@ -204,6 +204,36 @@ def test_videos_of_equal_words_are_one_sentence_without_ids(tmp_path):
     assert ids.tolist() == ["s1", "s2", "s1"]
 
 
+BLANKS = [" ", "   ", "\u00a0", "\u3000", "\u2009", "\u200b", "\ufeff", "\x0b"]
+
+
+@pytest.mark.parametrize("blank", [*BLANKS, "\t"])
+def test_white_space_around_fields_is_no_part_of_them(tmp_path, blank):
+    lines = [
+        "path,_text,_split,_signer,_start,_end,_bbox,_language_",
+        '0.mp4,_"Dog"_,_train,_ann,_0.5,_1.5,_"0,_0,_32,_32"_,_EN_',
+        '_"1.mp4",_"Hello, there",_dev_,_"ann",_1,_2,"0,0,32,32",_en',
+        '2.mp4_,"say ""no""",test,ann_,1_,2_,,_',
+    ]
+    text = "\n".join(lines).replace("_", blank).replace("start", "start_s").replace("end", "end_s")
+    table = read(write(tmp_path, text))
+    assert table["problem"].tolist() == [""] * 3
+    assert table["path"].tolist() == [f"{tmp_path}/{i}.mp4" for i in range(3)]
+    assert table["video_id"].tolist() == ["0.mp4 0.5-1.5", "1.mp4 1-2", "2.mp4 1-2"]
+    assert table["text"].tolist() == ["Dog", "Hello, there", 'say "no"']
+    assert table["split"].tolist() == ["train", "dev", "test"]
+    assert table[["signer", "language"]].drop_duplicates().to_numpy().tolist() == [["ann", "en"]]
+    assert table["bbox"].tolist() == ["0,0,32,32", "0,0,32,32", ""]
+
+
+def test_white_space_that_is_part_of_a_name_on_the_disk_stays(tmp_path):
+    (tmp_path / " a.mp4").touch()
+    assert read(write(tmp_path, 'path,text\n" a.mp4",x\n" b.mp4",y\n'))["path"].tolist() == [
+        f"{tmp_path}/ a.mp4",
+        f"{tmp_path}/b.mp4",
+    ]
+
+
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     return film(tmp_path_factory.mktemp("film") / "clip.mp4")

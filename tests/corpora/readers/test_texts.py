@@ -74,6 +74,12 @@ def test_no_caption_is_lost_to_a_quotation_over_rows(tmp_path):
         texts.captioned(annotations("a", "b", "c"), with_captions("en.csv"), tmp_path)
 
 
+def test_white_space_around_captions_is_no_part_of_them(tmp_path):
+    (tmp_path / "en.csv").write_text('video_id, text\na, "Come, dog"\n b ,"Sit" \n\u00a0c\u3000,Stay\n')
+    result = texts.captioned(annotations("a", "b", "c"), with_captions("en.csv"), tmp_path)
+    assert result["text"].tolist() == ["Come, dog", "Sit", "Stay"]
+
+
 def test_ids_are_compared_exactly_and_texts_may_hold_anything(tmp_path):
     names = [*(f"v{i}" for i in range(len(TEXTS))), "bo\u0308en", "böen", "007"]
     wanted = [read for _, read in TEXTS.values()]
