@@ -16,8 +16,9 @@ import numpy as np
 
 from seds.system.files import file_sha256
 from seds.video import frame_folder, video_file
+from seds.video.container import VideoError
 from seds.video.frame_folder import frame_files
-from seds.video.video_file import TimedFrame, VideoError, VideoInfo
+from seds.video.video_file import TimedFrame, VideoInfo
 
 __all__ = ["TimedFrame", "VideoError", "VideoInfo", "content_hash", "frame_files", "frames", "probe", "timed_frames"]
 
@@ -33,7 +34,10 @@ def probe(path: str | Path, fps: float | None = None) -> VideoInfo:
 def frames(
     path: str | Path, start_s: float | None = None, end_s: float | None = None, fps: float | None = None
 ) -> Iterator[np.ndarray]:
-    """The frames shown at start_s <= t < end_s (seconds from the first; None = from the start, to the end).
+    """The frames shown at start_s <= t < end_s (None = from the start, to the end).
+
+    Seconds are those that a player shows: since a file's picture or sound begins, whichever is first; since the first
+    frame of a folder.
 
     Yields uint8 [H,W,3] RGB, all of one size. `fps` is needed for a cut of a folder. Raises VideoError, at the first
     frame that cannot be read at the latest.

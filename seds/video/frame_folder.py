@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from seds.video.video_file import MAX_PIXELS, VideoError, VideoInfo, over_black, size_text
+from seds.video.container import MAX_PIXELS, VideoError
+from seds.video.video_file import VideoInfo, over_black, size_text
 
 _SUFFIXES = {".png", ".jpg", ".jpeg"}
 

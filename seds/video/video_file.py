@@ -4,58 +4,54 @@ Every decoded frame is yielded once, whatever the spacing of its timestamps: non
 constant rate. A phone's rotation or mirroring is applied, and transparency is shown over black. Non-square pixels and
 the two fields of interlaced frames are left as they are stored. Colours without a tag are taken as BT.601, as FFmpeg
 and OpenCV do. Damage is reported if the decoder notices it; those of VP8, VP9 and H.265 miss much of it.
-
-Only local files are opened: a playlist or a text that names other files or hosts is refused.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, SupportsBytes, cast
 
 import av
 import numpy as np
+from av.index import IndexEntries
 
-from seds.errors import SedsError
+from seds.video.clock import Clock, survey
+from seds.video.container import MAX_PIXELS, OpenVideo, VideoError, open_video, reason
 
 # Healthy files may decode to a few frames fewer than their index lists: streams that were cut without re-encoding start
 # with frames whose reference frames are gone. A truncated file lacks more.
 _SLACK_FRAMES = 3
 _SLACK_SHARE = 0.02
 
-# Larger frames are refused before memory is allocated for them: a file of a few bytes can claim any size.
-MAX_PIXELS = 8192 * 8192
-
 # Demuxers seek by decoding time, which runs a few frames ahead of presentation time, so seeking aims earlier by more
 # than that. What can be decoded from there may still begin too late (transport streams, periodic refresh); then seeking
 # goes back further.
 _SEEK_MARGINS_S = (0.5, 10.0, float("inf"))
 
-# The formats that are opened. Playlists and lists of files (hls, dash, concat) are not among them: they open others.
-_FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,mpegvideo,h264,hevc,av1,ivf,image2,png_pipe,jpeg_pipe"
-
-
-class VideoError(SedsError, ValueError):
-    """A video that cannot be read, or not to its end. The message names the file and the reason."""
-
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """A video as shown: width and height (px) after rotation. `fps` is the mean rate if it varies."""
+    """A video as shown: width and height (px) after rotation. `fps` is the mean rate if it varies.
+
+    begin_s: when its first frame is shown, on the file's clock (seds.video.clock). remarks: what a user should know.
+    """
 
     frames: int
     fps: float
     width: int
     height: int
+    begin_s: float = 0.0
+    remarks: tuple[str, ...] = ()
 
 
 class TimedFrame(NamedTuple):
-    """A frame, uint8 [H,W,3] RGB, and when it is shown, in s since the video's first frame; NaN if unknown."""
+    """A frame, uint8 [H,W,3] RGB, and when it is shown, in s on the file's clock; NaN if unknown."""
 
     image: np.ndarray
     begin: float
@@ -67,25 +63,30 @@ def probe(path: str | Path) -> VideoInfo:
 
     If the headers do not give the number of frames (Matroska, WebM), they are counted by demuxing. Raises VideoError.
     """
-    with _open(path) as (container, stream):
+    with open_video(path) as video:
+        clock, remarks = Clock(video), video.remarks()
         try:
-            first = next(_decode(container, stream), None)
+            first = next(_decode(video, clock.packets()), None)
         except _DamagedError as error:
             raise VideoError(f"{path}: {error}, in the first frame") from None
         if first is None:
             raise VideoError(f"{path}: has a video stream without a single frame")
         height, width = _shown(first, _display_matrix(first)).shape[:2]
-        promised = _promised(stream)
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        begin = clock.begin_s(first)
+        promised = _promised(video.stream)
+        fps = _mean_rate(video.stream)
     if promised is None:
-        promised, fps = _count(path)
+        surveyed = survey(path)
+        promised, fps = surveyed.frames, surveyed.fps
+        if surveyed.restarts:
+            remarks.append("joined recordings: its clock restarts; its seconds are counted on from the first recording")
     if not fps > 0:
         raise VideoError(f"{path}: frame rate unknown, neither its headers nor its timestamps give one")
-    return VideoInfo(promised, fps, width, height)
+    return VideoInfo(promised, fps, width, height, begin, tuple(remarks))
 
 
 def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | None = None) -> Iterator[TimedFrame]:
-    """The frames shown at start_s <= t < end_s (seconds from the first; None = from the start, to the end).
+    """The frames shown at start_s <= t < end_s (seconds on the file's clock; None = from the start, to the end).
 
     Raises VideoError if there is nothing to decode, for a decoder's error, a frame of another size than the first, or
     clearly fewer frames than the file's headers promise for that time, as in a truncated download.
@@ -93,15 +94,13 @@ def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | 
     cut = start_s is not None or end_s is not None
     start, end = start_s or 0.0, float("inf") if end_s is None else end_s
     count, shape, matrix, shown_until = 0, None, None, start
-    with _open(path) as (container, stream):
-        promised = _promised(stream, start, end)
-        origin = _seconds(stream, stream.start_time or 0)
+    with open_video(path) as video:
+        clock, stream = Clock(video), video.stream
+        promised = _promised(stream, start - clock.first_s, end - clock.first_s)
         try:
-            for frame in _decode_from(start, origin, container, stream):
-                begin = frame_end = math.nan
-                if frame.time is not None:
-                    # Rounded, so that neighbouring cuts neither share a frame nor lose one.
-                    begin = round(frame.time - origin, 6)
+            for frame, begin in _timed_from(start, video, clock):
+                frame_end = math.nan
+                if begin is not None:
                     if start_s is not None and begin < start:
                         continue
                     if begin >= end:
@@ -117,11 +116,12 @@ def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | 
                         f"{path}: frame {count} is {size_text(image.shape)}, the first was {size_text(shape)}"
                     )
                 count, shape = count + 1, image.shape
-                yield TimedFrame(image, begin, frame_end)
+                yield TimedFrame(image, math.nan if begin is None else begin, frame_end)
         except _DamagedError as error:
-            raise VideoError(f"{path}: {error}, after {count} of {promised or 'an unknown number of'} frames") from None
+            total = promised or stream.frames or "an unknown number of"
+            raise VideoError(f"{path}: {error}, after {count} of {total} frames") from None
         if promised is None:
-            missing_s = min(_declared_end(stream) - origin, end) - shown_until
+            missing_s = min(_declared_end(stream) - clock.origin, end) - shown_until
             promised = count + max(0, round(missing_s * float(stream.average_rate or 0)))
     if count == 0:
         raise VideoError(f"{path}: has no frame" + (f" between {start:g} s and {end:g} s" if cut else ""))
@@ -144,73 +144,49 @@ class _DamagedError(ValueError):
     """An error of a decoder or demuxer, raised where the file and the number of frames are not known."""
 
 
-@contextmanager
-def _open(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    path = Path(path)
-    if not path.is_file():
-        raise VideoError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise VideoError(f"{path}: is empty (0 bytes)")
+def _decode(video: OpenVideo, packets: Iterable[av.Packet]) -> Iterator[av.VideoFrame]:
     try:
-        # With an explicit protocol, a ":" in the name is not read as one.
-        container = av.open(
-            f"file:{path}",
-            options={"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(MAX_PIXELS)},
-        )
-    except av.FFmpegError as error:
-        raise VideoError(f"{path}: is not a readable video: {_reason(error)}") from None
-    with container:
-        # To the demuxer, the cover picture of an audio file is a video stream.
-        streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-        if not streams:
-            kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-            raise VideoError(f"{path}: has no video stream (it has: {kinds})")
-        stream = streams[0]
-        if stream.codec_context is None:
-            raise VideoError(f"{path}: no decoder for its video stream")
-        size = stream.codec_context.width, stream.codec_context.height
-        if size[0] * size[1] > MAX_PIXELS:
-            raise VideoError(f"{path}: is {size[0]}x{size[1]}; frames of more than {MAX_PIXELS} px are refused")
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # a later frame may be larger
-        # One thread: many workers decode at once, and decoding is far cheaper than what follows.
-        stream.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
-        yield container, stream
-
-
-def _decode(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    try:
-        for frame in container.decode(stream):
-            if frame.is_corrupt:  # the decoder has filled in what it could not decode
-                raise _DamagedError("damaged: part of a frame is lost")
-            yield frame
+        for packet in chain(packets, (None,)):  # None: the decoder is to hand out what it holds back
+            for frame in video.decoder.decode(packet):
+                if frame.is_corrupt:  # the decoder has filled in what it could not decode
+                    raise _DamagedError("damaged: part of a frame is lost")
+                yield frame
     except av.ArgumentError:  # the check of a frame's size, if the file's header does not have it
         raise _DamagedError(f"damaged, or a frame of more than {MAX_PIXELS} px") from None
     except av.FFmpegError as error:
-        raise _DamagedError(f"damaged: {_reason(error)}") from None
+        raise _DamagedError(f"damaged: {reason(error)}") from None
 
 
-def _decode_from(
-    start: float, origin: float, container: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator[av.VideoFrame]:
-    """Frames from one at or before `start` on, in seconds after the video's first frame, which is at `origin`."""
-    if start <= 0 or not stream.time_base:
-        yield from _decode(container, stream)
-        return
+def _timed_from(start: float, video: OpenVideo, clock: Clock) -> Iterator[tuple[av.VideoFrame, float | None]]:
+    """Frames and when they are shown, from one at or before `start` s on."""
+    tick = video.stream.time_base
+    if start <= 0 or not tick:
+        yield from clock.timed(_decode(video, clock.packets()))
+    elif clock.can_seek():
+        yield from _sought(start, tick, video, clock)
+    else:
+        yield from clock.timed(_decode(video, clock.near(start)))
+
+
+def _sought(
+    start: float, tick: Fraction, video: OpenVideo, clock: Clock
+) -> Iterator[tuple[av.VideoFrame, float | None]]:
+    """The same, by seeking."""
     for margin in _SEEK_MARGINS_S:
         try:
-            ticks = int(max(0.0, origin + start - margin) / stream.time_base)
-            container.seek(ticks, stream=stream)  # to the key frame before it
+            ticks = int(max(0.0, clock.origin + start - margin) / tick)
+            video.container.seek(ticks, stream=video.stream)  # to the key frame before it
         except av.FFmpegError as error:
-            raise _DamagedError(f"cannot seek to {start:g} s: {_reason(error)}") from None
-        decoded = _decode(container, stream)
+            raise _DamagedError(f"cannot seek to {start:g} s: {reason(error)}") from None
+        video.decoder.flush_buffers()
+        decoded = clock.timed(_decode(video, clock.packets()))
         try:
             first = next(decoded, None)
         except _DamagedError:  # perhaps only because the seek skipped its reference frames
             if start <= margin:
                 raise
             continue
-        if start <= margin or (first is not None and (first.time is None or round(first.time - origin, 6) <= start)):
+        if start <= margin or (first is not None and (first[1] is None or first[1] <= start)):
             break
     if first is not None:
         yield first
@@ -218,41 +194,63 @@ def _decode_from(
 
 
 def _promised(stream: av.VideoStream, start: float = 0.0, end: float = float("inf")) -> int | None:
-    """Number of frames that the headers list between two times (s); None if they do not say.
+    """Number of frames that the index lists between two times (s from the first frame); None if there is none.
 
-    The index of an mp4 or AVI lists every frame. Those that an edit list hides are marked and do not count. Its times
-    are decoding times, a few frames ahead of presentation times, which is less than the slack.
+    The index of an mp4 or AVI lists every frame. Those that an edit list hides are marked and do not count, nor do
+    those of no bytes, which stand for frames that a camera lost. Its times are decoding times, a few frames ahead of
+    presentation times, which is less than the slack.
     """
-    if stream.frames <= 0:
+    if stream.frames <= 0 or not stream.time_base:
         return None
-    entries = list(stream.index_entries)
+    if not _lists_all(stream):
+        return stream.frames if start <= 0 and end == math.inf and not _marks_lost_frames(stream) else None
+    first, stop = (_first_entry(stream.index_entries, stream.time_base, second) for second in (start, end))
+    listed = (stream.index_entries[number] for number in range(first, stop))
+    return sum(not entry.is_discard and entry.size > 0 for entry in listed)
+
+
+def _first_entry(entries: IndexEntries, tick: Fraction, second: float) -> int:
+    """The number of the first entry from a time on."""
+    if second <= 0:
+        return 0
+    if second == math.inf:
+        return len(entries)
+    wanted = entries[0].timestamp + math.ceil(second / tick)
+    found = entries.search_timestamp(wanted, backward=False, any_frame=True)
+    return len(entries) if found < 0 else found
+
+
+def _lists_all(stream: av.VideoStream) -> bool:
+    """Whether the index is complete. In an AVI it leaves out the frames that were lost, which the header counts."""
+    entries = stream.index_entries
     if len(entries) >= stream.frames:
-        times = [_seconds(stream, e.timestamp - entries[0].timestamp) for e in entries if not e.is_discard]
-        return sum(start <= time < end for time in times)
-    return stream.frames if start <= 0 and end == float("inf") else None
+        return True
+    behind = stream.frames - 1 - entries[-1].timestamp if len(entries) else stream.frames
+    return _marks_lost_frames(stream) and behind <= max(_SLACK_FRAMES, _SLACK_SHARE * stream.frames)
+
+
+def _marks_lost_frames(stream: av.VideoStream) -> bool:
+    return stream.container.format.name == "avi"
+
+
+def _mean_rate(stream: av.VideoStream) -> float:
+    """Frames a second, lost ones not counted."""
+    rate, entries = stream.average_rate or stream.guessed_rate or 0, stream.index_entries
+    if stream.frames <= 0 or not _lists_all(stream):
+        return float(rate)
+    lost = max(0, stream.frames - len(entries)) + sum(entry.size == 0 for entry in entries)
+    return float(rate * (stream.frames - lost) / stream.frames)
 
 
 def _declared_end(stream: av.VideoStream) -> float:
-    """Seconds at which Matroska says its video ends, else 0: the length of other containers may be their audio's."""
+    """Seconds at which Matroska or AVI says its video ends, else 0: the length of others may be their audio's."""
+    if _marks_lost_frames(stream) and stream.average_rate:
+        return float(stream.frames / stream.average_rate)
     declared = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
     if declared is None:
         return 0.0
     hours, minutes, seconds = map(float, declared.groups())
     return 3600 * hours + 60 * minutes + seconds
-
-
-def _count(path: str | Path) -> tuple[int, float]:
-    """Frames and mean fps by reading every packet. Raises VideoError."""
-    with _open(path) as (container, stream):
-        try:
-            times = [p.pts for p in container.demux(stream) if p.size > 0 and not p.is_discard]
-        except av.FFmpegError as error:
-            raise VideoError(f"{path}: damaged: {_reason(error)}") from None
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
-        shown = [t for t in times if t is not None]
-        if stream.time_base and len(shown) > 1 and max(shown) > min(shown):
-            fps = float((len(shown) - 1) / ((max(shown) - min(shown)) * stream.time_base))
-        return len(times), fps
 
 
 def _seconds(stream: av.VideoStream, ticks: int) -> float:

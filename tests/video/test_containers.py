@@ -1,0 +1,234 @@
+"""What containers do to streams and times: lost frames, several streams, clocks of many kinds."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+from helpers.films import frame_numbers, numbered
+
+from seds.video import frames, probe, timed_frames
+from seds.video.container import OpenVideo, open_video
+from seds.video.video_file import _promised
+
+B_FRAMES = {"bf": "2", "g": "12"}
+KEPT = [time for time in range(60) if time % 5 != 3]  # of 60 times, every fifth is missing
+
+
+def begins(path: Path) -> list[float]:
+    return [frame.begin for frame in timed_frames(path)]
+
+
+def without_index(path: Path) -> Path:
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"idx1")])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "options"),
+    [("mjpeg", "yuvj420p", {}), ("mpeg4", "yuv420p", {}), ("mpeg4", "yuv420p", B_FRAMES), ("libx264", "yuv420p", {})],
+)
+@pytest.mark.parametrize("change", [lambda path: path, without_index], ids=["whole", "no index"])
+def test_frames_lost_by_the_camera_are_not_counted(
+    tmp_path: Path, codec: str, pixels: str, options: dict[str, str], change: Callable[[Path], Path]
+) -> None:
+    """An AVI has an empty chunk in the place of each, which its header counts."""
+    path = change(numbered(tmp_path / "a.avi", KEPT, codec, pixels, options=options))
+    info = probe(path)
+    assert info.frames == len(KEPT) == 48
+    assert info.fps == pytest.approx(20, rel=0.02)
+    assert frame_numbers(path) == KEPT
+    assert begins(path)[-1] == pytest.approx(59 / 25, abs=0.08), "the others keep their times"
+
+
+def test_mean_rate_leaves_out_lost_frames(tmp_path: Path) -> None:
+    assert probe(numbered(tmp_path / "a.avi", KEPT, "mjpeg", "yuvj420p")).fps == 20
+    cut = frame_numbers(tmp_path / "a.avi", 0.4, 0.8)
+    assert cut == [10, 11, 12, 14, 15, 16, 17, 19]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.avi", "mpeg4", B_FRAMES),
+        ("h264.avi", "libx264", B_FRAMES),
+        ("deep.avi", "libx264", {"bf": "8", "x264-params": "b-adapt=0:keyint=20:scenecut=0:open-gop=1"}),
+        ("a.asf", "mpeg4", B_FRAMES),
+        ("a.wmv", "wmv2", {}),
+        ("a.m2v", "mpeg2video", B_FRAMES),
+        ("a.h264", "libx264", B_FRAMES),
+        ("a.hevc", "libx265", {"x265-params": "log-level=none"}),
+        ("a.mpg", "mpeg2video", B_FRAMES),
+        ("a.vob", "mpeg2video", B_FRAMES),
+        ("a.ts", "mpeg2video", B_FRAMES),
+        ("a.flv", "libx264", B_FRAMES),
+        ("a.mov", "mpeg4", B_FRAMES),
+        ("a.mkv", "libx264", B_FRAMES),
+    ],
+)
+def test_cut_is_where_its_frames_are_whatever_times_are_stored(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str]
+) -> None:
+    """Some containers have times of decoding, times of some frames, or none. From 0.4 s on, 25 fps: the 10th frame."""
+    path = numbered(tmp_path / name, codec=codec, options=options)
+    assert begins(path) == pytest.approx(np.arange(50) / 25)
+    for first, last in ((0, 10), (10, 20), (25, 26), (31, 44), (45, 50)):
+        assert frame_numbers(path, first / 25, last / 25) == list(range(first, last))
+
+
+@pytest.mark.parametrize("sound_s", [0.0, 1.0])
+def test_frames_of_a_program_stream_keep_their_order_beside_sound(tmp_path: Path, sound_s: float) -> None:
+    path = numbered(tmp_path / "a.mpg", codec="mpeg2video", sound_s=sound_s, options={"g": "10"})
+    steps = np.diff(begins(path))
+    assert steps == pytest.approx(np.full(49, 0.04))
+
+
+def two_streams(path: Path, default: set[int]) -> Path:
+    """A stream of 3 frames of 64x64 px, then one of 50 frames of 160x120 px; which of them are marked as default."""
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        for number, (stream, width, height) in enumerate(zip(streams, (64, 160), (64, 120), strict=True)):
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.disposition = Disposition.default if number in default else Disposition(0)
+        for stream, count in zip(streams, (3, 50), strict=True):
+            for _ in range(count):
+                image = np.zeros((stream.height, stream.width, 3), np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "shape"),
+    [
+        ("a.mkv", {0}, (3, 64, 64)),
+        ("a.mkv", {1}, (50, 160, 120)),
+        ("a.mkv", set(), (50, 160, 120)),
+        ("a.mkv", {0, 1}, (50, 160, 120)),
+        ("a.mp4", {0}, (3, 64, 64)),
+        ("a.mp4", {1}, (50, 160, 120)),
+        ("a.mov", {0, 1}, (50, 160, 120)),
+        ("a.ts", set(), (50, 160, 120)),
+    ],
+)
+def test_stream_marked_as_default_or_else_the_largest_is_read(
+    tmp_path: Path, name: str, default: set[int], shape: tuple[int, int, int]
+) -> None:
+    info = probe(two_streams(tmp_path / name, default))
+    assert (info.frames, info.width, info.height) == shape
+    assert sum(1 for _ in frames(tmp_path / name)) == shape[0]
+    (remark,) = info.remarks
+    assert remark.startswith("several video streams: ")
+    assert f"{shape[1]}x{shape[2]} px is read" in remark
+
+
+def test_one_stream_needs_no_remark(tmp_path: Path) -> None:
+    assert probe(numbered(tmp_path / "a.mkv", sound_s=0.0)).remarks == ()
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.flv", "a.ts", "a.mpg"])
+def test_seconds_count_from_the_first_picture_or_sound(tmp_path: Path, name: str) -> None:
+    codec = "mpeg2video" if name == "a.mpg" else "libx264"
+    path = numbered(tmp_path / name, range(25, 63), codec, sound_s=0.0, options={"g": "10"})
+    priming = {"a.flv": 0.064, "a.ts": 0.064, "a.mpg": 0.030}.get(name, 0.0)  # the coder's sound before the first
+    assert probe(path).begin_s == pytest.approx(1 + priming, abs=1e-3)
+    assert begins(path) == pytest.approx(1 + priming + np.arange(38) / 25, abs=1e-3)
+    assert frame_numbers(path, 1 + priming - 1e-3, 1.4 + priming - 1e-3) == list(range(25, 35))
+    assert frame_numbers(path, 2.0 + priming - 1e-3, 2.2 + priming - 1e-3) == list(range(50, 55))
+    assert frame_numbers(path, 0.2) == list(range(25, 63))
+    late = numbered(tmp_path / f"late_{name}", codec=codec, sound_s=1.0, options={"g": "10"})
+    assert probe(late).begin_s == 0
+    assert frame_numbers(late, 1.0, 1.4) == list(range(25, 35))
+
+
+def test_seconds_without_sound_count_from_the_picture(tmp_path: Path) -> None:
+    path = numbered(tmp_path / "a.mkv", range(10, 60))
+    assert begins(path)[0] == 0
+    assert frame_numbers(path, 1.0, 1.4) == list(range(35, 45))
+
+
+def offset(path: Path, seconds: float) -> Path:
+    """A transport stream whose clock begins so late."""
+    return numbered(path, options={"g": "12"}, container_options={"output_ts_offset": str(seconds)})
+
+
+@pytest.mark.parametrize(
+    ("name", "clocks"),
+    [
+        ("a.ts", (0, 0)),
+        ("a.ts", (0, 3)),  # as from one recording a second of which was cut out
+        ("a.ts", (0, 1000)),
+        ("a.ts", (1000, 0)),
+        ("a.ts", (95_442, 0, 70_000)),  # the first one wraps round at 95,443.7 s
+        ("a.mpg", (0, 0)),
+        ("a.vob", (0, 0, 0)),
+    ],
+)
+def test_joined_recordings_have_one_clock(tmp_path: Path, name: str, clocks: tuple[float, ...]) -> None:
+    parts = []
+    for number, clock in enumerate(clocks):
+        part = tmp_path / f"{number}_{name}"
+        if name == "a.ts":
+            offset(part, clock)
+        else:
+            numbered(part, codec="mpeg2video", options=B_FRAMES)
+        parts.append(part.read_bytes())
+    path = tmp_path / name
+    path.write_bytes(b"".join(parts))
+    info = probe(path)
+    assert info.frames == 50 * len(clocks)
+    if clocks == (0, 3):
+        assert begins(path)[50] == pytest.approx(3, abs=0.1)
+        return
+    assert info.fps == pytest.approx(25)
+    assert [remark.partition(":")[0] for remark in info.remarks] == ["joined recordings"]
+    assert begins(path) == pytest.approx(np.arange(50 * len(clocks)) / 25, abs=1e-3)
+    assert frame_numbers(path, 0.4, 0.8) == list(range(10, 20))
+    assert frame_numbers(path, 1.8, 2.2) == [45, 46, 47, 48, 49, 0, 1, 2, 3, 4]
+    assert frame_numbers(path, 2.4, 2.8) == list(range(10, 20))
+
+
+def test_clock_that_wraps_round_goes_on(tmp_path: Path) -> None:
+    path = offset(tmp_path / "a.ts", 95_442.7)
+    assert probe(path).remarks == ()
+    assert probe(path).fps == pytest.approx(25)
+    assert begins(path) == pytest.approx(np.arange(50) / 25, abs=1e-3)
+    assert frame_numbers(path, 1.4, 1.8) == list(range(35, 45))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.webm", "libvpx-vp9"), ("a.webm", "libvpx"), ("a.mkv", "libvpx")])
+def test_transparency_beside_the_frames_is_shown_over_black(tmp_path: Path, name: str, codec: str) -> None:
+    options = {"auto-alt-ref": "0", "g": "10", "deadline": "realtime", "cpu-used": "8"}
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 64, 48, "yuva420p", 2_000_000
+        for level in range(40):
+            image = np.full((48, 64, 4), 6 * level, np.uint8)
+            image[:, :32, 3], image[:, 32:, 3] = 0, 255
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgba").reformat(format="yuva420p")))
+        container.mux(stream.encode(None))
+    for start, numbers in ((None, range(40)), (1.2, range(30, 40))):
+        shown = list(frames(tmp_path / name, start))
+        assert len(shown) == len(numbers)
+        for image, level in zip(shown, numbers, strict=True):
+            assert np.abs(image[:, :28]).max() <= 2
+            assert np.abs(image[:, 36:].astype(int) - 6 * level).max() <= 6
+
+
+def test_cut_reads_its_own_span_of_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = numbered(tmp_path / "a.mp4", [*range(50), *range(100, 150)], options={"g": "10"})
+
+    def listed(video: OpenVideo, start: float, end: float) -> int:
+        entries = list(video.stream.index_entries)
+        times = [float((e.timestamp - entries[0].timestamp) * video.stream.time_base) for e in entries]
+        return sum(start <= time < end for time in times)
+
+    with open_video(path) as video:
+        for start, end in ((0, 1), (0.4, 0.8), (1.9, 4.1), (2.5, 3.5), (5.9, 9), (8, 9), (0.41, 0.79)):
+            assert _promised(video.stream, start, end) == listed(video, start, end)
+        assert _promised(video.stream) == 100
+        assert video.stream.time_base < Fraction(1, 1000)
