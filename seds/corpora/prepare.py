@@ -25,11 +25,12 @@ from seds.errors import SedsError
 from seds.extraction import imported
 from seds.messages import summarise_skipped
 from seds.timing import duration_s
-from seds.video.boxes import Box, format_box, parse_box
+from seds.video.boxes import Box, format_box, parse_box, shares_hint
 
 # What trains and tests a model: train needs a sentence to tell from another; dev chooses the epoch.
 LEAST_SENTENCES = {"train": 2, "dev": 1, "test": 1}
 _OVERHANG = 0.02  # of the frame's side: detectors' boxes reach slightly beyond it
+_PERSON_PX, _PERSON_SHARE = 16, 0.01  # least side of a box with a person in it, and least share of the frame's area
 
 
 class CorpusError(SedsError, ValueError):
@@ -102,7 +103,7 @@ def complete(
         videos.loc[open_, "path"] = [file.path for file in files]
     for i in videos.index[(videos["status"] == "ok") & (videos["bbox"] != "")]:
         try:
-            box = fit_box(videos.at[i, "bbox"], videos.at[i, "width"], videos.at[i, "height"])
+            box = person_box(videos.at[i, "bbox"], videos.at[i, "width"], videos.at[i, "height"])
             videos.at[i, "bbox"] = format_box(box)
         except ValueError as error:
             videos.loc[i, ["status", "detail"]] = ["refused", str(error)]
@@ -124,6 +125,21 @@ def fit_box(text: str, width: int, height: int) -> Box | None:
     if overhangs or inside[0] >= inside[2] or inside[1] >= inside[3]:
         raise ValueError(f"bbox {text!r} leaves the frame of {width}x{height} px")
     return inside
+
+
+def person_box(text: str, width: int, height: int) -> Box | None:
+    """The box clipped to a frame of width x height px, if a person fits in it. Raises ValueError, as `fit_box` does."""
+    box = fit_box(text, width, height)
+    if box is None:
+        return None
+    across, down = box[2] - box[0], box[3] - box[1]
+    small = across < min(_PERSON_PX, width) or down < min(_PERSON_PX, height)
+    if small or across * down < _PERSON_SHARE * width * height:
+        raise ValueError(
+            f"bbox {text!r} is {across:.3g}x{down:.3g} px of a frame of {width}x{height} px, and no person fits in it"
+            + (shares_hint(box) or "; expected left,top,right,bottom in px of the frame as shown")
+        )
+    return box
 
 
 def distinct(ids: Sequence[str]) -> tuple[list[str], dict[int, int]]:

@@ -16,8 +16,19 @@ def parse_box(text: str) -> Box | None:
     except ValueError:
         raise ValueError(f"bbox {text!r}: expected four numbers, left,top,right,bottom in px") from None
     if not (math.isfinite(left + top + right + bottom) and left < right and top < bottom):
-        raise ValueError(f"bbox {text!r}: expected finite numbers with left < right and top < bottom")
+        hint = shares_hint((left, top, right, bottom))
+        raise ValueError(f"bbox {text!r}: expected finite numbers with left < right and top < bottom{hint}")
     return left, top, right, bottom
+
+
+def shares_hint(box: Box) -> str:
+    """The rest of an error about a box whose numbers look like shares of the frame, as YOLO and MS-ASL write them."""
+    shares = all(-0.5 <= value <= 1.5 for value in box)
+    return (
+        "; these look like shares of the frame, give left,top,right,bottom in px of the frame as shown"
+        if shares
+        else ""
+    )
 
 
 def format_box(box: Box | None) -> str:

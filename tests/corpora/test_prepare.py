@@ -139,6 +139,26 @@ def test_a_bad_box_is_a_listed_row(root):
     assert videos["bbox"][1] == "0,0,64,48"
 
 
+@pytest.mark.parametrize("text", ["16,16,32,32", "0,0,1280,6", "0,0,14,700", "0,0,80,100"])
+def test_box_that_no_person_fits_in_is_refused(text):
+    if text == "16,16,32,32":  # small, but a person in a small frame
+        assert prepare.person_box(text, 64, 48) == (16, 16, 32, 32)
+    with pytest.raises(
+        ValueError, match=rf"bbox '{text}' is .* px of a frame of 1280x720 px, and no person fits in it"
+    ):
+        prepare.person_box(text, 1280, 720)
+
+
+@pytest.mark.parametrize("text", ["0.1,0.1,0.9,0.95", "0,0,1,1", "-0.01,0.2,1.02,0.9", "0.5,0.5,0.4,0.9"])
+def test_box_in_shares_of_the_frame_is_a_listed_row(root, text):
+    make = [annotation("a", "train", bbox=text), annotation("b", "dev", bbox="20,20,60,48")]
+    (root / "videos.csv").write_text(pd.DataFrame(make)[["path", "text", "bbox"]].to_csv(index=False))
+    videos = prepare.prepare("mine", Dataset(corpus="folder"), root)
+    assert videos["status"].tolist() == ["refused", "ok"]
+    assert videos["detail"][0].startswith(f"bbox '{text}'")
+    assert "look like shares of the frame, give left,top,right,bottom in px" in videos["detail"][0]
+
+
 class TestHeaderCache:
     """Cached headers: never wrong, never in the way."""
 

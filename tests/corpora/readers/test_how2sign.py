@@ -162,7 +162,7 @@ def test_a_box_that_makes_no_sense_refuses_its_video_only(root):
     boxes = [
         "--7E_1-5-rgb_front,0,0,64",
         f"--7E_1-8-rgb_front,0,0,{2 * SIZE},9",
-        "NA_2-10-rgb_front,0,0,9,9",
+        "NA_2-10-rgb_front,0,0,20,30",
         "-d5_0-1-rgb_front,a,b,c,d",
     ]
     (root / "bbox.csv").write_text("\n".join(["SENTENCE_NAME,left,top,right,bottom", *boxes, boxes[2], ",1,2,3,4"]))
@@ -170,7 +170,7 @@ def test_a_box_that_makes_no_sense_refuses_its_video_only(root):
     assert videos["status"].tolist() == ["refused", "refused", "ok", "missing", "missing"]
     assert "bbox.csv:2: expected 5 fields" in videos["detail"][0]
     assert "leaves the frame of 64x64 px" in videos["detail"][1]
-    assert videos["bbox"][2] == "0,0,9,9"
+    assert videos["bbox"][2] == "0,0,20,30"
 
 
 def test_every_text_is_one_row_whatever_it_holds(root):
