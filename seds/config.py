@@ -93,6 +93,9 @@ class Render(Section):
     dev_sentences: int = Field(ge=1)
     test_sentences: int = Field(ge=1)
     takes: int = Field(ge=1)  # videos a training sentence, each by another signer
+    questions: float = Field(ge=0, le=1)  # share of the sentences, as the next
+    negations: float = Field(ge=0, le=1)
+    pairs: dict[Literal["brows", "mouth", "head"], Annotated[float, Field(ge=0, le=1)]]  # of dev and test
 
 
 class Network(Section):

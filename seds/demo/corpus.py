@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import cv2
@@ -24,13 +25,14 @@ from safetensors.numpy import save
 
 from seds.config import Render
 from seds.demo import draw, motion
-from seds.demo.language import Sentence, draw_splits
+from seds.demo.language import Form, Sentence
 from seds.demo.signer import Signer, make_signers
+from seds.demo.splits import Contrast, draw_splits
 from seds.demo.truth import truth
 from seds.errors import SedsError
 from seds.system.files import atomic_write, write_bytes
 
-COLUMNS = ("video_id", "sentence_id", "split", "text", "signer", "path")
+COLUMNS = ("video_id", "sentence_id", "split", "text", "signer", "path", "pair", "contrast")
 SIGN_COLUMNS = ("video_id", *motion.TimedSign._fields)
 _ENCODER = {"crf": "23", "preset": "superfast", "threads": "1", "x264-params": "threads=1:lookahead_threads=1"}
 _NOISE_MARGIN = 64  # px: the noise is one field, placed differently in every frame
@@ -49,7 +51,9 @@ class Take:
     split: str
     sentence: Sentence
     signer: Signer
-    seed: tuple[int, ...]
+    seed: tuple[int, ...]  # the same for the two of a minimal pair
+    pair: str = ""
+    contrast: Contrast | Literal[""] = ""
 
     @property
     def path(self) -> str:
@@ -60,8 +64,14 @@ def plan(render: Render) -> list[Take]:
     """Every video of the corpus. Raises DemoError or language.LanguageError if the counts cannot be met.
 
     Signers of train and dev are among the first `signers - test_signers`; the test sentences go round all of them, so
-    that part of the test is signed by unseen signers.
+    that part of the test is signed by unseen signers. A minimal pair has one signer.
     """
+    for name, shares in (
+        ("questions + negations", (render.questions, render.negations)),
+        ("pairs", render.pairs.values()),
+    ):
+        if sum(shares) > 1:
+            raise DemoError(f"render: {name} are shares of the sentences and add up to {sum(shares):g}, more than 1")
     if render.size % 2:
         raise DemoError(f"render: size={render.size} px must be even for yuv420p")
     known = render.signers - render.test_signers
@@ -75,18 +85,23 @@ def plan(render: Render) -> list[Take]:
     )
     signers = make_signers(render.signers, signers_rng)
     counts = {"train": render.train_sentences, "dev": render.dev_sentences, "test": render.test_sentences}
+    forms: dict[Form, float] = {"question": render.questions, "negation": render.negations}
     takes: list[Take] = []
-    for split, sentences in draw_splits(counts, sentences_rng).items():
-        for i, sentence in enumerate(sentences):
+    for split, groups in draw_splits(counts, sentences_rng, forms, render.pairs).items():
+        sentences = 0
+        for i, group in enumerate(groups):
             if split == "test":
                 cast = [(render.signers - 1 - i) % render.signers]
             else:
                 cast = sorted(casting_rng.choice(known, render.takes if split == "train" else 1, replace=False))
-            sentence_id = f"{split}-{i:04d}"
-            for who in cast:
-                video_id = f"{sentence_id}-{signers[who].name}"
-                seed = (render.seed, len(takes))
-                takes.append(Take(video_id, sentence_id, split, sentence, signers[who], seed))
+            seeds = [(render.seed, len(takes) + take) for take in range(len(cast))]
+            pair = f"{split}-pair-{i:04d}" if group.contrast else ""
+            for sentence in group.sentences:
+                sentence_id = f"{split}-{sentences:04d}"
+                sentences += 1
+                for who, seed in zip(cast, seeds, strict=True):
+                    video_id = f"{sentence_id}-{signers[who].name}"
+                    takes.append(Take(video_id, sentence_id, split, sentence, signers[who], seed, pair, group.contrast))
     return takes
 
 
@@ -106,7 +121,10 @@ def write_corpus(render: Render, folder: Path, workers: int | None = None) -> pd
         for take, (timed, points) in zip(takes, jobs, strict=True):
             joints[take.video_id] = points
             signs += [(take.video_id, *sign) for sign in timed]
-            rows.append((take.video_id, take.sentence_id, take.split, take.sentence.text, take.signer.name, take.path))
+            rows.append(
+                (take.video_id, take.sentence_id, take.split, take.sentence.text, take.signer.name, take.path,
+                 take.pair, take.contrast)
+            )  # fmt: skip
     write_bytes(folder / "joints.safetensors", save(joints))
     _write_table(folder / "signs.parquet", pd.DataFrame(signs, columns=list(SIGN_COLUMNS)))
     annotations = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -117,7 +135,7 @@ def write_corpus(render: Render, folder: Path, workers: int | None = None) -> pd
 def render_take(take: Take, fps: float, size: int) -> tuple[list[np.ndarray], np.ndarray, motion.Performance]:
     """(T frames uint8 [size,size,3] RGB, joints float32 [T,133,3], the performance)."""
     rng = np.random.default_rng(take.seed)
-    performance = motion.perform(take.sentence.glosses, take.signer, fps, rng)
+    performance = motion.perform(take.sentence.glosses, take.signer, fps, rng, take.sentence.form)
     wall = draw.background(take.signer, size)
     side = size + _NOISE_MARGIN
     noise = (rng.standard_normal((side, side, 3), np.float32) * take.signer.noise).round().astype(np.int16)

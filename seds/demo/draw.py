@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from seds.demo import face
-from seds.demo.motion import Figure
+from seds.demo.motion import SPREAD, TILT, TONGUE, Figure
 from seds.demo.signer import Colour, Signer
 
 SUPERSAMPLING = 2
@@ -18,8 +18,10 @@ _CIRCLE = np.stack([np.cos(np.arange(28) * np.pi / 14), np.sin(np.arange(28) * n
 _INK = 0.9  # px, width of the outlines
 _LASHES: Colour = (40, 28, 24)
 _EYE_WHITE: Colour = (245, 245, 242)
-_LIPS: Colour = (176, 84, 80)
-_MOUTH: Colour = (88, 26, 30)
+_LIPS: Colour = (172, 62, 64)
+_MOUTH: Colour = (62, 14, 20)
+_TEETH: Colour = (250, 248, 240)
+_TONGUE: Colour = (236, 110, 122)
 _NAIL: Colour = (250, 226, 220)
 
 # Shoulder widths from the point between the shoulders: one side of the torso down from the neck, and the neckline.
@@ -31,7 +33,7 @@ _NECKLINE = np.array([[0.15, -0.175], [0.08, -0.04], [0, 0.01], [-0.08, -0.04], 
 # Half head heights from the middle of the head.
 _FACE_OUTLINE = _CIRCLE * [face.HALF_WIDTH, 0.98]
 _CROWN = np.stack([0.78 * np.cos(np.linspace(3.2, 6.22, 17)), 0.95 * np.sin(np.linspace(3.2, 6.22, 17)) - 0.12], 1)
-_FRINGE = np.array([[0.66, -0.30], [0.50, -0.50], [0.15, -0.60], [-0.25, -0.56], [-0.55, -0.44], [-0.66, -0.28]])
+_FRINGE = np.array([[0.70, -0.30], [0.61, -0.58], [0.30, -0.78], [-0.25, -0.80], [-0.60, -0.60], [-0.70, -0.28]])
 
 # Radii of the arm's bones in shoulder widths, at their upper and lower end.
 _ARM_RADII = ((0.104, 0.064), (0.066, 0.056))
@@ -111,7 +113,7 @@ def _fixed(points: np.ndarray) -> np.ndarray:
 
 
 def _torso(canvas: Canvas, figure: Figure, signer: Signer) -> None:
-    unit, half, tilt = figure.unit, 0.5 * signer.head * figure.unit, figure.face[4]
+    unit, half, tilt = figure.unit, 0.5 * signer.head * figure.unit, figure.face[TILT]
     if signer.haircut == "long":  # falls behind the shoulders
         behind, size = np.array([0.0, 0.25]), (0.98 * half, 1.35 * half)
         canvas.ellipse(face.place(figure, signer, behind), size, shade(signer.hair, 0.8), tilt)
@@ -128,8 +130,9 @@ def _torso(canvas: Canvas, figure: Figure, signer: Signer) -> None:
 
 
 def _head(canvas: Canvas, figure: Figure, signer: Signer) -> None:
-    half, tilt, ink = 0.5 * signer.head * figure.unit, figure.face[4], shade(signer.skin, 0.55)
+    half, tilt, ink = 0.5 * signer.head * figure.unit, figure.face[TILT], shade(signer.skin, 0.55)
     dark = shade(signer.hair, 0.8)
+    brows = shade(signer.hair, 0.6)
     if signer.haircut == "bun":
         canvas.ellipse(face.place(figure, signer, np.array([0.0, -1.08])), (0.34 * half, 0.30 * half), dark, tilt)
     for ear in face.ears(figure, signer):
@@ -146,13 +149,21 @@ def _head(canvas: Canvas, figure: Figure, signer: Signer) -> None:
         canvas.convex(lids, _EYE_WHITE)
         opening = float(np.linalg.norm(lids[1] - lids[5]))
         if opening > 0.06 * half:
-            canvas.ellipse(lids.mean(0), (0.065 * half, min(0.065 * half, opening / 2)), _LASHES)
-        canvas.line(lids[:4], _LASHES)
-        canvas.line(points[brow], dark, 1.5)
+            canvas.ellipse(lids.mean(0), (0.075 * half, min(0.075 * half, opening / 2)), _LASHES)
+        canvas.line(lids[:4], _LASHES, 1.5)
+        canvas.line(points[brow], brows, 0.09 * half)
     canvas.line(points[face.NOSE_BRIDGE][1:], shade(signer.skin, 0.85))
     canvas.line(points[face.NOSE_BASE], ink)
-    canvas.convex(points[face.LIPS], _LIPS)
-    canvas.convex(points[face.MOUTH], _MOUTH)
+    canvas.polygon(points[face.LIPS], _LIPS)
+    canvas.polygon(points[face.MOUTH], _MOUTH)
+    upper, lower = points[face.MOUTH][:5], points[face.MOUTH][[0, 7, 6, 5, 4]]
+    share = 0.3 + 0.7 * min(1.0, figure.face[SPREAD])  # of the opening's height, that upper teeth fill
+    canvas.polygon(np.concatenate([upper, (upper + share * (lower - upper))[::-1]]), _TEETH)
+    if figure.face[SPREAD] > 0.5:
+        canvas.line((upper + lower) / 2, _MOUTH)
+    if figure.face[TONGUE] > 0.1:
+        middle, (x, y) = face.tongue(figure.face)
+        canvas.ellipse(face.place(figure, signer, middle), (x * half, y * half), _TONGUE, tilt)
 
 
 def _arm(canvas: Canvas, figure: Figure, signer: Signer, side: int) -> None:

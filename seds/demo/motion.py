@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seds.demo import hand
-from seds.demo.language import BACK, SIGNS, Pose, Sign
+from seds.demo.language import BACK, SIGNS, Form, Mouth, Pose, Sign
 from seds.demo.signer import Signer
 
 STROKE_S, TRANSITION_S, REST_S = 0.42, 0.32, 0.08  # a sign, the way to the next, standing still at both ends
@@ -34,21 +34,40 @@ MOVES: dict[str, Callable[[float], tuple[float, float, float, float]]] = {
     "twist": lambda u: (0.0, 0.0, 0.0, 30 * np.sin(2 * np.pi * u)),
 }
 
-# Mouthing: the vowels of the gloss, as (openness, roundness) in [0,1].
-_VOWELS = {"A": (1.0, 0.2), "E": (0.5, 0.0), "I": (0.35, 0.0), "O": (0.8, 0.8), "U": (0.45, 1.0), "Y": (0.3, 0.0)}
-
 # A posture, P = 5 + hand.SHAPE_SIZE: x, y of the middle of the hand, its z, finger direction, palm roll, handshape.
-# A face: mouth openness, mouth roundness, eyelids down, brows up, head tilt (radians), head nod (head heights).
-FACE_SIZE = 6
+# A face. Shares in [0,1]: the mouth open, round, spread, its corners down, the tongue out; brows up (below 0: down);
+# eyelids down (below 0: eyes wide). The head's tilt (radians), nod (head heights) and turn to a side in [-1,1].
+FACE_SIZE = 10
+OPEN, ROUND, SPREAD, DOWN, TONGUE, BROWS, LIDS, TILT, NOD, TURN = range(FACE_SIZE)
+_MOUTH = slice(OPEN, TONGUE + 1)
+
+# Mouth gestures as (open, round, spread, corners down, tongue out).
+_GESTURES: dict[Mouth, tuple[float, ...]] = {
+    "open": (1.0, 0.0, 0.0, 0.0, 0.0),
+    "round": (0.25, 1.0, 0.0, 0.0, 0.0),
+    "spread": (0.15, 0.0, 1.0, 0.0, 0.0),
+    "tongue": (0.45, 0.0, 0.0, 0.0, 1.0),
+}
+_NEGATING_MOUTH = (0.0, 0.0, 0.0, 1.0, 0.0)
+# Mouthing: the vowels of the gloss, as (open, round); smaller than the gestures, which tell signs apart.
+_VOWELS = {"A": (0.5, 0.1), "E": (0.25, 0.0), "I": (0.2, 0.0), "O": (0.4, 0.4), "U": (0.2, 0.5), "Y": (0.15, 0.0)}
+_ONSET_S = 0.16  # a marker of face or head rises before the first sign that it belongs to, and falls after the last
+_SHAKE_HZ = 2.3
+# Of a question. Farther up or wider, and MediaPipe takes the face for one that is raised, with the nose elsewhere.
+_QUESTION_BROWS, _QUESTION_EYES = 0.7, 0.7
 
 
 class TimedSign(NamedTuple):
-    """When a sign is made: from the first frame of its stroke to the first frame after it, s from the video's start."""
+    """A sign of the hands, or a marker of face and head over the signs that it belongs to.
+
+    From the first frame of the stroke (of the first sign) to the first frame after it (after the last), s from the
+    video's start.
+    """
 
     start_s: float
     end_s: float
-    tier: str  # manual
-    label: str  # its gloss
+    tier: str  # manual, nonmanual
+    label: str  # the gloss; question, negation
 
 
 @dataclass(frozen=True)
@@ -77,8 +96,13 @@ class Figure:
     unit: float  # px a shoulder width
 
 
-def perform(glosses: Sequence[str], signer: Signer, fps: float, rng: np.random.Generator) -> Performance:
-    """One take of a sentence: minimum-jerk strokes, joined by minimum-jerk transitions, from rest to rest."""
+def perform(
+    glosses: Sequence[str], signer: Signer, fps: float, rng: np.random.Generator, form: Form = "statement"
+) -> Performance:
+    """One take of a sentence: minimum-jerk strokes, joined by minimum-jerk transitions, from rest to rest.
+
+    The hands, their timing and what is drawn from `rng` do not depend on `form`, nor on which of two twins is signed.
+    """
     signs = [SIGNS[gloss] for gloss in glosses]
     tempo = signer.tempo * rng.uniform(0.94, 1.06)
     slip = rng.normal(0, signer.slack, (len(signs), 2, 2)).clip(-0.04, 0.04)  # of each sign's place, for each hand
@@ -106,15 +130,16 @@ def perform(glosses: Sequence[str], signer: Signer, fps: float, rng: np.random.G
     progress = (times - edges[phase]) / np.diff(edges)[phase]
     both = np.array([[phases[p][1](u), phases[p][2](u)] for p, u in zip(phase, progress, strict=True)])
     begin, end = edges[strokes], edges[np.array(strokes) + 1]  # s
+    marked = slice(-2, None) if form == "negation" else slice(None)  # the signs that a negation denies: the last two
+    spans = [(begin[i], end[i], "manual", sign.gloss) for i, sign in enumerate(signs)]
+    if form != "statement":
+        spans.append((begin[marked][0], end[-1], "nonmanual", form))
     return Performance(
         dominant=both[:, 0],
         other=both[:, 1],
-        face=_faces(signs, times, begin, end, rng),
+        face=_faces(signs, times, begin, end, form, spans[-1][:2], rng),
         sway=0.012 * np.sin(2 * np.pi * (times[:, None] * rng.uniform(0.25, 0.5, 2) + rng.uniform(0, 1, 2))),
-        signs=[
-            TimedSign(np.ceil(b * fps) / fps, np.ceil(e * fps) / fps, "manual", sign.gloss)
-            for sign, b, e in zip(signs, begin, end, strict=True)
-        ],
+        signs=[TimedSign(np.ceil(b * fps) / fps, np.ceil(e * fps) / fps, tier, label) for b, e, tier, label in spans],
     )
 
 
@@ -122,7 +147,7 @@ def articulate(performance: Performance, frame: int, signer: Signer, size: int) 
     """The joints in a frame of `size` x `size` px."""
     unit = signer.zoom * size
     face, sway = performance.face[frame], performance.sway[frame]
-    origin = np.array([(0.5 + signer.offset[0]) * size, (0.40 + signer.offset[1]) * size, 0.0])
+    origin = np.array([(0.5 + signer.offset[0]) * size, (0.445 + signer.offset[1]) * size, 0.0])
 
     def to_px(points: np.ndarray, side: int) -> np.ndarray:
         """From one side's outward coordinates; the signer's right is at the image's left."""
@@ -143,7 +168,7 @@ def articulate(performance: Performance, frame: int, signer: Signer, size: int) 
         mirror = np.array([1 if side else -1, 1, 1])
         arms.append((*points, facing * mirror, axes[2] * mirror))
     shoulders, elbows, hands, hips, facing, palms = (np.stack(part) for part in zip(*arms, strict=True))
-    head = np.array([face[4] * 0.3, -signer.neck - signer.head / 2 + face[5] * signer.head, 0.0])
+    head = np.array([0.3 * face[TILT] + 0.02 * face[TURN], -signer.neck - (0.5 - face[NOD]) * signer.head, 0.0])
     return Figure(shoulders, elbows, hands, facing, palms, hips, to_px(head, 1)[:2], face, unit)
 
 
@@ -209,27 +234,55 @@ def _strokes(sign: Sign, slip: np.ndarray, slip_other: np.ndarray) -> tuple[Path
 
 
 def _faces(
-    signs: Sequence[Sign], times: np.ndarray, starts: np.ndarray, ends: np.ndarray, rng: np.random.Generator
+    signs: Sequence[Sign],
+    times: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    form: Form,
+    marked: tuple[float, float],
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """[T, FACE_SIZE]: mouthing, a blink, brows raised on the topic, the head moving with the signs."""
+    """[T, FACE_SIZE]: mouth gestures and mouthing, blinks, brows raised a little on the topic, the head moving with
+    the signs, and the marker of `form` over the seconds `marked`.
+    """
     face = np.zeros((len(times), FACE_SIZE))
     blink = rng.uniform(times[0], times[-1])
-    face[:, 2] = np.exp(-(((times - blink) / 0.06) ** 2))
+    lids = np.exp(-(((times - blink) / 0.06) ** 2))
     tempo, start = rng.uniform(0.3, 0.6), rng.uniform(0, 1)
-    face[:, 4] = 0.04 * np.sin(2 * np.pi * (times * tempo + start))
+    face[:, TILT] = rng.uniform(-0.03, 0.03) + 0.04 * np.sin(2 * np.pi * (times * tempo + start))
+    face[:, NOD] = rng.uniform(-0.03, 0.03)  # nobody holds the head alike twice
+    marker = np.zeros(len(times)) if form == "statement" else _plateau(times, *marked)
+    if form == "negation":
+        face[:, _MOUTH] = marker[:, None] * _NEGATING_MOUTH
+        face[:, TURN] = marker * np.sin(2 * np.pi * _SHAKE_HZ * (times - marked[0]))
     for place, (sign, begin, end) in enumerate(zip(signs, starts, ends, strict=True)):
         bell = np.exp(-((((times - begin) / (end - begin)) - 0.5) ** 2) / 0.18)
-        vowels = [_VOWELS[letter] for letter in sign.gloss if letter in _VOWELS]
-        for i, (openness, roundness) in enumerate(vowels):
-            centre = begin + (end - begin) * (i + 0.5) / len(vowels)
-            syllable = np.exp(-(((times - centre) / (0.5 * (end - begin) / len(vowels))) ** 2))
-            face[:, 0] = np.maximum(face[:, 0], openness * syllable)
-            face[:, 1] = np.maximum(face[:, 1], roundness * syllable)
+        if sign.mouth is not None:
+            gesture = _plateau(times, begin, end)[:, None]
+            face[:, _MOUTH] += gesture * (_GESTURES[sign.mouth] - face[:, _MOUTH])
+        elif form != "negation" or begin < marked[0]:
+            vowels = [_VOWELS[letter] for letter in sign.gloss if letter in _VOWELS]
+            for i, (openness, roundness) in enumerate(vowels):
+                centre = begin + (end - begin) * (i + 0.5) / len(vowels)
+                syllable = np.exp(-(((times - centre) / (0.5 * (end - begin) / len(vowels))) ** 2))
+                face[:, OPEN] = np.maximum(face[:, OPEN], openness * syllable)
+                face[:, ROUND] = np.maximum(face[:, ROUND], roundness * syllable)
         if place < len(signs) - 1:
-            face[:, 3] = np.maximum(face[:, 3], bell)
+            face[:, BROWS] = np.maximum(face[:, BROWS], 0.2 * bell)
         else:
-            face[:, 5] += 0.03 * bell
+            face[:, NOD] += 0.03 * bell
         if sign.gloss == "SLEEP":
-            face[:, 2] = np.maximum(face[:, 2], bell)
-            face[:, 4] += 0.10 * bell
+            lids = np.maximum(lids, bell)
+            face[:, TILT] += 0.10 * bell
+    if form == "question":
+        face[:, BROWS] = np.maximum(face[:, BROWS], _QUESTION_BROWS * marker)
+        lids = lids - _QUESTION_EYES * marker * (1 - lids)
+    elif form == "negation":
+        face[:, BROWS] -= 0.6 * marker
+    face[:, LIDS] = lids
     return face
+
+
+def _plateau(times: np.ndarray, begin: float, end: float) -> np.ndarray:
+    """1 from `begin` to `end` s, rising over the _ONSET_S before it and falling over those after."""
+    return np.array([ease(u) for u in np.clip(np.minimum(times - begin, end - times) / _ONSET_S + 1, 0, 1)])

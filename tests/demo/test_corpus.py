@@ -9,14 +9,16 @@ import pytest
 from safetensors.numpy import load_file
 
 from seds.config import Render
-from seds.demo.corpus import COLUMNS, SIGN_COLUMNS, DemoError, plan, write_corpus
-from seds.skeleton import JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
+from seds.data.joints import UPPER_BODY
+from seds.demo.corpus import COLUMNS, SIGN_COLUMNS, DemoError, plan, render_take, write_corpus
+from seds.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 pytestmark = pytest.mark.slow
 
 RENDER = Render(
-    seed=7, fps=12.5, size=256, signers=6, test_signers=2, train_sentences=8, dev_sentences=3, test_sentences=4, takes=2
-)
+    seed=7, fps=12.5, size=256, signers=6, test_signers=2, train_sentences=12, dev_sentences=3, test_sentences=8,
+    takes=2, questions=0.25, negations=0.25, pairs={"brows": 0.25, "mouth": 0.25, "head": 0.25},
+)  # fmt: skip
 TINY = RENDER.model_copy(update={"size": 96, "train_sentences": 3, "dev_sentences": 1, "test_sentences": 1, "takes": 1})
 
 
@@ -40,7 +42,7 @@ def test_annotations_say_what_is_in_the_folder(corpus):
     assert table["video_id"].is_unique
     assert sorted(joints) == sorted(table["video_id"])
     assert {path.name for path in (folder / "videos").iterdir()} == {path.split("/")[1] for path in table["path"]}
-    assert table.groupby("split")["sentence_id"].nunique().to_dict() == {"train": 8, "dev": 3, "test": 4}
+    assert table.groupby("split")["sentence_id"].nunique().to_dict() == {"train": 12, "dev": 3, "test": 8}
     assert table.groupby("sentence_id")["text"].first().is_unique
 
 
@@ -53,6 +55,11 @@ def test_signs_are_timed_within_their_videos(corpus):
         manual = rows[rows["tier"] == "manual"]
         assert tuple(manual["label"]) == take.sentence.glosses
         assert (manual["start_s"].to_numpy()[1:] > manual["end_s"].to_numpy()[:-1]).all()
+        form = take.sentence.form
+        marked = rows.loc[rows["tier"] == "nonmanual", ["start_s", "end_s", "label"]].to_numpy().tolist()
+        first = 0 if form == "question" else -2
+        expected = [[manual["start_s"].iloc[first], manual["end_s"].iloc[-1], form]] if form != "statement" else []
+        assert marked == expected
         assert (rows["start_s"] >= 0).all()
         assert (rows["start_s"] < rows["end_s"]).all()
         assert rows["end_s"].max() <= len(joints[take.video_id]) / RENDER.fps
@@ -73,6 +80,52 @@ def test_split_signers(corpus):
     assert not strangers & (of["train"] | of["dev"])
     train = table[table["split"] == "train"]
     assert (train.groupby("sentence_id")["signer"].nunique() == RENDER.takes).all()
+
+
+def pairs_of(table):
+    return [list(rows.itertuples()) for pair, rows in table.groupby("pair") if pair]
+
+
+def test_pairs_have_one_signer_and_two_texts(corpus):
+    _, table, _ = corpus
+    assert sorted(one.contrast for one, _ in pairs_of(table)) == ["brows", "head", "mouth"]
+    for one, other in pairs_of(table):
+        assert (one.signer, one.split, one.contrast) == (other.signer, other.split, other.contrast)
+        assert one.text != other.text
+    assert set(table.loc[table["pair"] == "", "contrast"]) == {""}
+
+
+def test_joints_that_pose_reads_are_equal_in_a_pair_of_faces(corpus):
+    _, table, joints = corpus
+    read = [*UPPER_BODY, *range(JOINTS)[LEFT_HAND], *range(JOINTS)[RIGHT_HAND]]
+    for one, other in pairs_of(table):
+        moved = np.flatnonzero((joints[one.video_id] != joints[other.video_id]).any((0, 2)))
+        face = set(range(JOINTS)[FACE]) | {JOINT["left_eye"], JOINT["right_eye"]}  # drawn in the middle of the lids
+        if one.contrast == "head":
+            assert JOINT["nose"] in moved
+            assert not set(moved) & set(read) - {JOINT["nose"]}
+        else:
+            assert not set(moved) & set(read)
+            assert set(moved) <= face
+            changed = {"brows": range(JOINTS)[FACE][17:27], "mouth": range(JOINTS)[FACE][48:68]}
+            assert set(moved) & set(changed[one.contrast])
+            assert not set(moved) & set(changed["mouth" if one.contrast == "brows" else "brows"])
+
+
+def test_pictures_of_a_pair_differ_in_the_face_alone(corpus):
+    _, _, joints = corpus
+    for take, rival in zip(plan(RENDER)[:-1], plan(RENDER)[1:], strict=True):
+        if take.pair and take.pair == rival.pair and take.contrast != "head":
+            one, other = (render_take(each, RENDER.fps, RENDER.size)[0] for each in (take, rival))
+            shown = joints[take.video_id][:, FACE, :2]
+            for frame, (a, b) in enumerate(zip(one, other, strict=True)):
+                y, x = np.nonzero((a != b).any(2))
+                if len(x):
+                    points = shown[frame]
+                    assert points[:, 0].min() - 2 <= x.min() <= x.max() <= points[:, 0].max() + 2
+                    assert points[:, 1].min() - 20 <= y.min() <= y.max() <= points[:, 1].max() + 2
+            changed = [np.any(a != b, axis=2).sum() for a, b in zip(one, other, strict=True)]
+            assert max(changed) > 100
 
 
 def test_videos_decode_to_the_promised_frames(corpus):
@@ -119,7 +172,12 @@ def test_the_full_corpus_trains_on_every_gloss_of_the_others():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"takes": 5}, "takes=5 .* leaves 4"), ({"test_signers": 6}, "leaves 0"), ({"size": 255}, "size=255")],
+    [
+        ({"takes": 5}, "takes=5 .* leaves 4"),
+        ({"test_signers": 6}, "leaves 0"),
+        ({"size": 255}, "size=255"),
+        ({"questions": 0.8}, "questions .* 1.05"),
+    ],
 )
 def test_counts_that_do_not_fit_are_refused(change, message):
     with pytest.raises(DemoError, match=message):

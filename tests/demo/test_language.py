@@ -1,10 +1,9 @@
-"""The lexicon, the grammar and the splits."""
+"""The lexicon and the grammar."""
 
-import numpy as np
 import pytest
 
 from seds.demo import hand, motion
-from seds.demo.language import LEXICON, SIGNS, LanguageError, Pose, draw_splits, english, sentences
+from seds.demo.language import LEXICON, SIGNS, TWINS, Pose, Sentence, english, sentences, twin
 
 
 def test_lexicon_is_large_consistent_and_its_signs_differ():
@@ -14,47 +13,64 @@ def test_lexicon_is_large_consistent_and_its_signs_differ():
         assert {pose.shape for pose in poses} <= set(hand.SHAPES)
         assert sign.move in motion.MOVES
     assert len({sign.english for sign in LEXICON}) == len(LEXICON)
-    assert len({(sign.start, sign.end, sign.move, sign.other) for sign in LEXICON}) == len(LEXICON)
+    hands = {(sign.start, sign.end, sign.move, sign.other) for sign in LEXICON}
+    assert len(hands) == len(LEXICON) - len(TWINS)
+    assert len({(sign.start, sign.end, sign.move, sign.other, sign.mouth) for sign in LEXICON}) == len(LEXICON)
+
+
+def test_twins_are_alike_in_the_hands_and_have_two_mouths():
+    assert len(TWINS) >= 4
+    for gloss in TWINS:
+        one, other = SIGNS[gloss], SIGNS[twin(gloss)]
+        assert twin(other.gloss) == gloss
+        assert (one.start, one.end, one.move, one.other, one.role) == (
+            other.start, other.end, other.move, other.other, other.role
+        )  # fmt: skip
+        assert None not in (one.mouth, other.mouth)
+        assert one.mouth != other.mouth
+        assert Sentence(("BOOK", gloss)).hands == Sentence(("BOOK", other.gloss)).hands
+    assert twin("BOOK") is None
 
 
 @pytest.mark.parametrize(
-    ("glosses", "text"),
+    ("glosses", "statement", "question", "negation"),
     [
-        ("SUNDAY BOOK TEACHER BUY", "The teacher buys a book on Sunday."),
-        ("CAR OLD MOTHER WANT", "My mother wants an old car."),
-        ("TODAY TREE BIG", "The tree is big today."),
-        ("CHILD SLEEP", "The child sleeps."),
+        (
+            "SUNDAY BOOK TEACHER BUY",
+            "The teacher buys a book on Sunday.",
+            "Does the teacher buy a book on Sunday?",
+            "The teacher does not buy a book on Sunday.",
+        ),
+        (
+            "CAR OLD MOTHER WANT",
+            "My mother wants an old car.",
+            "Does my mother want an old car?",
+            "My mother does not want an old car.",
+        ),
+        (
+            "TODAY TREE BIG",
+            "The tree is big today.",
+            "Is the tree big today?",
+            "The tree is not big today.",
+        ),
+        (
+            "CHILD SLEEP",
+            "The child sleeps.",
+            "Does the child sleep?",
+            "The child does not sleep.",
+        ),
     ],
 )
-def test_english_of_glosses(glosses, text):
-    assert english([SIGNS[gloss] for gloss in glosses.split()]) == text
+def test_english_of_glosses(glosses, statement, question, negation):
+    signs = [SIGNS[gloss] for gloss in glosses.split()]
+    assert english(signs) == statement
+    assert english(signs, "question") == question
+    assert english(signs, "negation") == negation
 
 
 def test_every_sentence_of_the_grammar_has_its_own_text_and_two_to_four_signs():
     every = [sentence for sentence, _ in sentences()]
-    assert len({sentence.text for sentence in every}) == len({sentence.glosses for sentence in every}) == len(every)
+    assert len({sentence.glosses for sentence in every}) == len(every)
+    texts = {Sentence(s.glosses, form).text for s in every for form in ("statement", "question", "negation")}
+    assert len(texts) == 3 * len(every)
     assert {len(sentence.glosses) for sentence in every} == {2, 3, 4}
-
-
-@pytest.mark.parametrize("counts", [(300, 40, 60), (8, 3, 4)])
-def test_splits_are_disjoint_and_later_ones_use_glosses_of_the_first(counts):
-    splits = draw_splits(dict(zip(("train", "dev", "test"), counts, strict=True)), np.random.default_rng(0))
-    assert tuple(len(split) for split in splits.values()) == counts
-    everything = [sentence for split in splits.values() for sentence in split]
-    assert len(set(everything)) == len(everything)
-    seen = {gloss for sentence in splits["train"] for gloss in sentence.glosses}
-    for later in ("dev", "test"):
-        assert {gloss for sentence in splits[later] for gloss in sentence.glosses} <= seen
-
-
-def test_training_uses_every_gloss_often():
-    train = draw_splits({"train": 300}, np.random.default_rng(1))["train"]
-    uses = [sum(gloss in sentence.glosses for sentence in train) for gloss in SIGNS]
-    assert min(uses) >= 15
-
-
-def test_more_sentences_than_the_grammar_has_is_an_error_that_says_so():
-    with pytest.raises(LanguageError, match="the grammar has 2376"):
-        draw_splits({"train": 2377}, np.random.default_rng(0))
-    with pytest.raises(LanguageError, match="dev: 40 sentences asked for"):
-        draw_splits({"train": 1, "dev": 40}, np.random.default_rng(0))

@@ -36,6 +36,7 @@ def frames() -> tuple[np.ndarray, ...]:
     render = Render(
         seed=3, fps=12.5, size=SIZE, signers=3, test_signers=1,
         train_sentences=40, dev_sentences=1, test_sentences=1, takes=1,
+        questions=0, negations=0, pairs={},
     )  # fmt: skip
     rendered, _, _ = render_take(plan(render)[0], render.fps, SIZE)
     return tuple(rendered[:FRAMES])
