@@ -42,6 +42,8 @@ ANNOTATIONS = pa.DataFrameSchema(
             default=""
         ),  # the signer, "left,top,right,bottom" px as shown (seds.video.boxes); "" = the whole frame
         "sign": _text(default=""),  # the one sign that the video shows, as in a dictionary; "" = it shows sentences
+        "pair": _text(default=""),  # of the two sentences of a minimal pair, the same; "" in none
+        "contrast": _text(default=""),  # what the two differ in, such as mouth
         "problem": _text(default=""),  # why the row cannot be used, for a person; "" = it can
         "stated_frames": pa.Column(float, pa.Check.ge(0), nullable=True),  # as the corpus says; null where it does not
     },

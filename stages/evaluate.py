@@ -11,7 +11,7 @@ from pathlib import Path
 from seds import tables
 from seds.config import load_params
 from seds.data.split import load_split
-from seds.evaluation import curves, results
+from seds.evaluation import curves, minimal_pairs, results
 from seds.evaluation.headline import headline
 from seds.evaluation.measure import evaluate_model, metric_files
 from seds.model import checkpoint
@@ -34,15 +34,16 @@ def main(dataset: str) -> None:
     has_dev = (manifest["usable"] & (manifest["split"] == "dev")).any()
     load = partial(load_split, dataset, rules=rules, sizes=model.sizes, numerics=model.numerics, workers=workers)
     test, dev = load("test"), load("dev") if has_dev else None
-    evaluation = evaluate_model(model, test, dev)
+    rows = manifest.set_index("video_id").loc[test.video_ids]
+    pairs = minimal_pairs.find_pairs(rows, test.sentence_of)
+    evaluation = evaluate_model(model, test, dev, pairs)
     main_seed = str(provenances[0].get("seed", ""))
-    by_seed = {main_seed: evaluation.metrics}
+    by_seed = {main_seed: evaluation}
     for other in folders[1:]:
-        by_seed[other.name] = evaluate_model(checkpoint.load(other).to(device), test, dev).metrics
-    signers = manifest.set_index("video_id").loc[test.video_ids, "signer"].tolist()
+        by_seed[other.name] = evaluate_model(checkpoint.load(other).to(device), test, dev, pairs)
 
-    files = metric_files(evaluation, by_seed, test, signers, params.evaluate)
-    files[results.HEADLINE] = headline(list(by_seed.values()), provenances, keypoints["test"])
+    files = metric_files(evaluation, by_seed, test, rows["signer"].tolist(), keypoints["test"], params.evaluate)
+    files[results.HEADLINE] = headline([one.metrics for one in by_seed.values()], provenances, keypoints["test"])
     for name, values in files.items():
         write_json(metrics_folder / name, values)
     results_folder = Path("results") / dataset
@@ -57,6 +58,8 @@ def main(dataset: str) -> None:
     print(*metrics_table(evaluation.metrics), sep="\n")
     if evaluation.late_weight is not None:
         print(f"late: {evaluation.late_weight:g} x the score of pose + {1 - evaluation.late_weight:g} x that of RGB")
+    for line in minimal_pairs.summary(evaluation.told_apart):
+        print(line)
     if len(by_seed) > 1:
         print(f"the table is of seed {main_seed}; mean and deviation of {len(by_seed)} seeds are in test.json")
 

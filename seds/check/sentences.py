@@ -24,6 +24,7 @@ def all_rules(videos: pd.DataFrame) -> Iterator[Finding]:
     words = spoken["text"].map(dict(zip(words, map(normalised, words), strict=True)))
     yield from identities(spoken, words)
     yield from shared_captions(spoken, words)
+    yield from minimal_pairs(rows)
     yield from readability(spoken)
 
 
@@ -71,6 +72,21 @@ def shared_captions(videos: pd.DataFrame, words: pd.Series) -> Iterator[Finding]
             if text in known:
                 detail = f"{row.text!r} is also the text of {known[text]}"
                 yield Finding(WARNING, f"caption in {earlier} and {later}", row.video_id, row.path, detail)
+
+
+def minimal_pairs(videos: pd.DataFrame) -> Iterator[Finding]:
+    """Minimal pairs that are none: not of two sentences, in several splits, or with several contrasts."""
+    for pair, rows in videos[videos["pair"] != ""].groupby("pair", sort=False):
+        subject = rows["video_id"].iloc[0], rows["path"].iloc[0]
+        for kind, column, expected in (
+            ("pair of other than two sentences", "sentence_id", 2),
+            ("pair in several splits", "split", 1),
+            ("pair with several contrasts", "contrast", 1),
+        ):
+            values = rows[column].drop_duplicates().tolist()
+            if len(values) != expected:
+                detail = f"{pair} has {len(values)}: {', '.join(map(repr, values))}"
+                yield Finding(WARNING, kind, *subject, detail)
 
 
 def readability(videos: pd.DataFrame) -> Iterator[Finding]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from seds.config import Evaluate
 from seds.data.split import Split
-from seds.evaluation import breakdown, late, published_ranks
+from seds.evaluation import breakdown, late, minimal_pairs, published_ranks
+from seds.evaluation.minimal_pairs import Pair
 from seds.evaluation.results import GROUPS, INTERVALS, TEST
 from seds.model.seds import SEDS
 from seds.retrieval import inference, ranks
@@ -26,33 +27,37 @@ class Evaluation:
     rankings: dict[str, dict[str, Ranking]]  # {stream: {direction: ...}}
     metrics: Metrics
     late_weight: float | None = None
+    told_apart: dict[str, dict[str, float]] = field(default_factory=dict)  # minimal_pairs.told_apart; empty: no pairs
 
 
-def evaluate_model(model: SEDS, split: Split, dev: Split | None = None) -> Evaluation:
+def evaluate_model(model: SEDS, split: Split, dev: Split | None = None, pairs: Sequence[Pair] = ()) -> Evaluation:
     """dev: what the weight of the late fusion is chosen on; None, or a model of one stream, has no late fusion."""
     similarities, weight = inference.score(model, split), None
     if dev is not None and len(model.streams) > 1:
         weight = late.choose_weight(inference.score(model, dev), dev.sentence_of)
         similarities[late.NAME] = late.mix(similarities, weight)
     metrics, rankings = ranks.evaluate(similarities, split.sentence_of)
-    return Evaluation(similarities, rankings, metrics, weight)
+    told_apart = minimal_pairs.told_apart(similarities, split.sentence_of, pairs)
+    return Evaluation(similarities, rankings, metrics, weight, told_apart)
 
 
 def metric_files(
     evaluation: Evaluation,
-    by_seed: Mapping[str, Metrics],
+    by_seed: Mapping[str, Evaluation],
     split: Split,
     signers: Sequence[str],
+    keypoints: Mapping[str, Any],
     settings: Evaluate,
 ) -> dict[str, dict[str, Any]]:
     """What the JSON files beside headline.json hold, by file name.
 
     TEST: the metrics, the interval of R@1, the counts and the weight of the late fusion; on request the published
-    rule's metrics beside them; of several seeds each one's metrics, their mean and standard deviation. INTERVALS: 95 %
-    intervals of all metrics. GROUPS: metrics by number of words and by signer.
+    rule's metrics beside them; of several seeds each one's metrics, their mean and standard deviation. With minimal
+    pairs `told_apart`, also by seed, and how far the keypoints of a pair differ. INTERVALS: 95 % intervals of all
+    metrics. GROUPS: metrics by number of words and by signer.
 
-    evaluation: of the main model. by_seed: the metrics of every model, the main one included, so that one seed alone
-    adds nothing. signers: of each video, "" where unknown.
+    evaluation: of the main model. by_seed: of every model, the main one included, so that one seed alone adds nothing.
+    signers: of each video, "" where unknown. keypoints: the part on test of metrics/<dataset>/pose.json.
     """
     intervals = ranks.bootstrap(evaluation.rankings, settings.bootstrap, settings.seed) if settings.bootstrap else {}
     test: dict[str, Any] = {
@@ -71,10 +76,16 @@ def metric_files(
             for stream, similarity in evaluation.similarities.items()
         }
     if len(by_seed) > 1:
-        test["seeds"] = over_seeds(list(by_seed.values())) | {"each": dict(by_seed)}
+        each = {seed: one.metrics for seed, one in by_seed.items()}
+        test["seeds"] = over_seeds(list(each.values())) | {"each": each}
     test |= {"sentences": len(split.sentence_ids), "videos": len(split.videos)}
     if evaluation.late_weight is not None:
         test["late_weight"] = evaluation.late_weight
+    if evaluation.told_apart:
+        test["told_apart"] = {"test": evaluation.told_apart, "keypoints": keypoints.get("pairs", {})}
+        if len(by_seed) > 1:
+            told = {seed: one.told_apart for seed, one in by_seed.items()}
+            test["told_apart"]["seeds"] = minimal_pairs.over_seeds(list(told.values())) | {"each": told}
     parts = {
         "words": breakdown.by_length(split.texts, split.sentence_of),
         "signer": breakdown.by_signer(signers, split.sentence_of),

@@ -19,6 +19,7 @@ import pandas as pd
 from safetensors import safe_open
 
 from seds import tables
+from seds.manifest import pair_difference
 from seds.shards import ShardReader
 from seds.skeleton import JOINT, LEFT_HAND, RIGHT_HAND
 
@@ -56,7 +57,8 @@ def hits(estimated: np.ndarray, true: np.ndarray) -> dict[str, tuple[int, int]]:
 
 
 def by_split(videos: pd.DataFrame, reader: ShardReader, truth: Path) -> dict[str, dict[str, Any]]:
-    """`report` of the train, dev and test videos of a VIDEOS table whose keypoints `reader` reads.
+    """`report` of the train, dev and test videos of a VIDEOS table whose keypoints `reader` reads; with minimal pairs
+    in a split, also `pairs` (pair_difference.by_contrast).
 
     truth: a safetensors file of [T,133,3] true joints by video_id; it may be missing, as in real corpora.
     """
@@ -69,9 +71,14 @@ def by_split(videos: pd.DataFrame, reader: ShardReader, truth: Path) -> dict[str
             return keypoints, None if joints is None else joints.get_tensor(video_id)
 
         readable = videos[videos["status"] == "ok"]
-        return {
-            split: report(map(read, readable.loc[readable["split"] == split, "video_id"])) for split in tables.SPLITS
-        }
+        result = {}
+        for split in tables.SPLITS:
+            rows = readable[readable["split"] == split]
+            result[split] = report(map(read, rows["video_id"]))
+            differences = pair_difference.by_contrast(rows, reader)
+            if differences:
+                result[split]["pairs"] = differences
+        return result
 
 
 def report(videos: Iterable[tuple[np.ndarray, np.ndarray | None] | None]) -> dict[str, Any]:

@@ -94,6 +94,23 @@ def test_names_that_are_no_utf8_are_shown_as_escapes(corpus):
     ]
 
 
+def test_pairs_that_are_none(corpus):
+    rows = [row | {"pair": "", "contrast": ""} for row in sound_rows()]
+    rows[0] |= {"pair": "alone", "contrast": "mouth", "sentence_id": "first"}
+    rows[2] |= {"pair": "apart", "contrast": "brows"}
+    rows[3] |= {"pair": "apart", "contrast": "mouth"}
+    found = corpus(rows)
+    assert not corpus.failed
+    assert {kind: findings["detail"].tolist() for kind, findings in found.items()} == {
+        "pair of other than two sentences": ["alone has 1: 'first'"],
+        "pair in several splits": ["apart has 2: 'dev', 'test'"],
+        "pair with several contrasts": ["apart has 2: 'brows', 'mouth'"],
+    }
+    for row in rows[:2]:
+        row |= {"pair": "sound", "contrast": "mouth"}
+    assert "pair of other than two sentences" not in corpus(rows)
+
+
 def test_cuts_lengths_sizes_and_rates(corpus):
     film(corpus.root / "4.mp4", frames=20, width=32)
     film(corpus.root / "5.mp4", frames=20, fps=20)

@@ -18,7 +18,8 @@ DEMO = Dataset(corpus="demo")
 
 def annotation(video_id: str, split: str, **changes: object) -> dict[str, object]:
     row = {"video_id": video_id, "sentence_id": f"s-{video_id}", "split": split, "text": "  Rain falls. "}
-    return row | {"signer": "anna", "path": f"videos/{video_id}.mp4"} | changes
+    signed = {"signer": "anna", "path": f"videos/{video_id}.mp4", "pair": "", "contrast": ""}
+    return row | signed | changes
 
 
 @pytest.fixture

@@ -81,9 +81,10 @@ def test_by_split_reads_shards_and_truth(tmp_path: Path) -> None:
     save_file({"a": true}, tmp_path / "joints.safetensors")
     videos = pd.DataFrame(
         [("a", "train", "ok"), ("b", "test", "ok"), ("c", "test", "missing")], columns=["video_id", "split", "status"]
-    )
+    ).assign(pair="", contrast="")
     result = by_split(videos, shards.ShardReader(tmp_path, "pose"), tmp_path / "joints.safetensors")
     assert list(result) == ["train", "dev", "test"]
     assert result["train"]["pck"]["fingers"] == 1.0
     assert (result["test"]["videos"], result["test"]["failed"]) == (1, 1)
+    assert "pairs" not in result["train"]
     assert "pck" not in by_split(videos, shards.ShardReader(tmp_path, "pose"), tmp_path / "none")["train"]

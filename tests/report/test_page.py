@@ -52,7 +52,8 @@ def random_results(texts: list[str], video_ids: list[str], signers: list[str], s
     split = Split.__new__(Split)  # of which only these are read
     split.texts, split.sentence_of = texts, sentence_of
     split.sentence_ids, split.videos = list(map(str, range(len(texts)))), video_ids
-    files = metric_files(Evaluation(streams, rankings, metrics), {"0": metrics}, split, signers, Evaluate(bootstrap=20))
+    evaluation = Evaluation(streams, rankings, metrics)
+    files = metric_files(evaluation, {"0": evaluation}, split, signers, {}, Evaluate(bootstrap=20))
     videos = pd.DataFrame(
         {"video_id": video_ids, "signer": signers, "text": [texts[s] for s in sentence_of], "path": ""}
     )

@@ -20,7 +20,7 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     table = pd.read_parquet(path)
     table["path"] = [(root / relative).as_posix() for relative in table["path"]]
     return table.assign(text=table["text"].str.strip(), text_original=table["text"], language=LANGUAGE)[
-        ["video_id", "sentence_id", "split", "text", "text_original", "language", "signer", "path"]
+        ["video_id", "sentence_id", "split", "text", "text_original", "language", "signer", "path", "pair", "contrast"]
     ]
 
 

@@ -14,6 +14,8 @@ names, a path in that folder. Columns, in any order; others are ignored:
     language      of the text, ISO 639-1; default: en
     fps           of a folder of frames
     sign          the one sign that the video shows, where it shows one sign instead of a sentence, as in a dictionary
+    pair          the same word in the two sentences of a minimal pair, which differ in one thing alone
+    contrast      what they differ in: brows, mouth, head, ...
 
 seds.corpora.readers.sheets says how tables may be written.
 """
@@ -40,7 +42,10 @@ from seds.video.boxes import format_box, parse_box
 
 TABLES = ("videos.csv", "videos.tsv", "videos.parquet", "videos.csv.gz", "videos.tsv.gz")
 NEEDED = ("path", "text")
-OPTIONAL = ("video_id", "sentence_id", "split", "start_s", "end_s", "signer", "bbox", "language", "fps", "sign")
+OPTIONAL = (
+    *("video_id", "sentence_id", "split", "start_s", "end_s", "signer", "bbox", "language", "fps"),
+    *("sign", "pair", "contrast"),
+)
 _SPLIT_NAMES = {name: name for name in SPLITS} | {"val": "dev", "valid": "dev", "validation": "dev"}
 LANGUAGE = "en"
 
@@ -132,6 +137,8 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
         "fps": fps,
         "bbox": bbox,
         "sign": field("sign"),
+        "pair": field("pair"),
+        "contrast": field("contrast"),
         "problem": "; ".join(problems),
     }
 

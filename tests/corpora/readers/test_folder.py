@@ -99,6 +99,11 @@ def test_parquet_folder_as_spark_writes_it_is_read(tmp_path):
         read(tmp_path)
 
 
+def test_minimal_pairs_are_read_and_optional(tmp_path):
+    table = read(write(tmp_path, "path,text,pair,contrast\na,Red?, 7 ,brows\nb,Red.,7,brows\nc,Blue.,,\n"))
+    assert table[["pair", "contrast"]].to_numpy().tolist() == [["7", "brows"], ["7", "brows"], ["", ""]]
+
+
 def test_what_looks_like_no_value_is_text(tmp_path):
     assert read(write(tmp_path, "path,text\na,NA\nb,null\nc,nan\n"))["text"].tolist() == ["NA", "null", "nan"]
 
