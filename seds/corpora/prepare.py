@@ -83,10 +83,8 @@ def complete(
     detail = table["problem"].where(status != "ok", "")
     for i, original in first.items():
         if status[i] == "ok":
-            status[i], detail[i] = (
-                "duplicate",
-                f"row {i + 1} has the same video_id as row {original + 1}, {ids[original]!r}",
-            )
+            same = f"row {i + 1} has the same video_id as row {original + 1}, {ids[original]!r}"
+            status[i], detail[i] = "duplicate", same + _need_of_id(table.loc[i], table.loc[original])
 
     open_ = (status == "ok").to_numpy()
     files = [
@@ -108,6 +106,14 @@ def complete(
         except ValueError as error:
             videos.loc[i, ["status", "detail"]] = ["refused", str(error)]
     return tables.check(videos, tables.VIDEOS, f"the videos of {name}")
+
+
+def _need_of_id(row: pd.Series, other: pd.Series) -> str:
+    """What to add about two rows of one id: if they are two signers of one film, that each needs its own."""
+    if (row[["path", "start_s", "end_s"]].fillna(-1) != other[["path", "start_s", "end_s"]].fillna(-1)).any():
+        return ""
+    signers = [name for name in ("signer", "bbox") if row[name] != other[name]]
+    return f"; they differ in {' and '.join(signers)}: give each a video_id of its own" if signers else ""
 
 
 def fit_box(text: str, width: int, height: int) -> Box | None:

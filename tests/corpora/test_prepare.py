@@ -101,6 +101,22 @@ def test_a_repeated_id_is_listed_under_another(root):
     assert videos["detail"][1] == "row 2 has the same video_id as row 1, 'a'"
 
 
+def test_two_signers_in_one_video_need_ids(root):
+    rows = [
+        'videos/a.mp4,Rain.,"0,0,32,48",ann',
+        'videos/a.mp4,Rain.,"32,0,64,48",ben',
+        'videos/a.mp4,Rain.,"0,0,32,48",ann',
+    ]
+    (root / "videos.csv").write_text("\n".join(["path,text,bbox,signer", *rows]))
+    videos = prepare.prepare("mine", Dataset(corpus="folder"), root)
+    same = "has the same video_id as row 1, 'videos/a.mp4'"
+    assert videos["detail"].tolist() == [
+        "",
+        f"row 2 {same}; they differ in signer and bbox: give each a video_id of its own",
+        f"row 3 {same}",
+    ]
+
+
 def test_distinct_ids():
     assert distinct(["a", "b", "a", "a"]) == (["a", "b", "a#2", "a#3"], {2: 0, 3: 0})
     assert distinct(["a", "a", "a#2"]) == (["a", "a#3", "a#2"], {1: 0})

@@ -11,7 +11,7 @@ names, a path in that folder. Columns, in any order; others are ignored:
     start_s end_s a part of a longer video, seconds
     signer        who signs
     bbox          the signer's place in the frame, "left,top,right,bottom" px
-    language      of the text, ISO 639-1; default: en
+    language      of the text, such as en, en-US or eng, kept as ISO 639-1; default: en
     fps           of a folder of frames
     sign          the one sign that the video shows, where it shows one sign instead of a sentence, as in a dictionary
     pair          the same word in the two sentences of a minimal pair, which differ in one thing alone
@@ -34,6 +34,7 @@ import pandas as pd
 
 from seds.config import Dataset
 from seds.corpora.readers import sheets
+from seds.corpora.readers.languages import language_code
 from seds.corpora.readers.quoting import trim
 from seds.corpora.readers.splits import assign, normalised
 from seds.corpora.readers.texts import clean
@@ -79,8 +80,10 @@ def _table(root: Path, name: str | None) -> Path:
     tables = [root / name for name in TABLES if sheets.exists(root / name)]
     if len(tables) != 1:
         which = " and ".join(map(str, tables)) or "none of them"
+        others = sorted(p.name for p in root.glob("[vV][iI][dD][eE][oO][sS].*") if not tables and p.is_file())
+        unread = f" but {others[0]}, whose name or kind is another (save it as CSV UTF-8)" if others else ""
         raise TableError(
-            f"{root}: expected one of {', '.join(TABLES)}, found {which}; "
+            f"{root}: expected one of {', '.join(TABLES)}, found {which}{unread}; "
             "`annotations` under the corpus in params.yaml may name another file"
         )
     return tables[0]
@@ -111,7 +114,7 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
         problems.append("path is empty")
     start, end, fps = number("start_s", 0.0), number("end_s", 0.0), number("fps", 0.001)
     if start >= end:
-        problems.append(f"start_s {start:g} is not before end_s {end:g}")
+        problems.append(f"start_s {_seconds(start)} is not before end_s {_seconds(end)}")
     split = _SPLIT_NAMES.get(field("split").lower(), "")
     if with_splits and not split:
         problems.append(f"split {record.get('split', '')!r}: expected {', '.join(SPLITS)}")
@@ -129,7 +132,7 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
         "split": split,
         "text": text,
         "text_original": original,
-        "language": field("language").lower() or LANGUAGE,
+        "language": language_code(field("language")) or LANGUAGE,
         "signer": field("signer"),
         "path": (folder / path).as_posix() if path else "",
         "start_s": start,
@@ -144,7 +147,8 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
 
 
 def _seconds(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:g}"
+    """With as many digits as it needs, at most those of a microsecond, by which frames are told apart."""
+    return "" if math.isnan(value) else f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def _sentence_id(text: str, video_id: str) -> str:

@@ -40,14 +40,14 @@ def read(
     (default: the first needed column). Raises TableError, naming the file, if it is unreadable, lacks a needed column,
     or has a quotation mark that swallows rows.
     """
-    if file.suffix == ".parquet":
+    if file.suffix.lower() == ".parquet":
         return iter(read_texts(file, lambda names: _columns(names, file, needed, optional), (*needed, *optional)))
     return _csv(file, needed, optional, names or {needed[0]: lambda name: False})
 
 
 def exists(path: Path) -> bool:
     """Whether there is a table of that name: a file, or a folder of Parquet files."""
-    return path.is_file() or (path.is_dir() and path.suffix == ".parquet")
+    return path.is_file() or (path.is_dir() and path.suffix.lower() == ".parquet")
 
 
 def _csv(
@@ -126,7 +126,7 @@ def _content(file: Path) -> str:
     """The text of a file. Raises TableError."""
     try:
         content = file.read_bytes()
-        return (gzip.decompress(content) if file.suffix == ".gz" else content).decode("utf-8-sig")
+        return (gzip.decompress(content) if file.suffix.lower() == ".gz" else content).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TableError(f"{file} is not UTF-8 ({error}); save it as CSV UTF-8") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

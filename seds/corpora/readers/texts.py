@@ -116,7 +116,7 @@ def _users(file: Path, annotations: pd.DataFrame) -> dict[str, dict[str, str]]:
         raise TableError(
             f"{file} not found; `captions` in params.yaml names a file or folder inside the corpus's folder"
         )
-    if Path(file.name.removesuffix(".gz")).suffix not in sheets.SUFFIXES:
+    if Path(file.name.lower().removesuffix(".gz")).suffix not in sheets.SUFFIXES:
         raise TableError(f"{file}: expected a {', '.join(sheets.SUFFIXES)} file, or a folder")
     captions: dict[str, dict[str, str]] = {key: {} for key in KEYS}
     rows = list(sheets.read(file, ["text"], KEYS, {key: set(annotations[key]).__contains__ for key in KEYS}))

@@ -209,6 +209,44 @@ def test_videos_of_equal_words_are_one_sentence_without_ids(tmp_path):
     assert ids.tolist() == ["s1", "s2", "s1"]
 
 
+def test_ids_of_cuts_tell_milliseconds_apart(tmp_path):
+    lines = [
+        "path,text,start_s,end_s",
+        "a.mp4,x,3661.123,3662",
+        "a.mp4,x,3661.1239,3662.5",
+        "a.mp4,y,1234567.1,",
+        "b,z,,2.50",
+    ]
+    table = read(write(tmp_path, "\n".join([*lines, "b,z,3661.1239,3661.123"])))
+    assert table["video_id"].tolist()[:4] == [
+        "a.mp4 3661.123-3662",
+        "a.mp4 3661.1239-3662.5",
+        "a.mp4 1234567.1-",
+        "b -2.5",
+    ]
+    assert table["problem"][4] == "start_s 3661.1239 is not before end_s 3661.123"
+
+
+@pytest.mark.parametrize("value", [0.1 + 0.2, 1.5, 12.0, 100.25, 9999.5, 0.0, 0.04])
+def test_ids_of_cuts_stay_where_six_digits_said_them(tmp_path, value):
+    assert read(write(tmp_path, f"path,text,end_s\na,x,{value + 1!r}\n"))["video_id"][0] == f"a -{value + 1:g}"
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [("EN", "en"), ("en-US", "en"), ("en_GB.UTF-8", "en"), ("eng", "en"), ("English", "en"), ("ger", "de"),
+     ("deu-AT", "de"), ("zh-Hant-TW", "zh"), ("cmn", "zh"), ("ase", "ase"), ("", "en")],
+)  # fmt: skip
+def test_languages_are_known_by_their_other_names(tmp_path, given, code):
+    assert read(write(tmp_path, f"path,text,language\na,x,{given}\n"))["language"].tolist() == [code]
+
+
+def test_table_of_another_kind_is_named(tmp_path):
+    (tmp_path / "Videos.xlsx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(tables.TableError, match=r"found none of them but Videos\.xlsx, .*save it as CSV UTF-8"):
+        read(tmp_path)
+
+
 BLANKS = [" ", "   ", "\u00a0", "\u3000", "\u2009", "\u200b", "\ufeff", "\x0b"]
 
 
