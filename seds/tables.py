@@ -61,9 +61,10 @@ VIDEOS = _FOUND.add_columns(
         "fps": pa.Column(float, pa.Check.ge(0)),
         "width": pa.Column(int, pa.Check.ge(0)),  # px, as shown (rotation applied)
         "height": pa.Column(int, pa.Check.ge(0)),
+        "begin_s": pa.Column(float, pa.Check.ge(0), default=0.0),  # when its first frame is shown, by the file's clock
         "sha256": _text(),  # of the file's bytes, or of imported tensors; "" where it is missing
         "status": _text(),  # ok, refused, duplicate, missing, unreadable
-        "detail": _text(),  # why not, for a person
+        "detail": _text(),  # why not, for a person; if ok, what to look at in its file
     }
 )
 

@@ -1,4 +1,4 @@
-"""When a video's frames are shown, and how long it lasts.
+"""When a video's frames are shown, and how long it lasts, in seconds by its file's clock (seds.video.clock).
 
 A row of the videos table may be a cut of a longer file; its `frames` are those of the whole file.
 """
@@ -18,9 +18,14 @@ def frame_edges(uneven: np.ndarray | None, frames: int, fps: float) -> np.ndarra
     return np.arange(frames + 1) / fps if uneven is None else uneven
 
 
+def file_end_s(video: Any) -> float:
+    """When the last frame of a row's file ends, s. begin_s, if the row has it: when its first frame begins."""
+    return getattr(video, "begin_s", 0.0) + video.frames / video.fps
+
+
 def duration_s(video: Any) -> float:
     """Length in s of a row (of itertuples) with start_s, end_s, frames and fps, at the file's mean rate."""
-    whole = video.frames / video.fps
+    file_end = file_end_s(video)
     start = 0.0 if pd.isna(video.start_s) else video.start_s
-    end = whole if pd.isna(video.end_s) else min(video.end_s, whole)
+    end = file_end if pd.isna(video.end_s) else min(video.end_s, file_end)
     return max(0.0, end - start)

@@ -8,6 +8,12 @@ import pytest
 from seds.timing import duration_s
 
 
+def test_length_counts_from_the_start_of_the_sound() -> None:
+    row = {"frames": 40, "fps": 10.0, "begin_s": 1.0}
+    assert duration_s(SimpleNamespace(**row, start_s=None, end_s=None)) == 5
+    assert duration_s(SimpleNamespace(**row, start_s=4.0, end_s=9.0)) == 1
+
+
 @pytest.mark.parametrize(
     ("start_s", "end_s", "seconds"),
     [

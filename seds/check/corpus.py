@@ -41,6 +41,7 @@ def check(
         findings = [
             *files.status(videos),
             *files.cuts(videos),
+            *files.remarks(videos),
             *files.stated_lengths(videos, annotations["stated_frames"]),
         ]
         findings += [*files.shapes(videos), *files.same_bytes(videos), *files.unreferenced(videos, root)]

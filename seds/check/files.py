@@ -14,6 +14,7 @@ from tqdm import tqdm
 from seds import video
 from seds.check.findings import ERROR, WARNING, Finding
 from seds.corpora.prepare import lacking
+from seds.timing import file_end_s
 from seds.video.cuts import cut_bounds
 
 # fmt: off
@@ -37,10 +38,14 @@ def status(videos: pd.DataFrame) -> Iterator[Finding]:
 def cuts(videos: pd.DataFrame) -> Iterator[Finding]:
     """Cuts beyond the end of their file, and videos shorter than a window."""
     for row in videos[videos["status"] == "ok"].itertuples():
-        length = row.frames / row.fps
+        length = file_end_s(row)
         start, end = cut_bounds(row.start_s, row.end_s)
         start, end = start or 0.0, length if end is None else end
         subject = (row.video_id, row.path)
+        if end <= row.begin_s:
+            detail = f"ends at {end:g} s, but its file has no picture before {row.begin_s:.2f} s"
+            yield Finding(ERROR, "cut before the picture", *subject, detail)
+            continue
         if start >= length:
             detail = f"begins at {start:g} s, but its file ends at {length:.2f} s"
             yield Finding(ERROR, "cut beyond the end", *subject, detail)
@@ -48,10 +53,19 @@ def cuts(videos: pd.DataFrame) -> Iterator[Finding]:
         if end > length + 1 / row.fps:
             detail = f"ends at {end:g} s, {end - length:.2f} s after its file"
             yield Finding(WARNING, "cut past the end", *subject, detail)
-        frames = round((min(end, length) - start) * row.fps)
+        frames = round((min(end, length) - max(start, row.begin_s)) * row.fps)
         if frames < _SHORT:
             detail = f"{frames} frames, fewer than a window of {_SHORT}; its last frame is repeated"
             yield Finding(WARNING, "short", *subject, detail)
+
+
+def remarks(videos: pd.DataFrame) -> Iterator[Finding]:
+    """Files that can be read in more than one way, each once."""
+    ok = videos[(videos["status"] == "ok") & (videos["detail"] != "")]
+    for row in ok.drop_duplicates("path").itertuples():
+        for remark in row.detail.split("; "):
+            kind, _, detail = remark.partition(": ")
+            yield Finding(WARNING, kind, row.video_id, row.path, detail)
 
 
 def stated_lengths(videos: pd.DataFrame, stated: pd.Series) -> Iterator[Finding]:

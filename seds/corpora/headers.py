@@ -47,11 +47,12 @@ class Header:
     """What a video's bytes decide. If they cannot be read: frames 0, size 0 px and sha256 ""."""
 
     status: str  # ok, missing, unreadable
-    detail: str = ""  # why not
+    detail: str = ""  # why not; if ok, what a user should know of the file
     frames: int = 0
     fps: float = 0.0
     width: int = 0
     height: int = 0
+    begin_s: float = 0.0
     sha256: str = ""
 
 
@@ -67,6 +68,7 @@ _CACHE = pa.DataFrameSchema(
         "fps": pa.Column(float),
         "width": pa.Column(int),
         "height": pa.Column(int),
+        "begin_s": pa.Column(float),
         "sha256": pa.Column(str),
     },
     strict=True,
@@ -130,7 +132,8 @@ def _read(file: File, stamp: str) -> tuple[str, Header]:
         return stamp, Header("unreadable", str(error))
     except OSError as error:
         return "", Header("unreadable", f"{file.path}: {error.strerror or error}")
-    return stamp, Header("ok", "", info.frames, info.fps, info.width, info.height, sha256)
+    remarks = "; ".join(info.remarks)
+    return stamp, Header("ok", remarks, info.frames, info.fps, info.width, info.height, info.begin_s, sha256)
 
 
 def _stamp(path: str) -> str:

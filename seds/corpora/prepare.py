@@ -91,7 +91,7 @@ def complete(
         File(_on_disk(path), None if math.isnan(fps) else fps)
         for path, fps in zip(table.loc[open_, "path"], table.loc[open_, "fps"], strict=True)
     ]
-    columns = {"frames": 0, "fps": 0.0, "width": 0, "height": 0, "sha256": ""}
+    columns = {"frames": 0, "fps": 0.0, "width": 0, "height": 0, "begin_s": 0.0, "sha256": ""}
     videos = table.drop(columns=["sign", "problem", "stated_frames", "fps"]).assign(
         dataset=name, video_id=ids, status=status, detail=detail, **columns
     )

@@ -26,8 +26,8 @@ class FrameTimes:
             yield image
 
     def irregular(self, fps: float, start_s: float | None) -> np.ndarray | None:
-        """Times of the recorded frames, float64 [T+1], in s since start_s (None = since the first frame): when each
-        frame begins, and when the last one ends.
+        """Times of the recorded frames, float64 [T+1], in s since start_s (None = since the file's clock begins): when
+        each frame begins, and when the last one ends.
 
         None if the mean rate `fps` gives every time to within half a frame, or if the file does not tell them all.
         """
@@ -36,7 +36,8 @@ class FrameTimes:
         edges = np.array([*begins, end if end > last else last + 1 / fps])  # some formats do not say how long it lasts
         if not np.isfinite(edges).all() or (np.diff(edges) < 0).any():
             return None
-        deviations_s = edges[:-1] - edges[0] - np.arange(len(begins)) / fps  # a cut's first frame may begin after it
-        if np.abs(deviations_s).max() * fps <= _TOLERANCE_FRAMES:
-            return None
-        return edges - (start_s or 0.0)
+        edges -= start_s or 0.0
+        # A cut may begin between two frames; the picture of a whole file may begin after its sound.
+        late = edges[0] if start_s is None or edges[0] * fps >= 1 + _TOLERANCE_FRAMES else 0.0
+        deviations_s = edges[:-1] - edges[0] + late - np.arange(len(begins)) / fps
+        return None if np.abs(deviations_s).max() * fps <= _TOLERANCE_FRAMES else edges

@@ -21,7 +21,7 @@ from seds.serve.sandbox import InvalidInputError, Sandbox, SandboxError
 from seds.video.cuts import cut_bounds
 
 _POSTER_S, _TRANSCODE_S = 30.0, 300.0  # time limits
-_VERSION = 2  # of posters and transcoded videos; a new number makes them anew
+_VERSION = 3  # of posters and transcoded videos; a new number makes them anew
 FindRow = Callable[[str], dict[str, Any] | None]
 
 

@@ -17,6 +17,8 @@ from PIL import Image
 
 from seds import video
 from seds.serve.sandbox import Handler, OnProgress
+from seds.video.clock import origin
+from seds.video.container import main_stream, video_streams
 
 # Containers of uploaded clips: those of cameras, phones and the web. No playlists, no images.
 FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg"
@@ -31,6 +33,7 @@ POSTER_PX = 320  # longer side
 TRANSCODED_PX = 720  # shorter side; the longer one is at most 16/9 of it
 _POSTER_AT = 0.4  # of the duration: hands rest at both ends
 _UNKNOWN_DURATION_S = 5.0
+_AT_ZERO_S = 0.002  # WebM rounds times to ms
 _TICK = Fraction(1, 90_000)  # s, time base of transcoded videos
 
 
@@ -60,13 +63,13 @@ def _vet(path: str, max_frames: int, max_pixels: int, max_s: float, on_progress:
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_pixels": str(max_pixels)}
     try:
         with av.open(f"file:{path}", options=options) as container:
-            streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-            if not streams or streams[0].codec_context is None:
+            stream = main_stream(container)
+            if stream is None or stream.codec_context is None:
                 raise ValueError("it contains no readable video")
-            width, height = streams[0].codec_context.width, streams[0].codec_context.height
+            width, height = stream.codec_context.width, stream.codec_context.height
             if not 0 < width * height <= max_pixels:  # 0: the decoder, which has the same limit, gave up
                 raise ValueError(f"its frames have more than {max_pixels:,} pixels, or no size")
-            frames, seconds = _extent(container, streams[0], max_frames, max_s)
+            frames, seconds = _extent(container, stream, max_frames, max_s)
     except av.FFmpegError:
         raise ValueError("it is not a readable video") from None
     if not frames:
@@ -94,15 +97,20 @@ def _extent(
 
 
 def _media_type(path: str, on_progress: OnProgress) -> str | None:
-    """The media type of a file that browsers can play; None for any other file, and for a folder of frames."""
+    """The media type of a file that browsers can play as the model sees it; None for others and folders of frames.
+
+    Browsers do not agree which of several video streams to show, nor which second a file begins with if not with 0.
+    """
     if not Path(path).is_file():
         return None
     try:
         with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
             media_type, codecs = _PLAYABLE.get(container.format.name, (None, {}))
-            stream = container.streams.video[0] if container.streams.video else None
-            context = stream.codec_context if stream else None
-            return media_type if context and context.pix_fmt in codecs.get(context.name, ()) else None
+            streams = video_streams(container)
+            context = streams[0].codec_context if len(streams) == 1 else None
+            if not context or context.pix_fmt not in codecs.get(context.name, ()):
+                return None
+            return media_type if abs(origin(container, streams[0])) < _AT_ZERO_S else None
     except av.FFmpegError:
         return None
 

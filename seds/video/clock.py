@@ -56,7 +56,7 @@ class Clock:
         self._path, self._container = video.path, video.container
         self._discontinuous = video.container.format.name in _JOINED
         self._counts = _counts(video)
-        self.origin = _origin(video, self._discontinuous)
+        self.origin = origin(video.container, video.stream)
         picture = _start(video.stream)
         self.first_s = 0.0 if picture is None else picture - self.origin
         self.restarts = 0
@@ -130,7 +130,7 @@ class Clock:
     def begin_s(self, first: av.VideoFrame) -> float:
         """When the file's first frame is shown; 0 if unknown."""
         ticks = self.slots[0] if self.slots else first.pts
-        return 0.0 if ticks is None else self.seconds(ticks)
+        return 0.0 if ticks is None else max(0.0, self.seconds(ticks))
 
     def seconds(self, ticks: int) -> float:
         """Rounded, so that neighbouring cuts neither share a frame nor lose one."""
@@ -175,6 +175,20 @@ def _survey(path: str, _size: int, _changed: int) -> Survey:
         return Survey(len(times), fps, clock.restarts)
 
 
+def origin(container: av.container.InputContainer, picture_stream: av.VideoStream) -> float:
+    """When a file's clock begins, by the file's own times, s: when the earliest stream of picture or sound does."""
+    picture = _start(picture_stream)
+    sounds = [start for stream in container.streams.audio if (start := _start(stream)) is not None]
+    if picture is None:
+        return max(0.0, min(sounds, default=0.0))
+    # A negative time is that of samples which a decoder of sound drops. Another programme of a broadcast has a clock
+    # of its own.
+    earliest = min(0.0, picture)
+    joined = container.format.name in _JOINED
+    sounds = [max(earliest, start) for start in sounds if not joined or abs(start - picture) <= _LEAP_S]
+    return min([picture, *sounds])
+
+
 def _counts(video: OpenVideo) -> bool:
     name, context = video.container.format.name, video.stream.codec_context
     if name in _BARE_STREAMS or name == "mpeg":
@@ -182,19 +196,6 @@ def _counts(video: OpenVideo) -> bool:
     if name.startswith("matroska"):  # its codecs of Video for Windows have the times of AVI, and its tags
         return context.has_b_frames and bool(context.codec_tag.strip("\0 "))
     return name in _DECODING_TIMES and context.has_b_frames
-
-
-def _origin(video: OpenVideo, discontinuous: bool) -> float:
-    """The time in s at which the earliest stream of picture or sound begins."""
-    picture = _start(video.stream)
-    sounds = [start for stream in video.container.streams.audio if (start := _start(stream)) is not None]
-    if picture is None:
-        return max(0.0, min(sounds, default=0.0))
-    # A negative time is that of samples which a decoder of sound drops. Another programme of a broadcast has a clock
-    # of its own.
-    earliest = min(0.0, picture)
-    sounds = [max(earliest, start) for start in sounds if not discontinuous or abs(start - picture) <= _LEAP_S]
-    return min([picture, *sounds])
 
 
 def _start(stream: av.VideoStream | av.AudioStream) -> float | None:

@@ -79,7 +79,7 @@ def probe(path: str | Path) -> VideoInfo:
         surveyed = survey(path)
         promised, fps = surveyed.frames, surveyed.fps
         if surveyed.restarts:
-            remarks.append("joined recordings: its clock restarts; its seconds are counted on from the first recording")
+            remarks.append("joined recordings: its clock restarts, so its seconds are counted on from the first")
     if not fps > 0:
         raise VideoError(f"{path}: frame rate unknown, neither its headers nor its timestamps give one")
     return VideoInfo(promised, fps, width, height, begin, tuple(remarks))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.films import film
+from helpers.films import film, numbered, two_streams
 from typer.testing import CliRunner
 
 from seds import tables
@@ -135,6 +135,33 @@ def test_cuts_lengths_sizes_and_rates(corpus):
 
 
 @pytest.mark.slow
+def test_files_that_can_be_read_in_two_ways(corpus):
+    (corpus.root / "0.mp4").unlink()
+    two_streams(corpus.root / "0.mkv", {1})
+    part = numbered(corpus.root / "1.ts", codec="mpeg2video").read_bytes()
+    (corpus.root / "1.mp4").write_bytes(part + part)
+    (corpus.root / "1.ts").unlink()
+    rows = sound_rows()
+    rows[0] |= {"path": "0.mkv"}
+    cuts = [rows[1] | {"start_s": start, "end_s": start + 1, "text": f"Part {start}."} for start in (1, 2, 3)]
+    found = corpus([rows[0], *rows[2:], *cuts], decode=True)
+    assert not corpus.failed
+    assert found["several video streams"]["detail"].tolist() == ["160x120 px is read, not 64x64 px"]
+    assert len(found["joined recordings"]) == 1, "once a file"
+
+
+def test_cuts_count_from_the_first_picture_or_sound(corpus):
+    numbered(corpus.root / "3.mp4", range(25, 75), sound_s=0.0)
+    cuts = [(0.2, 0.9), (1.0, 2.0), (2.0, 3.0), (0.5, 1.2), (3.5, 4.0)]
+    rows = [sound_rows()[3] | {"start_s": a, "end_s": b, "text": f"Part {a}."} for a, b in cuts]
+    found = corpus([*sound_rows()[:3], *rows])
+    assert found["cut before the picture"]["detail"].tolist() == [
+        "ends at 0.9 s, but its file has no picture before 1.00 s"
+    ]
+    assert found["cut beyond the end"]["detail"].tolist() == ["begins at 3.5 s, but its file ends at 3.00 s"]
+    assert found["short"]["detail"].str.split(",").str[0].tolist() == ["5 frames"]
+
+
 def test_the_same_bytes_under_two_names(corpus):
     (corpus.root / "1.mp4").write_bytes((corpus.root / "0.mp4").read_bytes())
     found = corpus(sound_rows())

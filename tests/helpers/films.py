@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 from seds.video import frames
 
@@ -82,3 +83,18 @@ def numbered(
 def frame_numbers(path: Path, start_s: float | None = None, end_s: float | None = None) -> list[int]:
     """Which frames of a `numbered` film are decoded, by their brightness."""
     return [round(float(image[32:, 32:].mean()) / 4) for image in frames(path, start_s, end_s)]
+
+
+def two_streams(path: Path, default: set[int]) -> Path:
+    """A stream of 3 frames of 64x64 px, then one of 50 frames of 160x120 px; which of them are marked as default."""
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        for number, (stream, width, height) in enumerate(zip(streams, (64, 160), (64, 120), strict=True)):
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.disposition = Disposition.default if number in default else Disposition(0)
+        for stream, count in zip(streams, (3, 50), strict=True):
+            for _ in range(count):
+                image = np.zeros((stream.height, stream.width, 3), np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            container.mux(stream.encode(None))
+    return path

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import shown
-from helpers.films import film, write_uneven
+from helpers.films import film, numbered, write_uneven
 
 from seds import video
 from seds.data.samples import Video
@@ -51,6 +51,16 @@ def test_frame_times_at_a_constant_rate_are_not_kept(tmp_path: Path) -> None:
     assert recorded(film(tmp_path / "even.mkv", 30, 29), 0.08, 0.9) == (24, None), (
         "rounded to ms, and cut between frames"
     )
+
+
+def test_frame_times_of_a_picture_behind_its_sound_are_kept(tmp_path: Path) -> None:
+    path = numbered(tmp_path / "a.mp4", range(25, 60), sound_s=0.0)
+    count, edges = recorded(path)
+    assert count == 35
+    np.testing.assert_allclose(edges, 1 + np.arange(36) / 25, atol=1e-6)
+    assert recorded(path, 1.4, 2.0) == (15, None)
+    count, edges = recorded(path, 0.8, 1.2)
+    np.testing.assert_allclose(edges, 0.2 + np.arange(6) / 25, atol=1e-6)
 
 
 def test_frame_times_that_are_unknown_are_not_kept(tmp_path: Path) -> None:

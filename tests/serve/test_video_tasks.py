@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers import shown
-from helpers.films import film, write_uneven
+from helpers.films import film, numbered, two_streams, write_uneven
 from helpers.served import write_mpeg4
 
 from seds import video
@@ -47,6 +47,31 @@ def test_media_type_says_what_browsers_play(
     tmp_path: Path, name: str, codec: str, pixels: str, kind: str | None
 ) -> None:
     assert run("media_type", path=str(encoded(tmp_path / name, codec, pixels))) == kind
+
+
+def test_media_type_is_none_where_browsers_show_other_frames(tmp_path: Path) -> None:
+    """One whose clock begins late, or with two pictures; a picture that begins after its sound is no such case."""
+    for name in ("a.mp4", "a.webm"):
+        codec = "libx264" if name == "a.mp4" else "libvpx-vp9"
+        late = numbered(tmp_path / f"late_{name}", range(25, 40), codec)
+        assert run("media_type", path=str(late)) is None
+    beside_sound = numbered(tmp_path / "sound.mp4", range(25, 40), sound_s=0.0)
+    assert run("media_type", path=str(beside_sound)) == "video/mp4"
+    assert run("media_type", path=str(two_streams(tmp_path / "two.mp4", {1}))) is None
+
+
+def test_transcoded_video_begins_with_its_sound(tmp_path: Path) -> None:
+    source, output = numbered(tmp_path / "a.ts", range(25, 50), sound_s=0.0), tmp_path / "film.mp4"
+    run("transcode", path=str(source), output=str(output), start_s=None, end_s=None, fps=25.0, seconds=2.0)
+    begins = [frame.begin for frame in video.timed_frames(source)]
+    assert begins[0] > 1
+    np.testing.assert_allclose([frame.begin for frame in video.timed_frames(output)][1:], begins[1:], atol=1e-4)
+
+
+def test_vet_measures_the_stream_that_is_read(tmp_path: Path) -> None:
+    clip = two_streams(tmp_path / "two.mkv", set())
+    facts = run("vet", path=str(clip), max_frames=50, max_pixels=160 * 120, max_s=2)
+    assert (facts["frames"], facts["width"], facts["height"]) == (50, 160, 120)
 
 
 def test_media_type_of_folders_and_other_files_is_none(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from av.stream import Disposition
-from helpers.films import frame_numbers, numbered
+from helpers.films import frame_numbers, numbered, two_streams
 
 from seds.video import frames, probe, timed_frames
 from seds.video.container import OpenVideo, open_video
@@ -85,21 +84,6 @@ def test_frames_of_a_program_stream_keep_their_order_beside_sound(tmp_path: Path
     path = numbered(tmp_path / "a.mpg", codec="mpeg2video", sound_s=sound_s, options={"g": "10"})
     steps = np.diff(begins(path))
     assert steps == pytest.approx(np.full(49, 0.04))
-
-
-def two_streams(path: Path, default: set[int]) -> Path:
-    """A stream of 3 frames of 64x64 px, then one of 50 frames of 160x120 px; which of them are marked as default."""
-    with av.open(str(path), "w") as container:
-        streams = [container.add_stream("libx264", rate=25) for _ in range(2)]
-        for number, (stream, width, height) in enumerate(zip(streams, (64, 160), (64, 120), strict=True)):
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.disposition = Disposition.default if number in default else Disposition(0)
-        for stream, count in zip(streams, (3, 50), strict=True):
-            for _ in range(count):
-                image = np.zeros((stream.height, stream.width, 3), np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            container.mux(stream.encode(None))
-    return path
 
 
 @pytest.mark.parametrize(
