@@ -5,6 +5,7 @@ Only local files are opened: a playlist or a text that names other files or host
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ from seds.errors import SedsError
 MAX_PIXELS = 8192 * 8192
 
 # The formats that are opened. Playlists and lists of files (hls, dash, concat) are not among them: they open others.
-_FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,mpegvideo,h264,hevc,av1,ivf,image2,png_pipe,jpeg_pipe"
+_FORMATS = (
+    "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,dv,yuv4mpegpipe,gif,apng,"
+    "mpegvideo,h264,hevc,av1,ivf,image2,png_pipe,jpeg_pipe"
+)
 
 # FFmpeg's own decoders of VP8 and VP9 ignore the transparency, which WebM keeps beside each frame.
 _DECODERS_OF_TRANSPARENCY = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -65,7 +69,12 @@ def open_video(path: str | Path) -> Iterator[OpenVideo]:
             options={"protocol_whitelist": "file", "format_whitelist": _FORMATS, "max_pixels": str(MAX_PIXELS)},
         )
     except av.FFmpegError as error:
-        raise VideoError(f"{path}: is not a readable video: {reason(error)}") from None
+        # What FFmpeg says of a format that is not among those allowed: "Invalid argument".
+        other = error.errno == errno.EINVAL
+        why = (
+            "its format is not one of those that are read; convert it, for instance to mp4" if other else reason(error)
+        )
+        raise VideoError(f"{path}: is not a readable video: {why}") from None
     with container:
         stream = main_stream(container)
         if stream is None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image
 
 from seds.video import VideoError, VideoInfo, content_hash, frames, probe
 
@@ -219,6 +220,43 @@ def test_a_cut_by_time_is_that_part_of_the_whole(
         cut = list(frames(path, first / 25, last / 25))
         assert len(cut) == last - first
         assert all(np.array_equal(a, b) for a, b in zip(cut, whole[first:last], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "size", "rate"),
+    [
+        ("a.mxf", "mpeg2video", (64, 48), 25),
+        ("a.dv", "dvvideo", (720, 576), 25),
+        ("a.y4m", "wrapped_avframe", (64, 48), 10),
+        ("a.apng", "apng", (64, 48), 10),
+    ],
+)
+def test_formats_of_cameras_and_tools_are_read(
+    tmp_path: Path, name: str, codec: str, size: tuple[int, int], rate: int
+) -> None:
+    levels = [20 + 10 * i for i in range(12)]
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height = size
+        stream.pix_fmt = "rgb24" if codec == "apng" else "yuv420p"
+        for level in levels:
+            image = np.full((size[1], size[0], 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    info = probe(tmp_path / name)
+    assert (info.frames, info.fps, info.width, info.height) == (12, rate, *size)
+    assert [image.mean() for image in frames(tmp_path / name)] == pytest.approx(levels, abs=2)
+    assert [image.mean() for image in frames(tmp_path / name, 3 / rate, 5 / rate)] == pytest.approx([50, 60], abs=2)
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.tiff", "a.bmp", "a.m3u8"])
+def test_format_that_is_not_read_is_told(tmp_path: Path, name: str) -> None:
+    if name == "a.m3u8":
+        (tmp_path / name).write_text("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nb.ts\n")
+    else:
+        Image.new("RGB", (64, 48)).save(tmp_path / name)
+    with pytest.raises(VideoError, match="is not a readable video: its format is not one of those that are read; conv"):
+        probe(tmp_path / name)
 
 
 @pytest.mark.parametrize(
