@@ -92,8 +92,10 @@ def usual_places(of: list[Film]) -> dict[str, float]:
 def moments(gallery: Gallery, film: Film, stream: str) -> list[Moment]:
     """One a content word."""
     alignment = gallery.explain_clip(film.text, gallery.clip(film.video_id), stream)
-    plain = [word.strip(".,") for word in alignment.words]
-    return [alignment.moments[plain.index(word)] for word in film.words]
+    moment_of = {
+        word.strip(".,?").lower(): moment for word, moment in zip(alignment.words, alignment.moments, strict=True)
+    }
+    return [moment_of.get(word) or moment_of[word.removesuffix("s")] for word in film.words]  # "does not buy" a book
 
 
 def inside(times: np.ndarray, spans: np.ndarray) -> np.ndarray:

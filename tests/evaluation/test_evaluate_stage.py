@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.corpus import write_corpus
-from helpers.evaluated import change_params, save_model, write_project
+from helpers.corpus import write_corpus, write_keypoint_quality
+from helpers.evaluated import change_manifest, change_params, save_model, write_project
 
 from seds import tables
 from seds.config import load_params
@@ -81,6 +81,31 @@ def test_models_of_all_seeds_are_measured(project: Path) -> None:
                 assert seeds["std"][stream][direction][name] == pytest.approx(statistics.stdev(values), abs=1e-3)
             published = test["published_ties"][stream][direction]
             assert published["R@5"] == pytest.approx(alone[stream][direction]["R@5"]), "nothing ties here"
+
+
+@pytest.mark.slow
+def test_minimal_pairs_are_measured_in_every_stream_and_seed(project: Path) -> None:
+    evaluate.main("toy")
+    without = read("test")
+    assert "told_apart" not in without
+    pairs = ["p", "p", "p", "p", "q", "q", "q", "q", *[""] * 8]  # two videos a sentence
+    change_manifest(project, pair=pairs, contrast=["mouth"] * 4 + ["head"] * 4 + [""] * 8)
+    write_keypoint_quality(project)
+    save_model(Path("models/toy/seeds/8"), 8)
+    evaluate.main("toy")
+    test = read("test")
+    told, seeds = test["told_apart"]["test"], test["told_apart"]["seeds"]
+    assert {contrast: values["pairs"] for contrast, values in told.items()} == {"mouth": 1, "head": 1, "face": 1}
+    similarity = results.read_similarity(Path("results/toy/similarity.safetensors"))
+    for stream, scores in similarity.streams.items():
+        best = scores[:4].reshape(2, 2, -1).max(1)  # of each sentence's videos
+        t2v = (best[0, 0] > best[1, 0], best[1, 1] > best[0, 1])
+        v2t = ((scores[:2, 0] > scores[:2, 1]).mean(), (scores[2:4, 1] > scores[2:4, 0]).mean())
+        assert told["mouth"][stream] == pytest.approx(100 * np.mean([*t2v, *v2t]))
+        both = [seeds["each"][seed]["mouth"][stream] for seed in ("7", "8")]
+        assert seeds["mean"]["mouth"][stream] == pytest.approx(statistics.fmean(both), abs=1e-3)
+    assert {name: test[name] for name in without} == without
+    assert "told_apart" not in read("headline")
 
 
 def test_model_of_one_stream_has_that_stream_alone(project: Path) -> None:

@@ -94,6 +94,19 @@ def test_page_shows_the_numbers_and_pictures_of_the_queries(project: Path) -> No
 
 
 @pytest.mark.slow
+def test_minimal_pairs_have_a_table(project: Path) -> None:
+    contrast = ["<mouth>"] * 4 + [""] * 12
+    change_manifest(project, pair=["p"] * 4 + [""] * 12, contrast=contrast)
+    html, seen = run()
+    told = json.loads(Path("metrics/toy/test.json").read_text())["told_apart"]["test"]["<mouth>"]
+    assert "told apart" in html.lower()
+    assert "&lt;mouth&gt;" in html
+    row = ["1", *(f"{value:.1f}" for name, value in told.items() if name != "pairs")]
+    assert " ".join(row) in " ".join(text.strip() for text in seen.texts["td"])
+    assert "keypoints, px" not in html, "more than two videos are not compared"
+
+
+@pytest.mark.slow
 def test_page_loads_nothing_and_links_to_the_search_page(project: Path) -> None:
     change_params(project, "report", search_url="http://127.0.0.1:8000/", worst=4)
     html, seen = run()
