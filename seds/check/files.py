@@ -14,6 +14,7 @@ from tqdm import tqdm
 from seds import video
 from seds.check.findings import ERROR, WARNING, Finding
 from seds.corpora.prepare import lacking
+from seds.errors import first_few
 from seds.timing import file_end_s
 from seds.video.cuts import cut_bounds
 
@@ -25,6 +26,7 @@ MEDIA = frozenset((  # as .dvcignore has them
 # fmt: on
 IMAGES = frozenset((".png", ".jpg", ".jpeg"))
 _SHORT = 16  # frames, a window (SPEC 5)
+_FAR = 0.05  # from the median, of a frame rate or of a frame's width by its height
 
 
 def status(videos: pd.DataFrame) -> Iterator[Finding]:
@@ -77,16 +79,26 @@ def stated_lengths(videos: pd.DataFrame, stated: pd.Series) -> Iterator[Finding]
 
 
 def shapes(videos: pd.DataFrame) -> Iterator[Finding]:
-    """Videos whose frame size or rate differs from most."""
+    """Whether the frame rates, or widths by heights, of some videos are far from those of most: once, with a count.
+
+    A window is a number of frames, and frames are squeezed to a square, so these matter; another size of the same
+    shape, or the odd clock of a phone, does not.
+    """
     ok = videos[videos["status"] == "ok"]
-    sizes = ok["width"].astype(str) + "x" + ok["height"].astype(str)
-    for kind, values, unit in (("frame size", sizes, "px"), ("frame rate", ok["fps"].map("{:.3f}".format), "fps")):
-        if values.nunique() > 1:
-            common = values.value_counts().index[0]
-            share = (values == common).mean()
-            for i in values.index[values != common]:
-                detail = f"{values[i]} {unit}; {share:.0%} of the videos have {common}"
-                yield Finding(WARNING, f"{kind} differs", ok.at[i, "video_id"], ok.at[i, "path"], detail)
+    yield from _far_from_median("frame rate", ok, ok["fps"], ok["fps"].map("{:.4g} fps".format))
+    sizes = ok["width"].astype(str) + "x" + ok["height"].astype(str) + " px"
+    yield from _far_from_median("frame size", ok, ok["width"] / ok["height"], sizes)
+
+
+def _far_from_median(what: str, videos: pd.DataFrame, values: pd.Series, shown: pd.Series) -> Iterator[Finding]:
+    median = values.quantile(interpolation="lower")  # a video's own
+    far = videos[(values / median - 1).abs() > _FAR]
+    if len(far):
+        first, usual = far.iloc[0], shown[values == median].iloc[0]
+        common = shown[far.index].value_counts(sort=True)
+        kinds = ", ".join(first_few([f"{count} of {value}" for value, count in common.items()], 5))
+        detail = f"{len(far)} of {len(videos)} videos are over {_FAR:.0%} off the median, which is {usual}: {kinds}"
+        yield Finding(WARNING, f"{what} differs", first["video_id"], first["path"], detail)
 
 
 def same_bytes(videos: pd.DataFrame) -> Iterator[Finding]:

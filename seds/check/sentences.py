@@ -96,15 +96,15 @@ def readability(videos: pd.DataFrame) -> Iterator[Finding]:
         if tokens > TOKENS:
             detail = f"{tokens} tokens and {len(row.text):,} characters; only {TOKENS} are read, evenly spaced"
             yield Finding(WARNING, f"text over {TOKENS} tokens", *subject, detail)
-        if row.language != LANGUAGE:
-            detail = f"language {row.language!r}; CLIP's vocabulary is English"
-            yield Finding(WARNING, "not in English", *subject, detail)
-        elif not _mostly_latin(row.text):
+        if row.language == LANGUAGE and not _mostly_latin(row.text):
             yield Finding(WARNING, "not in English", *subject, f"said to be {LANGUAGE!r}: {row.text!r}")
         broken = sorted({c for c in row.text if c == "\ufffd" or unicodedata.category(c) == "Cc"})
         if broken:
             detail = f"{', '.join(map(ascii, broken))} in {row.text!r}"
             yield Finding(WARNING, "broken characters", *subject, detail)
+    for language, rows in videos[videos["language"] != LANGUAGE].groupby("language", sort=False):
+        detail = f"{len(rows)} of {len(videos)} texts are in {language!r}; CLIP's vocabulary is English"
+        yield Finding(WARNING, "not in English", rows["video_id"].iloc[0], rows["path"].iloc[0], detail)
 
 
 def _repeated(videos: pd.DataFrame, keys: pd.Series) -> Iterator[tuple[str, pd.DataFrame]]:

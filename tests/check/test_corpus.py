@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from seds import tables
 from seds.check.corpus import check, failed
+from seds.check.files import shapes
 from seds.check.findings import FINDINGS, Finding, report
 from seds.check.signs import overlaps
 from seds.cli import app
@@ -132,6 +133,38 @@ def test_cuts_lengths_sizes_and_rates(corpus):
     }
     assert found["cut past the end"]["detail"].iloc[0] == "ends at 2.7 s, 0.70 s after its file"
     assert found["cut beyond the end"]["severity"].tolist() == ["error"]
+
+
+def made_up(rates: list[float], sizes: list[tuple[int, int]]) -> pd.DataFrame:
+    rows = zip(rates, *zip(*sizes, strict=True), strict=True)
+    table = pd.DataFrame(rows, columns=["fps", "width", "height"])
+    return table.assign(status="ok", video_id=[f"v{i}" for i in table.index], path="p")
+
+
+def test_rates_and_sizes_that_do_not_matter_are_no_finding():
+    phones = [29.79, 29.83, 29.9, 29.94, 29.97, 29.97, 29.98, 29.98, 29.99, 30.0, 30.0, 30.01]
+    sizes = [(1920, 1080)] * 6 + [(1920, 1088), (1280, 720), (640, 360), (3840, 2160), (854, 480), (426, 240)]
+    assert list(shapes(made_up(phones, sizes))) == []
+
+
+def test_rates_and_shapes_that_matter_are_one_finding_each():
+    rates = [30.0] * 8 + [25.0, 25.0, 60.0, 31.4]
+    sizes = [(1920, 1080)] * 9 + [(1080, 1920), (640, 480), (640, 480)]
+    rate, shape = shapes(made_up(rates, sizes))
+    assert (rate.severity, rate.kind, rate.video_id) == ("warning", "frame rate differs", "v8")
+    assert rate.detail == "3 of 12 videos are over 5% off the median, which is 30 fps: 2 of 25 fps, 1 of 60 fps"
+    assert (shape.kind, shape.video_id) == ("frame size differs", "v9")
+    assert shape.detail == (
+        "3 of 12 videos are over 5% off the median, which is 1920x1080 px: 2 of 640x480 px, 1 of 1080x1920 px"
+    )
+    assert list(shapes(made_up(rates, sizes).iloc[:0])) == []
+    (half,) = shapes(made_up([25.0, 50.0], [(64, 48), (64, 48)]))
+    assert half.detail == "1 of 2 videos are over 5% off the median, which is 25 fps: 1 of 50 fps"
+
+
+def test_another_language_is_one_finding(corpus):
+    found = corpus([row | {"language": "de"} for row in sound_rows()])
+    assert found["not in English"]["detail"].tolist() == ["4 of 4 texts are in 'de'; CLIP's vocabulary is English"]
 
 
 @pytest.mark.slow
@@ -283,7 +316,7 @@ def test_what_is_known_of_the_real_how2sign_clips(shared, tmp_path):
     assert len(videos) == 202
     assert not failed(findings)
     assert findings["kind"].value_counts().to_dict() == {
-        "frame rate differs": 88,
+        "frame rate differs": 1,
         "text over 32 tokens": 38,
         "short": 3,
         "same text, two sentences (train)": 2,
