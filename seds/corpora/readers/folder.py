@@ -60,7 +60,7 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     Raises TableError, naming the file, if the table is missing, unreadable or lacks a column.
     """
     file = _table(root, dataset.annotations)
-    names = {"path": lambda path: os.path.lexists(file.parent / path), "video_id": lambda video_id: False}
+    names = {"path": lambda path: os.path.lexists(file.parent / path)}
     records = list(sheets.read(file, NEEDED, OPTIONAL, names))
     with_splits = any(trim(record.get("split", "")) for record in records)
     rows = [_row(record, file.parent, with_splits) for record in records]

@@ -35,10 +35,10 @@ def read(
     """One record per row, of the columns that are there; an invalid row says why under "problem". Blank lines are
     skipped.
 
-    Column names are compared in lower case; unknown columns are ignored and logged. names: the columns that say which
-    video a row is about, each with a test whether there is one of that name; so rows are told from the lines of a text
-    (default: the first needed column). Raises TableError, naming the file, if it is unreadable, lacks a needed column,
-    or has a quotation mark that swallows rows.
+    Column names are compared in lower case; unknown columns are ignored and logged. names: columns that say which video
+    a row is about, each with a test whether there is one of that name; by the first that the table has, rows are told
+    from the lines of a text (default: the first needed column). Raises TableError, naming the file, if it is
+    unreadable, lacks a needed column, or has a quotation mark that swallows rows.
     """
     if file.suffix.lower() == ".parquet":
         return iter(read_texts(file, lambda names: _columns(names, file, needed, optional), (*needed, *optional)))
@@ -64,11 +64,13 @@ def _csv(
     except UnclosedError as error:
         unclosed = error.line
     header = _columns(rows[0].fields if rows else [], file, needed, optional)
-    keys = [(header.index(name), is_known) for name, is_known in names.items() if name in header]
+    name = next((name for name in names if name in header), None)
+
+    def is_row(line: str) -> bool:
+        return name is not None and _is_row(line.split(delimiter), header, name, names[name])
 
     def swallows(row: Record) -> bool:
-        own = physical[row.first - 1 : row.last]
-        return len(own) > 1 and sum(_is_row(line.split(delimiter), len(header), keys) for line in own) > 1
+        return row.last > row.first and sum(map(is_row, physical[row.first - 1 : row.last])) > 1
 
     def misread(row: Record) -> bool:
         own = physical[row.first - 1 : row.last]
@@ -112,14 +114,18 @@ def _record(row: Record, at: str, header: Sequence[str], known: set[str], delimi
         yield record
 
 
-def _is_row(fields: Sequence[str], columns: int, keys: Iterable[tuple[int, Known]]) -> bool:
-    """Whether a line, split at every delimiter, names a video where a row does, counted from either end."""
-    for column, is_known in keys:
-        for i in {column, column + len(fields) - columns} & set(range(len(fields))):
-            name = trim(trim(fields[i]).strip('"'))
-            if name.strip("./") and (is_known(name) or (len(fields) >= columns and _NAME.fullmatch(name))):
-                return True
-    return False
+def _is_row(fields: Sequence[str], header: Sequence[str], column: str, is_known: Known) -> bool:
+    """Whether a line, split at every delimiter, names a video where a row does.
+
+    Delimiters in a text move the fields behind it, so those are counted from the end.
+    """
+    at = header.index(column)
+    if "text" in header and at > header.index("text"):
+        at += len(fields) - len(header)
+    if not 0 <= at < len(fields):
+        return False
+    name = trim(trim(fields[at]).strip('"'))
+    return bool(name.strip("./")) and (is_known(name) or (len(fields) >= len(header) and bool(_NAME.fullmatch(name))))
 
 
 def _content(file: Path) -> str:

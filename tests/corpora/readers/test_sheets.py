@@ -105,6 +105,14 @@ def test_text_of_several_lines_with_commas_is_one_row(tmp_path):
     assert read(tmp_path / "t.csv") == [{"text": "It is, a.mp4 or not,\r\nall", "path": "x.mp4"}]
 
 
+@pytest.mark.parametrize("columns", ["path,text,signer,split", "text,signer,path,split", "split,path,signer,text"])
+def test_text_of_several_lines_beside_other_columns_is_one_row(tmp_path, columns):
+    row = {"path": "a_1.mp4", "text": '"Well, well,\nb, c,\nd, and, e_1, f, g"', "signer": "v_01", "split": "train"}
+    (tmp_path / "t.csv").write_text("\n".join([columns, ",".join(row[name] for name in columns.split(","))]))
+    (found,) = sheets.read(tmp_path / "t.csv", ["path", "text"], ["signer"], {"path": {"a_1.mp4", "f"}.__contains__})
+    assert found == {"path": "a_1.mp4", "text": row["text"].strip('"'), "signer": "v_01"}
+
+
 def test_rows_are_told_from_lines_by_the_videos_there_are(tmp_path):
     (tmp_path / "t.csv").write_text('path,text\nann,"12"" inch\nben,Dog\ncleo,Cat "\n')
     known = {"path": {"ann", "ben", "cleo"}.__contains__}
