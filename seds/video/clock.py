@@ -31,6 +31,9 @@ _UNKNOWN_RATE = 25  # fps, FFmpeg's guess too
 _LEAP_S = 10.0
 _WAVER_FRAMES = 2  # guessed times are off by less
 
+_MPEG4_FRAME = b"\0\0\1\xb6"
+UNCODED_BYTES = 8  # at most, of a frame of MPEG-4 that only says "not coded"; others have a bit per 16x16 px, and more
+
 _REORDERED = 16  # frames at most are decoded before one that is shown earlier, by H.264 and H.265
 
 
@@ -60,16 +63,17 @@ class Clock:
         picture = _start(video.stream)
         self.first_s = 0.0 if picture is None else picture - self.origin
         self.restarts = 0
+        self._owed = 0  # frames that were in a packet with another one and are not decoded yet
         self.slots: list[int] = []
 
     def packets(self) -> Iterator[av.Packet]:
-        """The packets of the stream from where the file is read, without the empty ones, which stand for lost frames.
+        """The packets of the stream from where the file is read, without those that stand for lost frames.
 
         Where frames are counted, `pts` is the number of the packet, to be read from the file's first.
         """
         last, step, shift, delay = None, 0, 0, 0
         for packet in self._container.demux(self._stream):
-            if packet.size == 0:
+            if not self._holds_frame(packet):
                 continue
             if self._discontinuous and packet.dts is not None:
                 due, dts = None if last is None else last + step, packet.dts + shift
@@ -135,6 +139,21 @@ class Clock:
     def seconds(self, ticks: int) -> float:
         """Rounded, so that neighbouring cuts neither share a frame nor lose one."""
         return round(float(ticks * self._tick) - self.origin, 6)
+
+    def _holds_frame(self, packet: av.Packet) -> bool:
+        """Whether a frame is decoded from a packet. Lost frames are packets of no bytes, or MPEG-4's "not coded".
+
+        DivX puts two frames into a packet and a "not coded" one behind it, at which the second is decoded.
+        """
+        if packet.size == 0 or self._stream.codec_context.name != "mpeg4":
+            return packet.size > 0
+        content = bytes(packet)
+        starts, last = content.count(_MPEG4_FRAME), content.rfind(_MPEG4_FRAME)
+        if starts != 1 or len(content) - last > UNCODED_BYTES:
+            self._owed += max(0, starts - 1)
+            return True
+        held, self._owed = self._owed > 0, max(0, self._owed - 1)
+        return held
 
     def _first_place(self, numbers: list[int]) -> int:
         """The place among the file's frames of the first of these, by the numbers of the packets that they were in.

@@ -9,7 +9,6 @@ and OpenCV do. Damage is reported if the decoder notices it; those of VP8, VP9 a
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,15 +18,10 @@ from typing import NamedTuple, SupportsBytes, cast
 
 import av
 import numpy as np
-from av.index import IndexEntries
 
 from seds.video.clock import Clock, survey
 from seds.video.container import MAX_PIXELS, OpenVideo, VideoError, open_video, reason
-
-# Healthy files may decode to a few frames fewer than their index lists: streams that were cut without re-encoding start
-# with frames whose reference frames are gone. A truncated file lacks more.
-_SLACK_FRAMES = 3
-_SLACK_SHARE = 0.02
+from seds.video.declared import declared_end, frames_and_rate, promised, slack
 
 # Demuxers seek by decoding time, which runs a few frames ahead of presentation time, so seeking aims earlier by more
 # than that. What can be decoded from there may still begin too late (transport streams, periodic refresh); then seeking
@@ -73,16 +67,16 @@ def probe(path: str | Path) -> VideoInfo:
             raise VideoError(f"{path}: has a video stream without a single frame")
         height, width = _shown(first, _display_matrix(first)).shape[:2]
         begin = clock.begin_s(first)
-        promised = _promised(video.stream)
-        fps = _mean_rate(video.stream)
-    if promised is None:
+        said = frames_and_rate(video)
+    if said is None:
         surveyed = survey(path)
-        promised, fps = surveyed.frames, surveyed.fps
+        said = surveyed.frames, surveyed.fps
         if surveyed.restarts:
             remarks.append("joined recordings: its clock restarts, so its seconds are counted on from the first")
+    count, fps = said
     if not fps > 0:
         raise VideoError(f"{path}: frame rate unknown, neither its headers nor its timestamps give one")
-    return VideoInfo(promised, fps, width, height, begin, tuple(remarks))
+    return VideoInfo(count, fps, width, height, begin, tuple(remarks))
 
 
 def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | None = None) -> Iterator[TimedFrame]:
@@ -96,7 +90,7 @@ def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | 
     count, shape, matrix, shown_until = 0, None, None, start
     with open_video(path) as video:
         clock, stream = Clock(video), video.stream
-        promised = _promised(stream, start - clock.first_s, end - clock.first_s)
+        expected = promised(video, start - clock.first_s, end - clock.first_s)
         try:
             for frame, begin in _timed_from(start, video, clock):
                 frame_end = math.nan
@@ -118,15 +112,15 @@ def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | 
                 count, shape = count + 1, image.shape
                 yield TimedFrame(image, math.nan if begin is None else begin, frame_end)
         except _DamagedError as error:
-            total = promised or stream.frames or "an unknown number of"
+            total = expected or stream.frames or "an unknown number of"
             raise VideoError(f"{path}: {error}, after {count} of {total} frames") from None
-        if promised is None:
-            missing_s = min(_declared_end(stream) - clock.origin, end) - shown_until
-            promised = count + max(0, round(missing_s * float(stream.average_rate or 0)))
+        if expected is None:
+            missing_s = min(declared_end(stream) - clock.origin, end) - shown_until
+            expected = count + max(0, round(missing_s * float(stream.average_rate or 0)))
     if count == 0:
         raise VideoError(f"{path}: has no frame" + (f" between {start:g} s and {end:g} s" if cut else ""))
-    if count < promised - max(_SLACK_FRAMES, _SLACK_SHARE * promised):
-        raise VideoError(f"{path}: truncated: {count} frames could be decoded, its headers promise {promised}")
+    if count < expected - slack(expected):
+        raise VideoError(f"{path}: truncated: {count} frames could be decoded, its headers promise {expected}")
 
 
 def size_text(shape: tuple[int, ...]) -> str:
@@ -172,9 +166,11 @@ def _sought(
     start: float, tick: Fraction, video: OpenVideo, clock: Clock
 ) -> Iterator[tuple[av.VideoFrame, float | None]]:
     """The same, by seeking."""
+    entries = video.stream.index_entries
+    earliest = entries[0].timestamp if len(entries) else 0  # to AVI, nothing lies before it
     for margin in _SEEK_MARGINS_S:
         try:
-            ticks = int(max(0.0, clock.origin + start - margin) / tick)
+            ticks = max(earliest, int(max(0.0, clock.origin + start - margin) / tick))
             video.container.seek(ticks, stream=video.stream)  # to the key frame before it
         except av.FFmpegError as error:
             raise _DamagedError(f"cannot seek to {start:g} s: {reason(error)}") from None
@@ -191,66 +187,6 @@ def _sought(
     if first is not None:
         yield first
         yield from decoded
-
-
-def _promised(stream: av.VideoStream, start: float = 0.0, end: float = float("inf")) -> int | None:
-    """Number of frames that the index lists between two times (s from the first frame); None if there is none.
-
-    The index of an mp4 or AVI lists every frame. Those that an edit list hides are marked and do not count, nor do
-    those of no bytes, which stand for frames that a camera lost. Its times are decoding times, a few frames ahead of
-    presentation times, which is less than the slack.
-    """
-    if stream.frames <= 0 or not stream.time_base:
-        return None
-    if not _lists_all(stream):
-        return stream.frames if start <= 0 and end == math.inf and not _marks_lost_frames(stream) else None
-    first, stop = (_first_entry(stream.index_entries, stream.time_base, second) for second in (start, end))
-    listed = (stream.index_entries[number] for number in range(first, stop))
-    return sum(not entry.is_discard and entry.size > 0 for entry in listed)
-
-
-def _first_entry(entries: IndexEntries, tick: Fraction, second: float) -> int:
-    """The number of the first entry from a time on."""
-    if second <= 0:
-        return 0
-    if second == math.inf:
-        return len(entries)
-    wanted = entries[0].timestamp + math.ceil(second / tick)
-    found = entries.search_timestamp(wanted, backward=False, any_frame=True)
-    return len(entries) if found < 0 else found
-
-
-def _lists_all(stream: av.VideoStream) -> bool:
-    """Whether the index is complete. In an AVI it leaves out the frames that were lost, which the header counts."""
-    entries = stream.index_entries
-    if len(entries) >= stream.frames:
-        return True
-    behind = stream.frames - 1 - entries[-1].timestamp if len(entries) else stream.frames
-    return _marks_lost_frames(stream) and behind <= max(_SLACK_FRAMES, _SLACK_SHARE * stream.frames)
-
-
-def _marks_lost_frames(stream: av.VideoStream) -> bool:
-    return stream.container.format.name == "avi"
-
-
-def _mean_rate(stream: av.VideoStream) -> float:
-    """Frames a second, lost ones not counted."""
-    rate, entries = stream.average_rate or stream.guessed_rate or 0, stream.index_entries
-    if stream.frames <= 0 or not _lists_all(stream):
-        return float(rate)
-    lost = max(0, stream.frames - len(entries)) + sum(entry.size == 0 for entry in entries)
-    return float(rate * (stream.frames - lost) / stream.frames)
-
-
-def _declared_end(stream: av.VideoStream) -> float:
-    """Seconds at which Matroska or AVI says its video ends, else 0: the length of others may be their audio's."""
-    if _marks_lost_frames(stream) and stream.average_rate:
-        return float(stream.frames / stream.average_rate)
-    declared = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
-    if declared is None:
-        return 0.0
-    hours, minutes, seconds = map(float, declared.groups())
-    return 3600 * hours + 60 * minutes + seconds
 
 
 def _seconds(stream: av.VideoStream, ticks: int) -> float:

@@ -1,6 +1,7 @@
 """What containers do to streams and times: lost frames, several streams, clocks of many kinds."""
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Collection
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from helpers.films import frame_numbers, numbered, two_streams
 
 from seds.video import frames, probe, timed_frames
 from seds.video.container import OpenVideo, open_video
-from seds.video.video_file import _promised
+from seds.video.declared import promised
 
 B_FRAMES = {"bf": "2", "g": "12"}
 KEPT = [time for time in range(60) if time % 5 != 3]  # of 60 times, every fifth is missing
@@ -48,6 +49,102 @@ def test_mean_rate_leaves_out_lost_frames(tmp_path: Path) -> None:
     assert probe(numbered(tmp_path / "a.avi", KEPT, "mjpeg", "yuvj420p")).fps == 20
     cut = frame_numbers(tmp_path / "a.avi", 0.4, 0.8)
     assert cut == [10, 11, 12, 14, 15, 16, 17, 19]
+
+
+def empty_chunks(path: Path, lost: Collection[int]) -> Path:
+    """An AVI of 60 frames in which the chunks of some have no bytes; what was in them is filled up."""
+    content = bytearray(path.read_bytes())
+    at, index = content.index(b"movi") + 4, content.rindex(b"idx1") + 8
+    for number in range(60):
+        size = int.from_bytes(content[at + 4 : at + 8], "little")
+        if number in lost:
+            struct.pack_into("<I4sI", content, at + 4, 0, b"JUNK", size - 8 + size % 2)
+            struct.pack_into("<I", content, index + 16 * number + 12, 0)
+        at += 8 + size + size % 2
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "lost", [{0, 1, 2}, set(range(40, 60)), set(range(10, 40)), {n for n in range(60) if n % 10}, {58}]
+)
+def test_empty_chunks_may_be_anywhere(tmp_path: Path, lost: set[int]) -> None:
+    kept = [number for number in range(60) if number not in lost]
+    path = empty_chunks(numbered(tmp_path / "a.avi", range(60), "mjpeg", "yuvj420p"), lost)
+    assert (probe(path).frames, probe(path).fps) == (len(kept), pytest.approx(len(kept) / 2.4))
+    assert frame_numbers(path) == kept
+    assert begins(path) == pytest.approx(np.array(kept) / 25)
+    assert frame_numbers(path, 0.08, 1.68) == [number for number in kept if 2 <= number < 42]
+
+
+def test_empty_samples_of_quicktime_are_lost_frames(tmp_path: Path) -> None:
+    """Their bytes go to the sample before, whose decoder leaves them."""
+    path = numbered(tmp_path / "a.mov", range(60), "mjpeg", "yuvj420p")
+    content = bytearray(path.read_bytes())
+    first = content.index(b"stsz") + 16
+    for number in set(range(60)) - set(KEPT):
+        before, size = struct.unpack_from(">II", content, first + 4 * number - 4)
+        struct.pack_into(">II", content, first + 4 * number - 4, before + size, 0)
+    path.write_bytes(content)
+    assert (probe(path).frames, probe(path).fps) == (48, 20)
+    assert frame_numbers(path) == KEPT
+    assert frame_numbers(path, 0.4, 0.8) == [10, 11, 12, 14, 15, 16, 17, 19]
+
+
+MPEG4_FRAME = b"\0\0\1\xb6"
+
+
+def not_coded(number: int) -> bytes:
+    """A frame of MPEG-4 at 25 fps that shows the one before: type P, its time, a marker, "not coded", stuffing."""
+    bits = f"0101{number % 25:05b}10".ljust(12, "0").ljust(16, "1")
+    return MPEG4_FRAME + int(bits, 2).to_bytes(2, "big")
+
+
+def write_mpeg4(path: Path, options: dict[str, str], change: Callable[[list[bytes]], list[bytes]]) -> Path:
+    """60 numbered frames, whose packets are changed before they are written, one for each."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25, options={"g": "60"} | options)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 64, 48, "yuv420p", 2_000_000
+        packets = []
+        for number in range(60):
+            packets += stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 4 * number, np.uint8)))
+        packets += stream.encode(None)
+        for packet, content in zip(packets, change([bytes(packet) for packet in packets]), strict=True):
+            changed = av.Packet(content)
+            changed.stream, changed.time_base, changed.is_keyframe = stream, packet.time_base, packet.is_keyframe
+            changed.pts, changed.dts, changed.duration = packet.pts, packet.dts, packet.duration
+            container.mux(changed)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.avi", "a.mp4", "a.mkv"])
+def test_frames_that_are_not_coded_are_lost_frames(tmp_path: Path, name: str) -> None:
+    def lose(packets: list[bytes]) -> list[bytes]:
+        return [packet if number in KEPT else not_coded(number) for number, packet in enumerate(packets)]
+
+    path = write_mpeg4(tmp_path / name, {}, lose)
+    assert probe(path).frames == 48
+    assert probe(path).fps == pytest.approx(20, rel=0.01)
+    assert begins(path) == pytest.approx(np.array(KEPT) / 25)
+    assert len(frame_numbers(path, 0.4, 0.8)) == 8
+
+
+def test_frames_packed_in_pairs_are_all_counted(tmp_path: Path) -> None:
+    """As DivX writes B frames: I, PB, not coded, PB, not coded."""
+
+    def pack(packets: list[bytes]) -> list[bytes]:
+        packed = [b"\0\0\1\xb2DivX503b1393p" + packets[0]]
+        for number, packet in enumerate(packets[1:], start=1):
+            is_b = packet[packet.index(MPEG4_FRAME) + 4] >> 6 == 2
+            if is_b:
+                packed[-1] += packet
+            packed.append(not_coded(number) if is_b else packet)
+        return packed
+
+    path = write_mpeg4(tmp_path / "a.avi", {"bf": "1"}, pack)
+    assert probe(path).frames == 60
+    assert frame_numbers(path) == list(range(60))
+    assert frame_numbers(path, 0.4, 0.8) == list(range(10, 20))
 
 
 @pytest.mark.parametrize(
@@ -213,6 +310,6 @@ def test_cut_reads_its_own_span_of_the_index(tmp_path: Path, monkeypatch: pytest
 
     with open_video(path) as video:
         for start, end in ((0, 1), (0.4, 0.8), (1.9, 4.1), (2.5, 3.5), (5.9, 9), (8, 9), (0.41, 0.79)):
-            assert _promised(video.stream, start, end) == listed(video, start, end)
-        assert _promised(video.stream) == 100
+            assert promised(video, start, end) == listed(video, start, end)
+        assert promised(video) == 100
         assert video.stream.time_base < Fraction(1, 1000)
