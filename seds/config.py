@@ -79,6 +79,13 @@ class Dataset(Section):
     captions: str | None = (
         None  # English texts, file or folder in the corpus's own (seds.corpora.readers.texts); null = none
     )
+    # subtitled (seds.corpora.readers.subtitled)
+    language: str | None = None  # of the subtitles that are read; null = English, or the commonest
+    offset_s: float | None = None  # added to the subtitles' times
+    join_s: float | None = Field(None, ge=0)  # cues that continue a sentence are joined over such a pause; null = none
+    shortest_s: float | None = Field(None, gt=0)  # shorter cuts are left out
+    longest_s: float | None = Field(None, gt=0)  # longer ones
+    unsigned: str | None = None  # regular expression of cues that are left out; null = sounds and notes in brackets
 
 
 class Render(Section):

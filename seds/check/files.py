@@ -13,17 +13,12 @@ from tqdm import tqdm
 
 from seds import video
 from seds.check.findings import ERROR, WARNING, Finding
+from seds.corpora.media import MEDIA
 from seds.corpora.prepare import lacking
 from seds.errors import first_few
 from seds.timing import file_end_s
 from seds.video.cuts import cut_bounds
 
-# fmt: off
-MEDIA = frozenset((  # as .dvcignore has them
-    ".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".gif", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4",
-    ".mpeg", ".mpg", ".mts", ".mxf", ".ogg", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
-))
-# fmt: on
 IMAGES = frozenset((".png", ".jpg", ".jpeg"))
 _SHORT = 16  # frames, a window (SPEC 5)
 _FAR = 0.05  # from the median, of a frame rate or of a frame's width by its height

@@ -23,7 +23,7 @@ from pathlib import Path
 import pandas as pd
 
 from seds.config import ConfigError, Dataset
-from seds.corpora.readers import csl_daily, demo, folder, how2sign, phoenix14t
+from seds.corpora.readers import csl_daily, demo, folder, how2sign, phoenix14t, subtitled
 
 Reader = Callable[[Path, Dataset], pd.DataFrame]
 
@@ -33,6 +33,7 @@ READERS: dict[str, Reader] = {
     "folder": folder.read_annotations,
     "how2sign": how2sign.read_annotations,
     "phoenix14t": phoenix14t.read_annotations,
+    "subtitled": subtitled.read_annotations,
 }
 
 

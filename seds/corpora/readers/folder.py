@@ -22,7 +22,6 @@ seds.corpora.readers.sheets says how tables may be written.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -33,10 +32,9 @@ from typing import Any
 import pandas as pd
 
 from seds.config import Dataset
-from seds.corpora.readers import sheets
+from seds.corpora.readers import sheets, splits
 from seds.corpora.readers.languages import language_code
 from seds.corpora.readers.quoting import trim
-from seds.corpora.readers.splits import assign, normalised
 from seds.corpora.readers.texts import clean
 from seds.tables import ANNOTATIONS, SPLITS, TableError
 from seds.video.boxes import format_box, parse_box
@@ -47,7 +45,6 @@ OPTIONAL = (
     *("video_id", "sentence_id", "split", "start_s", "end_s", "signer", "bbox", "language", "fps"),
     *("sign", "pair", "contrast"),
 )
-_SPLIT_NAMES = {name: name for name in SPLITS} | {"val": "dev", "valid": "dev", "validation": "dev"}
 LANGUAGE = "en"
 
 log = logging.getLogger(__name__)
@@ -115,7 +112,7 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
     start, end, fps = number("start_s", 0.0), number("end_s", 0.0), number("fps", 0.001)
     if start >= end:
         problems.append(f"start_s {_seconds(start)} is not before end_s {_seconds(end)}")
-    split = _SPLIT_NAMES.get(field("split").lower(), "")
+    split = splits.NAMES.get(field("split").lower(), "")
     if with_splits and not split:
         problems.append(f"split {record.get('split', '')!r}: expected {', '.join(SPLITS)}")
     bbox = ""
@@ -128,7 +125,7 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
     text = clean(original)
     return {
         "video_id": video_id,
-        "sentence_id": field("sentence_id") or _sentence_id(text, video_id),
+        "sentence_id": field("sentence_id") or splits.sentence_id(text, video_id),
         "split": split,
         "text": text,
         "text_original": original,
@@ -151,18 +148,12 @@ def _seconds(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6f}".rstrip("0").rstrip(".")
 
 
-def _sentence_id(text: str, video_id: str) -> str:
-    """The same for the same words; a video without text is a sentence of its own."""
-    key = normalised(text) or f"video {video_id}"
-    return hashlib.sha256(key.encode()).hexdigest()[:12]
-
-
 def _split(table: pd.DataFrame, file: Path) -> None:
     """Fill `split` of a table that has none."""
     valid = table["problem"] == ""
     rows = table[valid]
-    splits, rule = assign(rows["sentence_id"], rows["text"], rows["signer"])
-    table.loc[valid, "split"] = splits
+    drawn, rule = splits.assign(rows["sentence_id"], rows["text"], rows["signer"])
+    table.loc[valid, "split"] = drawn
     if valid.any():
-        counts = ", ".join(f"{splits.count(split)} {split}" for split in SPLITS)
+        counts = ", ".join(f"{drawn.count(split)} {split}" for split in SPLITS)
         log.info("%s has no splits; chosen by %s: %s videos", file, rule, counts)

@@ -21,6 +21,7 @@ tam:ta tat:tt tel:te tgk:tg tgl:tl tha:th tib:bo tir:ti ton:to tsn:tn tso:ts tuk
 urd:ur uzb:uz ven:ve vie:vi vol:vo wel:cy wln:wa wol:wo xho:xh yid:yi yor:yo zha:za zho:zh zul:zu
 """
 _LONGER = {"english": "en"} | {code[:3]: code[4:] for code in _CODES.split()}
+CODES = frozenset(_LONGER.values())
 
 
 def language_code(tag: str) -> str:

@@ -17,6 +17,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+# What tables and folders call the splits, in lower case -> ours.
+NAMES = {"train": "train", "dev": "dev", "test": "test", "val": "dev", "valid": "dev", "validation": "dev"}
 Key = tuple[str, str]  # what items may share: ("id" | "text" | "signer", its value)
 
 TEST, DEV = 0.1, 0.1  # shares of the groups
@@ -54,6 +56,12 @@ def normalised(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     words = "".join(" " if unicodedata.category(c).startswith("P") else c for c in folded).split()
     return " ".join(words) or folded.strip()
+
+
+def sentence_id(text: str, video_id: str) -> str:
+    """The same for the same words; a video without text is a sentence of its own."""
+    key = normalised(text) or f"video {video_id}"
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
 def _groups(keys_of: Sequence[Sequence[Key]]) -> list[str]:

@@ -1,0 +1,68 @@
+"""The bytes and the text of annotation files: of a size that such files have, and in the encodings that occur."""
+
+from __future__ import annotations
+
+import codecs
+import stat
+from pathlib import Path
+
+from seds.errors import SedsError
+
+MOST_BYTES = 100_000_000  # far more than an hour of annotations on many tiers
+_MARKS = (  # the longer first: UTF-32's begins as UTF-16's does
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class ContentError(SedsError, ValueError):
+    """A file that cannot be read, is too large or no text; the message names it."""
+
+
+def read_bytes(file: Path, most: int = MOST_BYTES) -> bytes:
+    """Its content. Raises ContentError for one that is missing, no regular file, or larger than `most` bytes."""
+    try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait forever
+            raise ContentError(f"{file} is no file")
+        if status.st_size > most:
+            raise ContentError(
+                f"{file} has {status.st_size:,} bytes, more than the {most:,} that are read of such a file"
+            )
+        with file.open("rb") as opened:
+            return opened.read(most)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ContentError):
+            raise
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ContentError(f"{file} cannot be read: {reason}") from None
+
+
+def read_text(file: Path) -> tuple[str, str]:
+    """(text, encoding): UTF-8, or UTF-16 or UTF-32 as its mark or its zero bytes say, else the guess Windows-1252.
+
+    Raises ContentError as `read_bytes` does, and for what is no text.
+    """
+    content = read_bytes(file)
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "") or _zeros(content)
+    for name in (encoding,) if encoding else ("utf-8", "cp1252"):
+        try:
+            text = content.decode(name).removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            break
+        return text, name
+    raise ContentError(f"{file} is not text: it is neither {encoding or 'UTF-8'} nor Windows-1252")
+
+
+def _zeros(content: bytes) -> str:
+    """UTF-16 without a mark, told by the zero bytes that Latin letters and line breaks have in it; else ""."""
+    start = content[:1000]
+    low, high = start[0::2].count(0), start[1::2].count(0)
+    if len(start) < 4 or max(low, high) < 0.2 * len(start) / 2 or min(low, high) > 0:
+        return ""
+    return "utf-16-le" if high > low else "utf-16-be"
