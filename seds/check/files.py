@@ -15,7 +15,7 @@ from seds import video
 from seds.check.findings import ERROR, WARNING, Finding
 from seds.corpora.media import MEDIA
 from seds.corpora.prepare import lacking
-from seds.errors import first_few
+from seds.errors import first_few, unicode_text
 from seds.timing import file_end_s
 from seds.video.cuts import cut_bounds
 
@@ -112,7 +112,10 @@ def same_bytes(videos: pd.DataFrame) -> Iterator[Finding]:
 
 
 def unreferenced(videos: pd.DataFrame, root: Path) -> Iterator[Finding]:
-    """Video files, and folders of images, in the corpus's folder that no row names. Links are followed, each once."""
+    """Video files, and folders of images, in the corpus's folder that no row names; other files that stop DVC.
+
+    Links are followed, each once.
+    """
     named = set(videos["path"])
     waiting, seen = deque([root.as_posix()]), set[tuple[int, int]]()
     while waiting:
@@ -130,6 +133,9 @@ def unreferenced(videos: pd.DataFrame, root: Path) -> Iterator[Finding]:
         images = 0
         for entry in entries:
             path, suffix = f"{folder}/{entry.name}", Path(entry.name).suffix.lower()
+            if suffix not in IMAGES | MEDIA and path != unicode_text(path) and not _is_folder(entry):
+                detail = "DVC cannot watch a file with such a name, and its commands fail; rename it"
+                yield Finding(WARNING, "name is no UTF-8", "", path, detail)
             if path in named or entry.name.startswith("."):
                 continue
             if suffix in IMAGES:

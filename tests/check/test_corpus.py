@@ -87,9 +87,15 @@ def test_names_that_are_no_utf8_are_shown_as_escapes(corpus):
     for folder, name in ((b"/\xff/frames", b"/\xfe.png"), (b"/strange", b"/0.png"), (b"/strange", b"/caf\xe91.png")):
         os.makedirs(root + folder, exist_ok=True)
         Path(os.fsdecode(root + folder + name)).write_bytes(b"no image")
+    for name in (b"/read\xe9.txt", b"/\xff/frames/.notes"):
+        Path(os.fsdecode(root + name)).touch()
     found = corpus([*sound_rows(), {"path": "strange", "text": "Frames.", "split": "train", "fps": 10}])
     assert found["unreferenced file"]["path"].tolist() == [f"{corpus.root}/caf\\xe9.mp4"]
     assert found["unreferenced folder of images"]["path"].tolist() == [f"{corpus.root}/\\xff/frames"]
+    assert found["name is no UTF-8"]["path"].tolist() == [
+        f"{corpus.root}/read\\xe9.txt",
+        f"{corpus.root}/\\xff/frames/.notes",
+    ]
     assert found["unreadable"]["detail"].tolist() == [
         f"{corpus.root}/strange/caf\\xe91.png: is not numbered like 0.png, so its place in the video is unknown"
     ]
