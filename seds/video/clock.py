@@ -59,9 +59,11 @@ class Clock:
         self._path, self._container = video.path, video.container
         self._discontinuous = video.container.format.name in _JOINED
         self._counts = _counts(video)
-        self.origin = origin(video.container, video.stream)
-        picture = _start(video.stream)
-        self.first_s = 0.0 if picture is None else picture - self.origin
+        self.origin = self.first_s = 0.0
+        if self._discontinuous or not self._counts:  # else FFmpeg guesses when streams begin
+            self.origin = origin(video.container, video.stream)
+            picture = _start(video.stream)
+            self.first_s = 0.0 if picture is None else picture - self.origin
         self.restarts = 0
         self._owed = 0  # frames that were in a packet with another one and are not decoded yet
         self.slots: list[int] = []

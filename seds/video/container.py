@@ -124,6 +124,7 @@ def _size(stream: av.VideoStream) -> str:
 
 def _decoder(stream: av.VideoStream) -> av.VideoCodecContext:
     name = _DECODERS_OF_TRANSPARENCY.get(stream.codec_context.name)
-    if name is None or stream.metadata.get("alpha_mode") != "1":
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    if name is None or tags.get("alpha_mode") != "1":
         return stream.codec_context
     return cast(av.VideoCodecContext, av.CodecContext.create(name, "r"))

@@ -177,6 +177,45 @@ def test_cut_is_where_its_frames_are_whatever_times_are_stored(
 
 
 @pytest.mark.parametrize("sound_s", [0.0, 1.0])
+def test_clock_of_asf_is_its_own_beside_sound(tmp_path: Path, sound_s: float) -> None:
+    """FFmpeg takes the start of the sound for that of the picture, of which it knows decoding times only."""
+    path = numbered(tmp_path / "a.asf", codec="mpeg4", options=B_FRAMES, sound_s=sound_s)
+    assert begins(path) == pytest.approx(np.arange(50) / 25, abs=0.03)
+    assert frame_numbers(path, 0.99, 1.39) == list(range(25, 35))
+
+
+def test_times_of_video_for_windows_are_those_of_decoding(tmp_path: Path) -> None:
+    """In Matroska, as made from AVI files."""
+    source, path = numbered(tmp_path / "a.avi", codec="mpeg4", options=B_FRAMES), tmp_path / "a.mkv"
+    with av.open(str(source)) as avi, av.open(str(path), "w") as matroska:
+        stream = matroska.add_stream_from_template(avi.streams.video[0])
+        for packet in avi.demux(video=0):
+            if packet.size:
+                packet.pts, packet.stream = packet.dts, stream
+                matroska.mux(packet)
+    path.write_bytes(as_video_for_windows(path.read_bytes()))
+    with open_video(path) as video:
+        assert video.stream.codec_context.codec_tag == "XVID"
+    assert begins(path) == pytest.approx(np.arange(50) / 25)
+    assert frame_numbers(path, 0.4, 0.8) == list(range(10, 20))
+
+
+def as_video_for_windows(matroska: bytes) -> bytes:
+    """The track's codec as a FourCC. What follows it in the segment is moved, so the sizes around it grow."""
+    content = bytearray(matroska.replace(b"V_MPEG4/ISO/ASP", b"V_MS/VFW/FOURCC"))
+    at = content.index(b"\x63\xa2", content.index(b"V_MS/VFW/FOURCC"))  # CodecPrivate
+    length = content[at + 2] & 0x7F
+    header = struct.pack("<IiiHH4s20x", 40 + length, 64, 48, 1, 24, b"XVID")
+    tracks = content.index(b"\x16\x54\xae\x6b\x40")
+    for start in (content.index(b"\x18\x53\x80\x67") + 4, tracks + 4, content.index(b"\xae\x01", tracks) + 1):
+        width = 9 - content[start].bit_length()  # of a number of EBML: its first bit set says so
+        grown = int.from_bytes(content[start : start + width], "big") + len(header)
+        content[start : start + width] = grown.to_bytes(width, "big")
+    content[at + 2 : at + 3] = bytes([0x80 | length + len(header)]) + header
+    return bytes(content)
+
+
+@pytest.mark.parametrize("sound_s", [0.0, 1.0])
 def test_frames_of_a_program_stream_keep_their_order_beside_sound(tmp_path: Path, sound_s: float) -> None:
     path = numbered(tmp_path / "a.mpg", codec="mpeg2video", sound_s=sound_s, options={"g": "10"})
     steps = np.diff(begins(path))
