@@ -8,18 +8,22 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-from seds.errors import first_few
+from seds.errors import first_few, unicode_text
 
 # Marks that turn the direction of what follows, and could make one id look like another.
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_HIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line and paragraph separators
+_HIDDEN = frozenset({"Cc", "Zl", "Zp"})  # control characters, line and paragraph separators
 _NAME_LENGTH = 100
 
 
 def printable(text: str, limit: int = 200) -> str:
-    r"""The text on one line: control characters as escapes such as \n, and what exceeds `limit` characters counted."""
+    r"""The text on one line: control characters as escapes such as \n, what exceeds `limit` characters counted.
+
+    Bytes of a name that are no text are escapes, too.
+    """
     rest = len(text) - limit
-    line = "".join(repr(c)[1:-1] if c in _BIDI or unicodedata.category(c) in _HIDDEN else c for c in text[:limit])
+    shown = unicode_text(text[:limit])
+    line = "".join(repr(c)[1:-1] if c in _BIDI or unicodedata.category(c) in _HIDDEN else c for c in shown)
     return f"{line}… ({rest:,} more characters)" if rest > 0 else line
 
 

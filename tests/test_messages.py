@@ -11,6 +11,7 @@ HOSTILE = [
 def test_printable_escapes_control_characters_and_bounds_length() -> None:
     assert printable("Das Wetter: 手話 👩‍🚀!") == "Das Wetter: 手話 👩‍🚀!"
     assert printable("a\nb\x1b[31m\0\u202e\u2028") == r"a\nb\x1b[31m\x00\u202e\u2028"
+    assert printable("caf\udce9\ud800") == r"caf\xe9\ud800"
     assert printable("x" * 10_000, 20) == "x" * 20 + "… (9,980 more characters)"
 
 

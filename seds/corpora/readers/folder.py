@@ -88,7 +88,7 @@ def _table(root: Path, name: str | None) -> Path:
 
 def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str, Any]:
     """A row of ANNOTATIONS; what is wrong with it is its `problem`."""
-    problems = [record["problem"]] if record.get("problem") else []
+    problems: list[str] = []
 
     def field(name: str) -> str:
         return trim(record.get(name, ""))
@@ -139,7 +139,7 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
         "sign": field("sign"),
         "pair": field("pair"),
         "contrast": field("contrast"),
-        "problem": "; ".join(problems),
+        "problem": record.get("problem") or "; ".join(problems),  # fields out of place make no sense either
     }
 
 
