@@ -127,8 +127,8 @@ class Clock:
                 yield frame, None if frame.pts is None else self.seconds(frame.pts)
             return
         frames = iter(frames)
-        ahead = list(islice(frames, 2 * _REORDERED))
-        place = self._first_place([frame.pts for frame in ahead if frame.pts is not None])
+        ahead = list(islice(frames, _REORDERED + 2))
+        place = _first_place([frame.pts for frame in ahead if frame.pts is not None])
         for frame in chain(ahead, frames):
             yield frame, self.seconds(self.slots[min(place, len(self.slots) - 1)])
             place += 1
@@ -156,17 +156,6 @@ class Clock:
             return True
         held, self._owed = self._owed > 0, max(0, self._owed - 1)
         return held
-
-    def _first_place(self, numbers: list[int]) -> int:
-        """The place among the file's frames of the first of these, by the numbers of the packets that they were in.
-
-        Of the packets behind a key frame some may hold frames shown before it, which cannot be decoded from there.
-        """
-        if not numbers:
-            return 0
-        first = min(numbers)
-        known = len(self.slots) if len(numbers) < 2 * _REORDERED else max(numbers) - _REORDERED
-        return first + len(set(range(first, known)) - set(numbers))
 
     def _ticks(self, number: int) -> int:
         return round(number / ((self._stream.guessed_rate or _UNKNOWN_RATE) * self._tick))
@@ -208,6 +197,15 @@ def origin(container: av.container.InputContainer, picture_stream: av.VideoStrea
     joined = container.format.name in _JOINED
     sounds = [max(earliest, start) for start in sounds if not joined or abs(start - picture) <= _LEAP_S]
     return min([picture, *sounds])
+
+
+def _first_place(numbers: list[int]) -> int:
+    """The place among the file's frames of the first of these, by the numbers of the packets that they were in.
+
+    Right behind a key frame there may be packets of frames that are shown before it. They cannot be decoded from there.
+    """
+    first, *others = sorted(numbers)[:2] or [0]
+    return others[0] - 1 if others else first
 
 
 def _counts(video: OpenVideo) -> bool:
