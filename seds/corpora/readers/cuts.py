@@ -12,6 +12,7 @@ import pandas as pd
 
 from seds.corpora.readers import splits
 from seds.corpora.readers.texts import clean
+from seds.errors import unicode_text
 from seds.tables import ANNOTATIONS, SPLITS
 
 log = logging.getLogger(__name__)
@@ -20,8 +21,14 @@ log = logging.getLogger(__name__)
 def cut(
     name: str, path: Path, start_s: float, end_s: float, text: str, language: str, problem: str = "", **more: object
 ) -> dict[str, Any]:
-    """A row of ANNOTATIONS. name: its video_id. path: of the file. more: other columns."""
-    words = clean(text)
+    """A row of ANNOTATIONS. name: its video_id. path: of the file. more: other columns.
+
+    A file whose name is no UTF-8 is a row with a problem: no table can name it.
+    """
+    words, name, place = clean(text), unicode_text(name), unicode_text(path.as_posix())
+    if place != path.as_posix():
+        problem = problem or f"{place}: the name is no UTF-8, so no table can hold it; rename the file"
+    problem = unicode_text(problem)
     return {
         "video_id": name,
         "sentence_id": splits.sentence_id(words, name),
@@ -30,7 +37,7 @@ def cut(
         "text_original": text,
         "language": language,
         "signer": "",
-        "path": path.as_posix(),
+        "path": place,
         "start_s": math.nan if problem else max(0.0, start_s),
         "end_s": math.nan if problem else end_s,
         "fps": math.nan,

@@ -241,6 +241,19 @@ def test_corpus_of_films_is_prepared(tmp_path: Path) -> None:
     assert videos["frames"].tolist() == [30] * 8
 
 
+def test_names_that_are_no_utf8_are_rows_with_a_problem(tmp_path: Path) -> None:
+    write(tmp_path, **{"talk.mp4": "", "talk.srt": SHORT})
+    for name in (b"caf\xe9.mp4", b"caf\xe9.vtt", b"alone\xff.vtt"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text(SHORT)
+    videos = prepare.prepare("mine", Dataset(corpus="subtitled"), tmp_path).set_index("video_id")
+    odd = videos[videos["path"].str.contains(r"\\x")]
+    assert len(odd) == 4
+    assert odd["status"].unique() == ["refused"]
+    assert videos.loc[r"caf\xe9 0.000-1.000", "detail"] == (
+        rf"{tmp_path}/caf\xe9.mp4: the name is no UTF-8, so no table can hold it; rename the file"
+    )
+
+
 def test_folder_without_subtitles_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(tables.TableError, match=r"expected subtitles \(\.vtt, .* found none"):
         read(write(tmp_path, **{"a.mp4": ""}))
