@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seds.corpora.readers.quoting import trim
+from seds.corpora.readers.quoting import Record, UnclosedError, records, trim
 from seds.messages import printable
 from seds.tables import TableError
 
@@ -71,8 +70,11 @@ def _split(line: bytes, separator: str, quoted: bool) -> list[str]:
     if not quoted:
         return text.split(separator)
     try:
-        # A carriage return inside would end a row for csv, which in a single line can only be part of a text.
-        (fields,) = csv.reader([text.replace("\r", " ")], delimiter=separator, strict=True)
-    except csv.Error as error:
-        raise ValueError(f"{error}; is a quotation mark not closed? {printable(text)}") from None
-    return fields
+        # A carriage return inside would end a record, and in a single line can only be part of a text.
+        record = next(records(text.replace("\r", " "), separator), Record(1, 1, [""]))
+        problem = record.problem
+    except UnclosedError:
+        problem = "unexpected end of data"
+    if problem:
+        raise ValueError(f"{problem}; is a quotation mark not closed? {printable(text)}")
+    return record.fields

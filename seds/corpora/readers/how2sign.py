@@ -105,7 +105,7 @@ def _boxes(file: Path) -> dict[str, delimited.Row]:
     """The rows of a file of boxes by the clip or full video that they are for; of two for one, the first counts."""
     boxes: dict[str, delimited.Row] = {}
     if file.is_file():
-        for row in delimited.read(file, ",", ("SENTENCE_NAME", *_SIDES), ("VIDEO_NAME", *_SIDES)):
+        for row in delimited.read(file, ",", ("SENTENCE_NAME", *_SIDES), ("VIDEO_NAME", *_SIDES), quoted=True):
             name = trim(next(iter(row.fields.values())))
             if not name:
                 log.warning("%s: skipped, names no video", row.line)

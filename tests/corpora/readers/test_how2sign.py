@@ -148,11 +148,15 @@ def test_boxes_say_where_the_signer_is(root, key, caplog):
     assert "bbox.csv:3" in caplog.text
 
 
-def test_white_space_in_boxes_made_by_hand_does_not_matter(root):
-    lines = ["SENTENCE_NAME, left, top , right,bottom ", "--7E_1-5-rgb_front , 1, 2,\u00a030 ,40.5 "]
+def test_white_space_and_quotes_in_boxes_do_not_matter(root):
+    lines = [
+        'SENTENCE_NAME, left, "top" , right,bottom ',
+        "--7E_1-5-rgb_front , 1, 2,\u00a030 ,40.5 ",
+        '"--7E_1-8-rgb_front", "1","2","30", "40"',
+    ]
     (root / "bbox.csv").write_text("\n".join(lines))
     table = read(root)
-    assert table["bbox"][0] == "1,2,30,40.5"
+    assert table["bbox"].tolist()[:2] == ["1,2,30,40.5", "1,2,30,40"]
     assert (table["problem"] == "").all()
 
 
