@@ -17,7 +17,7 @@ from seds.corpora.media import MEDIA
 from seds.corpora.prepare import lacking
 from seds.errors import first_few, unicode_text
 from seds.timing import file_end_s
-from seds.video.cuts import cut_bounds
+from seds.video.cuts import cut_bounds, seconds_text
 
 IMAGES = frozenset((".png", ".jpg", ".jpeg"))
 _SHORT = 16  # frames, a window (SPEC 5)
@@ -40,15 +40,15 @@ def cuts(videos: pd.DataFrame) -> Iterator[Finding]:
         start, end = start or 0.0, length if end is None else end
         subject = (row.video_id, row.path)
         if end <= row.begin_s:
-            detail = f"ends at {end:g} s, but its file has no picture before {row.begin_s:.2f} s"
+            detail = f"ends at {seconds_text(end)} s, but its file has no picture before {row.begin_s:.2f} s"
             yield Finding(ERROR, "cut before the picture", *subject, detail)
             continue
         if start >= length:
-            detail = f"begins at {start:g} s, but its file ends at {length:.2f} s"
+            detail = f"begins at {seconds_text(start)} s, but its file ends at {length:.2f} s"
             yield Finding(ERROR, "cut beyond the end", *subject, detail)
             continue
         if end > length + 1 / row.fps:
-            detail = f"ends at {end:g} s, {end - length:.2f} s after its file"
+            detail = f"ends at {seconds_text(end)} s, {end - length:.2f} s after its file"
             yield Finding(WARNING, "cut past the end", *subject, detail)
         frames = round((min(end, length) - max(start, row.begin_s)) * row.fps)
         if frames < _SHORT:

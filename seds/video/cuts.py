@@ -15,3 +15,8 @@ def cut_bounds(start_s: float | None, end_s: float | None) -> tuple[float | None
 
 def _bound(second: float | None) -> float | None:
     return None if second is None or math.isnan(second) else float(second)
+
+
+def seconds_text(value: float) -> str:
+    """A time for names and messages, in s: as many digits as it needs, at most those of a microsecond."""
+    return f"{value:.6f}".rstrip("0").rstrip(".") if math.isfinite(value) else str(value)

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from seds.video.container import MAX_PIXELS, VideoError
+from seds.video.cuts import seconds_text
 from seds.video.video_file import VideoInfo, over_black, size_text
 
 _SUFFIXES = {".png", ".jpg", ".jpeg"}
@@ -56,7 +57,7 @@ def frames(
         # Rounded as in video files, so that neighbouring cuts neither share a frame nor lose one.
         files = [file for i, file in enumerate(files) if start <= round(i / fps, 6) < end]
         if not files:
-            raise VideoError(f"{folder}: has no frame between {start:g} s and {end:g} s")
+            raise VideoError(f"{folder}: has no frame between {seconds_text(start)} s and {seconds_text(end)} s")
     shape = None
     for file in files:
         image = _read(file)

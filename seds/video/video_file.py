@@ -21,6 +21,7 @@ import numpy as np
 
 from seds.video.clock import Clock, survey
 from seds.video.container import MAX_PIXELS, OpenVideo, VideoError, open_video, reason
+from seds.video.cuts import seconds_text
 from seds.video.declared import declared_end, frames_and_rate, promised, slack
 
 # Demuxers seek by decoding time, which runs a few frames ahead of presentation time, so seeking aims earlier by more
@@ -101,7 +102,9 @@ def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | 
                         break
                     shown_until = frame_end = begin + _seconds(stream, frame.duration)
                 elif cut:
-                    raise VideoError(f"{path}: its frames carry no timestamps, so {start:g} s cannot be found in it")
+                    raise VideoError(
+                        f"{path}: its frames carry no timestamps, so {seconds_text(start)} s cannot be found in it"
+                    )
                 if shape is None:
                     matrix = _display_matrix(frame)
                 image = _shown(frame, matrix)
@@ -118,7 +121,9 @@ def timed_frames(path: str | Path, start_s: float | None = None, end_s: float | 
             missing_s = min(declared_end(stream) - clock.origin, end) - shown_until
             expected = count + max(0, round(missing_s * float(stream.average_rate or 0)))
     if count == 0:
-        raise VideoError(f"{path}: has no frame" + (f" between {start:g} s and {end:g} s" if cut else ""))
+        raise VideoError(
+            f"{path}: has no frame" + (f" between {seconds_text(start)} s and {seconds_text(end)} s" if cut else "")
+        )
     if count < expected - slack(expected):
         raise VideoError(f"{path}: truncated: {count} frames could be decoded, its headers promise {expected}")
 
@@ -173,7 +178,7 @@ def _sought(
             ticks = max(earliest, int(max(0.0, clock.origin + start - margin) / tick))
             video.container.seek(ticks, stream=video.stream)  # to the key frame before it
         except av.FFmpegError as error:
-            raise _DamagedError(f"cannot seek to {start:g} s: {reason(error)}") from None
+            raise _DamagedError(f"cannot seek to {seconds_text(start)} s: {reason(error)}") from None
         video.decoder.flush_buffers()
         decoded = clock.timed(_decode(video, clock.packets()))
         try:

@@ -14,6 +14,7 @@ from seds.corpora.readers import splits
 from seds.corpora.readers.texts import clean
 from seds.errors import unicode_text
 from seds.tables import ANNOTATIONS, SPLITS
+from seds.video.cuts import seconds_text
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,10 @@ def cut(
 def time_problem(start_s: float, end_s: float) -> str:
     """Why two times in s make no cut, or ""."""
     if not (math.isfinite(start_s) and math.isfinite(end_s)):
-        return f"begins at {start_s:g} s and ends at {end_s:g} s"
+        return f"begins at {seconds_text(start_s)} s and ends at {seconds_text(end_s)} s"
     if end_s <= start_s:
-        return f"begins at {start_s:g} s, but ends at {end_s:g} s"
-    return f"ends at {end_s:g} s, before its video begins" if end_s <= 0 else ""
+        return f"begins at {seconds_text(start_s)} s, but ends at {seconds_text(end_s)} s"
+    return f"ends at {seconds_text(end_s)} s, before its video begins" if end_s <= 0 else ""
 
 
 def table(rows: Sequence[dict[str, Any]], groups: Sequence[str], root: Path) -> pd.DataFrame:

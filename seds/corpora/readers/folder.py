@@ -38,6 +38,7 @@ from seds.corpora.readers.quoting import trim
 from seds.corpora.readers.texts import clean
 from seds.tables import ANNOTATIONS, SPLITS, TableError
 from seds.video.boxes import format_box, parse_box
+from seds.video.cuts import seconds_text
 
 TABLES = ("videos.csv", "videos.tsv", "videos.parquet", "videos.csv.gz", "videos.tsv.gz")
 NEEDED = ("path", "text")
@@ -144,8 +145,7 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
 
 
 def _seconds(value: float) -> str:
-    """With as many digits as it needs, at most those of a microsecond, by which frames are told apart."""
-    return "" if math.isnan(value) else f"{value:.6f}".rstrip("0").rstrip(".")
+    return "" if math.isnan(value) else seconds_text(value)
 
 
 def _split(table: pd.DataFrame, file: Path) -> None:
