@@ -2,7 +2,8 @@
 
 A CSV is UTF-8, with or without a byte order mark, and may be compressed (gzip). Its fields are separated by commas,
 semicolons, tabs or bars, or by what a first line `sep=;` names, and may stand in double quotes. Fields that are
-separated by tabs are read without quoting where their quotation marks do not make sense as such.
+separated by tabs are read without quoting where their quotation marks do not make sense as such, and the header has
+none.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _csv(
         split = len(row.fields) != len(header) and all(len(line.split(delimiter)) == len(header) for line in own)
         return bool(row.problem) or split or swallows(row)
 
-    if delimiter == "\t" and (unclosed or any(map(misread, rows))):
+    if delimiter == "\t" and '"' not in physical[0] and (unclosed or any(map(misread, rows))):
         rows, unclosed = list(unquoted_records(text, delimiter)), None
     if unclosed:
         raise TableError(f"{file}:{before + unclosed}: a quotation mark is opened here and never closed")

@@ -74,6 +74,15 @@ def test_tsv_whose_marks_hide_a_column_is_read_without_quoting(tmp_path):
     ]
 
 
+def test_tsv_whose_header_is_quoted_is_read_with_quoting(tmp_path):
+    lines = ['"path"|"text"', '"a.mp4"|"12" inch"', '"b.mp4"|"Rain"']
+    assert rows_of(tmp_path / "t.tsv", lines[::2], "\t") == ["Rain"]
+    (tmp_path / "t.tsv").write_text("\n".join(lines).replace("|", "\t"))
+    odd, sound = read(tmp_path / "t.tsv")
+    assert "t.tsv:2: '\\t' expected after" in odd["problem"]
+    assert sound == {"path": "b.mp4", "text": "Rain"}
+
+
 def test_tsv_of_balanced_quotes_is_read_with_quoting(tmp_path):
     assert rows_of(tmp_path / "t.tsv", ["path|text", 'a.mp4|"one\ntwo"', 'b.mp4|"say ""no"""'], "\t") == [
         "one\ntwo",
