@@ -67,6 +67,13 @@ class Extract(Section):
     address: str | None = None  # of a Ray cluster; null = the one RAY_ADDRESS names, else one is started here
 
 
+class Participant(Section):
+    """One of several people who are annotated together: where they are to be seen."""
+
+    media: str | None = None  # the video of a camera of their own: its name or a pattern; null = that of all
+    bbox: str | None = None  # in a picture with others: "left,top,right,bottom" px; null = the whole frame
+
+
 class Dataset(Section):
     """A corpus whose files lie in data/raw/<name>."""
 
@@ -79,6 +86,12 @@ class Dataset(Section):
     captions: str | None = (
         None  # English texts, file or folder in the corpus's own (seds.corpora.readers.texts); null = none
     )
+    # elan (seds.corpora.readers.elan): names of tiers, or patterns such as "*Translation*"
+    sentence_tiers: str | tuple[str, ...] | None = None  # whose annotations are the sentences
+    sign_tiers: str | tuple[str, ...] | None = None  # signs of the hands
+    nonmanual_tiers: str | tuple[str, ...] | None = None  # markers in face and head
+    media: str | None = None  # which of several videos, its name or a pattern; null = the first that is found
+    participants: dict[str, Participant] | None = None  # by name; null = all are taken to be seen alike
     # subtitled (seds.corpora.readers.subtitled)
     language: str | None = None  # of the subtitles that are read; null = English, or the commonest
     offset_s: float | None = None  # added to the subtitles' times

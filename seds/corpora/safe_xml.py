@@ -16,7 +16,7 @@ from xml.sax.xmlreader import InputSource
 from defusedxml.common import DefusedXmlException
 from defusedxml.sax import make_parser
 
-from seds.corpora.contents import read_bytes
+from seds.corpora.contents import MOST_BYTES, read_bytes
 from seds.errors import SedsError
 
 MOST_DEPTH = 100
@@ -57,14 +57,17 @@ class Handler(ContentHandler):
     def text(self, content: str) -> None: ...
 
 
-def parse(file: Path, handler: Handler) -> None:
-    """Hand the elements of a file to the handler. Raises XmlError, naming file and line, and ContentError."""
+def parse(file: Path, handler: Handler, most: int = MOST_BYTES) -> None:
+    """Hand the elements of a file to the handler. Raises XmlError, naming file and line, and ContentError.
+
+    most: bytes that the file may have.
+    """
     parser = make_parser()
     parser.forbid_dtd, parser.forbid_entities, parser.forbid_external = False, True, True
     parser.setFeature(feature_namespaces, True)
     parser.setFeature(feature_external_ges, False)
     parser.setContentHandler(handler)
-    source, content = InputSource(), read_bytes(file)
+    source, content = InputSource(), read_bytes(file, most)
     source.setByteStream(io.BytesIO(content))
     if not content.strip():
         raise XmlError(f"{file} is empty")

@@ -44,9 +44,8 @@ def find_signs(
     lacking = [name for name in SIGN_COLUMNS if name not in aligned]
     if lacking:
         raise tables.TableError(f"the signs in {root}: no column {' and no column '.join(lacking)}")
-    table = pd.concat([whole, aligned[list(SIGN_COLUMNS)].assign(source="annotation")], ignore_index=True).assign(
-        score=1.0
-    )
+    aligned = aligned[list(SIGN_COLUMNS)].assign(source="annotation", problem=aligned.get("problem", ""))
+    table = pd.concat([whole.assign(problem=""), aligned], ignore_index=True).assign(score=1.0)
     for name in ("start_s", "end_s"):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
     table["label"] = table["label"].fillna("").astype(str).str.strip()
@@ -66,7 +65,7 @@ def find_signs(
     ends = {video_id: duration_s(video) for video_id, (_, video) in by_id.items() if video.status == "ok"}
     table["end_s"] = [min(end, ends[name]) for end, name in zip(table["end_s"], table["video_id"], strict=True)]
     table = table.sort_values(["place", "start_s", "tier", "end_s", "label"], kind="stable", ignore_index=True)
-    return tables.check(table.drop(columns="place"), tables.SIGNS, f"the signs in {root}"), skipped
+    return tables.check(table.drop(columns=["place", "problem"]), tables.SIGNS, f"the signs in {root}"), skipped
 
 
 def no_signs() -> pd.DataFrame:
@@ -91,6 +90,8 @@ def _problem(row: Any, video: Any) -> tuple[str, str]:
     """Why a row of signs cannot be used, as (reason, detail); ("", "") if it can. video: its row of VIDEOS or None."""
     start, end, name = row.start_s, row.end_s, row.label
     times = f"{name!r} from {start:g} to {end:g} s"
+    if row.problem:
+        return row.problem, times
     if video is None:
         return "unknown video", times
     if video.status != "ok":

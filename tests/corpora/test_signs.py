@@ -22,7 +22,15 @@ def root(tmp_path: Path) -> Path:
     for name in ("a", "b"):
         film(tmp_path / f"videos/{name}.mp4")
     rows = [
-        {"video_id": name, "sentence_id": name, "split": split, "text": "Rain.", "signer": "anna"}
+        {
+            "video_id": name,
+            "sentence_id": name,
+            "split": split,
+            "text": "Rain.",
+            "signer": "anna",
+            "pair": "",
+            "contrast": "",
+        }
         for name, split in (("a", "train"), ("b", "dev"), ("gone", "test"))
     ]
     table = pd.DataFrame(rows)

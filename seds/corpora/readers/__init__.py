@@ -10,9 +10,9 @@ fields, an invalid number) it puts into the row's `problem`. It raises TableErro
 cannot be read at all.
 
 Beside it, a module may have `read_signs(root, dataset)`, for a corpus that says when single signs are made: a row a
-sign, with the columns video_id, start_s and end_s (s from the start of the video), tier and label. What makes no sense
-in it, `seds.corpora.signs` finds and lists. A corpus whose videos show one sign each needs no such function, but fills
-`sign` of ANNOTATIONS.
+sign, with the columns video_id, start_s and end_s (s from the start of the video), tier and label, and `problem` where
+only the reader can see one. What else makes no sense in it, `seds.corpora.signs` finds and lists. A corpus whose videos
+show one sign each needs no such function, but fills `sign` of ANNOTATIONS.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from pathlib import Path
 import pandas as pd
 
 from seds.config import ConfigError, Dataset
-from seds.corpora.readers import csl_daily, demo, folder, how2sign, phoenix14t, subtitled
+from seds.corpora.readers import csl_daily, demo, elan, folder, how2sign, phoenix14t, subtitled
 
 Reader = Callable[[Path, Dataset], pd.DataFrame]
 
 READERS: dict[str, Reader] = {
     "csl_daily": csl_daily.read_annotations,
     "demo": demo.read_annotations,
+    "elan": elan.read_annotations,
     "folder": folder.read_annotations,
     "how2sign": how2sign.read_annotations,
     "phoenix14t": phoenix14t.read_annotations,
@@ -38,7 +39,7 @@ READERS: dict[str, Reader] = {
 
 
 SIGN_COLUMNS = ("video_id", "start_s", "end_s", "tier", "label")  # of time-aligned signs
-SIGN_READERS: dict[str, Reader] = {"demo": demo.read_signs}
+SIGN_READERS: dict[str, Reader] = {"demo": demo.read_signs, "elan": elan.read_signs}
 
 
 def reader(corpus: str) -> Reader:
