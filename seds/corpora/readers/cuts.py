@@ -43,7 +43,7 @@ def cut(
         "end_s": math.nan if problem else end_s,
         "fps": math.nan,
         "problem": problem,
-        **more,
+        **{name: unicode_text(value) if isinstance(value, str) else value for name, value in more.items()},
     }
 
 
@@ -68,7 +68,7 @@ def table(rows: Sequence[dict[str, Any]], groups: Sequence[str], root: Path) -> 
         result["split"] = named
         return result
     valid = result["problem"] == ""
-    chosen = [group for group, is_valid in zip(groups, valid, strict=True) if is_valid]
+    chosen = [unicode_text(group) for group, is_valid in zip(groups, valid, strict=True) if is_valid]
     drawn, rule = splits.assign(result.loc[valid, "sentence_id"], result.loc[valid, "text"], chosen)
     result.loc[valid, "split"] = drawn
     if valid.any():

@@ -39,7 +39,7 @@ from seds.corpora.readers.elan_media import Video, find_video
 from seds.corpora.readers.elan_tiers import TierSummary, listing, matching, summarise
 from seds.corpora.readers.languages import language_code
 from seds.corpora.safe_xml import XmlError
-from seds.errors import first_few
+from seds.errors import first_few, unicode_text
 from seds.messages import printable
 from seds.tables import TableError
 from seds.video.boxes import format_box, parse_box
@@ -171,7 +171,7 @@ def _signs(
     ends = np.array([sentence.annotation.end_s for sentence in own])
     for sign in tier.annotations:
         label = sign.value.strip() or (tier.name if kind == tables.NONMANUAL else "")
-        row = {"video_id": f"{file}:{sign.line}", "tier": kind, "label": label}
+        row = {"video_id": unicode_text(f"{file}:{sign.line}"), "tier": kind, "label": label}
         middle = (sign.start_s + sign.end_s) / 2
         inside = (starts <= middle) & (middle < ends)
         if sign.problem or not inside.any():

@@ -1,5 +1,6 @@
 """ELAN files as a corpus: which tiers are sentences and signs, and where their videos are."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -300,3 +301,23 @@ def test_corpus_is_prepared_with_its_signs(tmp_path: Path) -> None:
 def test_folder_without_elan_files_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"expected ELAN files \(\*\.eaf\), found none"):
         read(tmp_path)
+
+
+def test_elan_files_whose_names_are_no_utf8_are_read(tmp_path: Path) -> None:
+    film(tmp_path / "a.mp4", frames=60)
+    for name in (b"caf\xe9", b"\xff"):
+        file = write(
+            tmp_path / "b.eaf",
+            {"Text": [(0, 3000, "Rain.")], "Gloss": [(0, 500, "RAIN"), (4000, 5000, "SNOW")]},
+            {"./a.mp4": ""},
+            Text="A",
+        )
+        file.rename(os.fsdecode(os.fsencode(tmp_path) + b"/" + name + b".eaf"))
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/broken\xfe.eaf")).write_text("<")
+    dataset = Dataset(corpus="elan", sentence_tiers="Text", sign_tiers="Gloss")
+    videos = prepare.prepare("mine", dataset, tmp_path)
+    status = {name.split(" ")[0]: status for name, status in zip(videos["video_id"], videos["status"], strict=True)}
+    assert status == {r"caf\xe9": "ok", r"\xff": "ok", r"broken\xfe": "refused"}
+    named = elan.read_signs(tmp_path, dataset)["video_id"]
+    assert set(videos.loc[videos["status"] == "ok", "video_id"]) < set(named)
+    assert rf"{tmp_path}/caf\xe9.eaf" in {name.rpartition(":")[0] for name in named}, "a sign in no sentence"
