@@ -7,7 +7,7 @@ from typing import Final
 import typer
 
 from seds.check.command import check
-from seds.export.command import DEFAULT, ExportGroup, embeddings, keypoints
+from seds.export.command import DEFAULT, ExportGroup, elan, embeddings, keypoints, vtt
 from seds.release.command import export_checkpoint, import_checkpoint, import_features
 from seds.search.command import search
 from seds.serve.command import serve
@@ -40,9 +40,13 @@ import_app.command("features")(import_features)
 import_app.command("checkpoint")(import_checkpoint)
 app.add_typer(import_app, name="import")
 
-_EXPORT = "Export embeddings, keypoints and checkpoints. `seds export DATASET` exports embeddings."
+_EXPORT = (
+    "Export embeddings, keypoints, ELAN files, subtitles and checkpoints. `seds export DATASET` exports embeddings."
+)
 export_app = typer.Typer(cls=ExportGroup, no_args_is_help=True, help=_EXPORT, rich_markup_mode=_MARKDOWN)
 export_app.command(DEFAULT)(embeddings)
 export_app.command()(keypoints)
+export_app.command()(elan)
+export_app.command()(vtt)
 export_app.command("checkpoint")(export_checkpoint)
 app.add_typer(export_app, name="export")

@@ -23,6 +23,9 @@ def search(
         Path | None, typer.Option(help="PNG file: weight of each word over time, for the first result.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV instead; with --explain, a row per result and word.")
+    ] = False,
 ) -> None:
     """Find videos that sign a sentence or, with --video, sentences for a video.
 
@@ -30,11 +33,14 @@ def search(
     video from outside the corpus, keypoints and features are extracted first, which takes as long as in the pipeline.
     """
     from seds.search.gallery import Gallery
+    from seds.search.printed import as_csv as format_csv
     from seds.search.printed import as_json as format_json
     from seds.search.printed import table as format_table
 
     if (text is None) == (video is None):
         raise typer.BadParameter("give either a sentence or --video")
+    if as_json and as_csv:
+        raise typer.BadParameter("give either --json or --csv")
     gallery = Gallery.open(dataset)
     if text is not None:
         videos = gallery.search_text(text, k, stream)
@@ -55,6 +61,9 @@ def search(
     explained = alignments if explain else []
     query = {"text": text} if text is not None else {"video": str(video)}
     searched = stream or gallery.streams[0]
-    typer.echo(format_json(query, searched, hits, explained) if as_json else format_table(hits, explained))
-    if heatmap is not None and not as_json:
+    if as_csv:
+        typer.echo(format_csv(hits, explained), nl=False)
+    else:
+        typer.echo(format_json(query, searched, hits, explained) if as_json else format_table(hits, explained))
+    if heatmap is not None and not as_json and not as_csv:
         typer.echo(str(heatmap))

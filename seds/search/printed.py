@@ -1,7 +1,9 @@
-"""What `seds search` prints: a table or JSON."""
+"""What `seds search` prints: a table, JSON or CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -32,17 +34,43 @@ def as_json(query: dict[str, str], stream: str, hits: Sequence[Hit], alignments:
     """{"query", "stream", "results": [...]}; a result with an alignment has "moments"."""
     results = [asdict(hit) | {"score": round(hit.score, 4)} for hit in hits]
     for result, alignment in zip(results, alignments, strict=False):
-        result["moments"] = [
-            {
-                "word": word,
-                "start_s": round(moment.start_s, 3),
-                "end_s": round(moment.end_s, 3),
-                "score": round(moment.score, 4),
-                "class_weight": round(float(whole), 4),
-            }
-            for word, moment, whole in zip(alignment.words, alignment.moments, alignment.class_weights, strict=True)
-        ]
+        result["moments"] = _rounded_moments(alignment)
     return json.dumps({"query": query, "stream": stream, "results": results}, ensure_ascii=False, indent=2)
+
+
+def as_csv(hits: Sequence[Hit], alignments: Sequence[Alignment]) -> str:
+    """The fields of the hits, a line each, below their names; of those with an alignment, a line per word.
+
+    The moment of a word is in seconds from the start of the cut, as in JSON. The ids of a sentence's videos are
+    separated by blanks.
+    """
+    rows = []
+    for i, hit in enumerate(hits):
+        row = {name: "" if value is None else value for name, value in asdict(hit).items()}
+        row["score"] = round(hit.score, 4)
+        if isinstance(hit, SentenceHit):
+            row["video_ids"] = " ".join(hit.video_ids)
+        moments = _rounded_moments(alignments[i]) if i < len(alignments) else []
+        rows += [row | {f"word_{key}" if key != "word" else key: moment[key] for key in moment} for moment in moments]
+        rows += [] if moments else [row]
+    written = io.StringIO()
+    writer = csv.DictWriter(written, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return written.getvalue()
+
+
+def _rounded_moments(alignment: Alignment) -> list[dict[str, str | float]]:
+    return [
+        {
+            "word": word,
+            "start_s": round(moment.start_s, 3),
+            "end_s": round(moment.end_s, 3),
+            "score": round(moment.score, 4),
+            "class_weight": round(float(whole), 4),
+        }
+        for word, moment, whole in zip(alignment.words, alignment.moments, alignment.class_weights, strict=True)
+    ]
 
 
 def _row(hit: Hit) -> list[str]:

@@ -1,5 +1,7 @@
 """`seds search` as it is typed."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -84,3 +86,26 @@ def test_what_cannot_be_searched_gives_a_clear_error(project: Path, arguments: t
 @pytest.mark.parametrize("arguments", [("toy",), ("toy", "a", "--video", "b"), ("toy", "a", "-k", "0")])
 def test_contradictory_arguments_are_rejected(project: Path, arguments: tuple[str, ...]) -> None:
     seds("search", *arguments, code=2)
+
+
+def test_csv_has_the_results_and_a_row_a_word_if_asked(project: Path) -> None:
+    def rows(*arguments: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(seds("search", "toy", *arguments, "--csv").stdout)))
+
+    gallery = Gallery.open("toy")
+    hits = gallery.search_text("a cat", 2)
+    found = rows("a cat", "-k", "2")
+    assert [(row["rank"], row["video_id"], row["text"]) for row in found] == [
+        (str(hit.rank), hit.video_id, hit.text) for hit in hits
+    ]
+    assert [float(row["score"]) for row in found] == pytest.approx([hit.score for hit in hits], abs=1e-4)
+    assert found[0]["start_s"] == ""
+    explained = rows("a cat", "-k", "2", "--explain")
+    assert [(row["video_id"], row["word"]) for row in explained] == [
+        (hit.video_id, word) for hit in hits for word in ("a", "cat")
+    ]
+    moment = gallery.explain_clip("a cat", gallery.clip(hits[0].video_id)).moments[1]
+    assert float(explained[1]["word_start_s"]) == pytest.approx(moment.start_s, abs=1e-3)
+    sentences = rows("--video", "test-dog-0", "-k", "1")
+    assert sentences[0]["video_ids"].split() == list(gallery.search_video(gallery.clip("test-dog-0"), 1)[0].video_ids)
+    assert "give either --json or --csv" in seds("search", "toy", "a", "--csv", "--json", code=2).stderr
