@@ -113,12 +113,12 @@ class Unrounded(RgbExtractor):
         stacked = torch.stack([torch.stack(list(clip), dim=1) for clip in batch])
         stacked = stacked.contiguous(memory_format=torch.channels_last_3d)
         with autocast(self.device, self.precision):
-            return average_pool(to_float32(self.recognizer(stacked[:, None], mode="tensor")))
+            return average_pool(to_float32(self.recognizers[0][1](stacked[:, None], mode="tensor")))
 
 
 def i3d(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:
     profile, window, video = rgb_profile(options), load_params().rgb.window, render(folder, options.frames)
-    ours = Unrounded(make_extractor(profile, window, None, options.device).recognizer, profile, window, options.device)
+    ours = Unrounded(make_extractor(profile, window, None, options.device).recognizers, profile, window, options.device)
     starts = ours(video).tensors["starts"].tolist()
 
     def alone(start: int) -> torch.Tensor:

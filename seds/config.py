@@ -164,6 +164,8 @@ class RgbProfile(Network):
     size: int = Field(ge=32)  # px, frames are resized to a square
     crop: int = Field(ge=32)  # px, sampled grid over the middle 7/8 of the frame
     stride: int = Field(ge=1)  # raw frames between window starts
+    # share of these weights in the features; the rest is the share of the adapted encoder, where there is one
+    alpha: float = Field(1.0, ge=0, le=1)
     width: float = Field(gt=0, le=1)  # of the network; 1 = Inception-I3D as published, 1024 features
 
 
@@ -174,6 +176,36 @@ class Rgb(Section):
     published: RgbProfile
 
     def of(self, profile: ProfileName) -> RgbProfile:
+        return self.small if profile == "small" else self.published
+
+
+class AdaptProfile(Section):
+    """How the sign encoder is trained."""
+
+    signs: Literal["none", "annotated"]  # what it learns from: nothing, so there is none | the signs table
+    start: Literal["random", "weights"]  # weights: those of the section rgb
+    seed: int = Field(ge=0)
+    optimiser: Literal["adamw", "sgd"]
+    lr: float = Field(gt=0)
+    momentum: float = Field(ge=0, lt=1)  # of sgd
+    weight_decay: float = Field(ge=0)
+    schedule: Literal["one_cycle", "constant"]  # one_cycle: lr rises to its peak, then falls to almost 0
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=2)  # signs
+    dropout: float = Field(ge=0, lt=1)  # of the features that the heads see
+    jitter: float = Field(ge=0)  # frames that a window is moved at most
+    scale: float = Field(ge=0, lt=1)  # most that the crop's side is changed
+    shift: float = Field(ge=0, lt=1)  # most that its centre is moved, a fraction of the frame
+    colour: float = Field(ge=0, lt=1)  # most that brightness and contrast are changed
+    mirror: float = Field(ge=0, le=1)  # probability that a window is mirrored
+    precision: Precision  # on a GPU
+
+
+class Adapt(Section):
+    small: AdaptProfile
+    published: AdaptProfile
+
+    def of(self, profile: ProfileName) -> AdaptProfile:
         return self.small if profile == "small" else self.published
 
 
@@ -323,6 +355,7 @@ class Params(Section):
     datasets: dict[str, Dataset]
     render: Render
     pose: Pose
+    adapt: Adapt
     rgb: Rgb
     manifest: Manifest
     train: Train

@@ -107,6 +107,21 @@ def _open(path: Path, kind: str) -> tuple[safe_open, dict[str, str]]:
         raise ShardError(f"{error}; remove it and run: dvc repro {kind}@{path.parent.name}") from None
 
 
+def features_come_from(header: Mapping[str, str]) -> str:
+    """Which network or networks made the RGB features of a shard with this header, for a person."""
+    weights = header.get("weights", "unknown")
+    if "adapted" not in header:
+        return weights
+    own = f"the corpus's own sign encoder ({header['adapted']})"
+    alpha = float(header["alpha"])
+    return own if alpha == 0 else f"{alpha:g} x those of {weights} + {1 - alpha:g} x those of {own}"
+
+
+def features_are_random(header: Mapping[str, str]) -> bool:
+    """Whether the network behind the RGB features of a shard with this header was never trained."""
+    return "adapted" not in header and header.get("weights", "").startswith("random")
+
+
 def extraction(header: dict[str, str]) -> dict[str, str]:
     """The entries of a shard's header that hold for the whole corpus: how it was extracted."""
     return {key: value for key, value in header.items() if key not in ("schema", "kind", "fingerprint", "videos")}

@@ -13,7 +13,7 @@ from seds.config import Params, load_params
 from seds.data.split import load_split
 from seds.model import distributed
 from seds.resume.checkpointer import Checkpointer, catch_stop_signals
-from seds.resume.run_folder import open_run
+from seds.resume.run_folder import identity, open_run
 from seds.system.commands import run_stage
 from seds.training import fitting, provenance
 from seds.training.log import Curves
@@ -37,7 +37,7 @@ def run(dataset: str, params: Params, device: str) -> None:
     )
     options = {"dvcyaml": False, "save_dvc_exp": False, "monitor_system": False}
     with (
-        open_run(params, dataset, recipes[0].lr, fitting.fit) as folder,
+        open_run("train", dataset, lambda: identity(params, dataset, recipes[0].lr, fitting.fit)) as folder,
         catch_stop_signals() as stop,
         Live(f"metrics/{dataset}/train", **options) if first else nullcontext() as live,
     ):

@@ -48,7 +48,7 @@ def test_stage_lists_what_is_there_and_decides(stage: str) -> None:
         assert (ROOT / room).exists(), f"NEVER_DECIDES names {room}, which is not there"
 
 
-@pytest.mark.parametrize("stage", ["render", "pose", "rgb", "train"])
+@pytest.mark.parametrize("stage", ["render", "pose", "adapt", "rgb", "train"])
 def test_dear_stage_lists_folders_it_uses_whole(stage: str) -> None:
     """Where a repetition takes hours or days, no file of a listed folder is beside the point."""
     needed = deciding(stage) | {"seds/extraction/assemble.py"}  # which the engine calls

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Resumable(Protocol):
-    """The state of a run, alike in all processes; seds.training.run_state implements it."""
+    """The state of a run, alike in all processes; seds.training.run_state and seds.adapt.run_state implement it."""
 
     @property
     def step(self) -> int:
@@ -78,13 +78,13 @@ def catch_stop_signals() -> Iterator[StopSignal]:
 class Checkpointer:
     """Writes a run's state to a folder and reads it back. All processes call it alike; the first reads and writes."""
 
-    def __init__(self, folder: Path, minutes: float, stop: StopSignal) -> None:
-        """minutes: between two checkpoints; 0 = after every step.
+    def __init__(self, folder: Path, minutes: float, stop: StopSignal, stage: str = "train") -> None:
+        """minutes: between two checkpoints; 0 = after every step. stage: named in what is logged.
 
         A folder that cannot be written does not end the training: a warning says so, the last checkpoint stays, and the
         next attempt follows at the usual time.
         """
-        self.folder = folder
+        self.folder, self.stage = folder, stage
         self._snapshots, self._minutes, self._stop = Snapshots(folder), minutes, stop
         self._written_at, self._failing = time.monotonic(), False
 
@@ -92,7 +92,7 @@ class Checkpointer:
         """Restore the newest checkpoint, if there is one."""
         snapshot = self._snapshots.newest() if distributed.rank() == 0 else None
         if state.restore(snapshot):
-            log.info("train: resumed after step %d, from %s", state.step, self.folder)
+            log.info("%s: resumed after step %d, from %s", self.stage, state.step, self.folder)
 
     def maybe_save(self, state: Resumable) -> None:
         """To be called after every step and every epoch: writes a checkpoint when one is due. Raises SystemExit, after
@@ -102,7 +102,7 @@ class Checkpointer:
         if stop_signal or time.monotonic() - self._written_at >= 60 * self._minutes:
             self._write(state)
         if stop_signal:
-            log.info("train: stopped after step %d; the same command resumes it", state.step)
+            log.info("%s: stopped after step %d; the same command resumes it", self.stage, state.step)
             raise SystemExit(128 + stop_signal)
 
     def finish(self, state: Resumable) -> None:
@@ -114,7 +114,7 @@ class Checkpointer:
             try:
                 self._snapshots.write(state.step, state.values(), state.tensors(), keep)
                 if self._failing:
-                    log.info("train: %s can be written again; saved step %d", self.folder, state.step)
+                    log.info("%s: %s can be written again; saved step %d", self.stage, self.folder, state.step)
                 self._failing = False
             except WriteError as error:
                 if not self._failing:

@@ -1,7 +1,8 @@
 """The folder that holds the state of a training run while it lasts, and what tells one run from another.
 
-work/train/<dataset>/<fingerprint>/<seed>/. The fingerprint covers everything that the result depends on except the
-seed, so a run is never continued with other settings, code or data; `run.json` beside the seeds records it in words.
+work/<stage>/<dataset>/<fingerprint>/, for stage train with a folder for each seed in it. The fingerprint covers
+everything that the result depends on except train's seeds, so a run is never continued with other settings, code or
+data; `run.json` records it in words.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from seds.system.locks import lock
 
 log = logging.getLogger(__name__)
 
-SCRATCH = Path("work") / "train"
+SCRATCH = Path("work")
 _RECORD = "run.json"
 _SAMPLES, _SAMPLE_BYTES = 64, 4096  # of each shard, read for its checksum
 # What to call a part of the record; any other part is a setting.
@@ -38,25 +39,26 @@ _CALLED = {"data": "data", "weights": "initial weights", "torch": "torch version
 
 
 @contextmanager
-def open_run(params: Params, dataset: str, lr: float, code: Callable[..., Any]) -> Iterator[Path]:
-    """The folder for the state of this run, the same in every process; arguments as for `identity`.
+def open_run(stage: str, dataset: str, identify: Callable[[], Mapping[str, Any]]) -> Iterator[Path]:
+    """The folder for the state of this run of a stage, the same in every process.
 
-    The first process waits for the dataset's lock, holds it inside the block, and tells of other interrupted runs. When
-    the block ends without an exception, the run's outputs exist and the folder is removed.
+    identify: called in the first process; what the result depends on, for JSON. That process waits for the dataset's
+    lock, holds it inside the block, and tells of other interrupted runs. When the block ends without an exception, the
+    run's outputs exist and the folder is removed.
     """
     with ExitStack() as stack:
         folder = None
         if distributed.rank() == 0:
-            stack.enter_context(lock(SCRATCH / f"{dataset}.lock", f"train of {dataset}"))
-            folder = run_folder(dataset, identity(params, dataset, lr, code))
-            list_other_runs(folder)
+            stack.enter_context(lock(SCRATCH / stage / f"{dataset}.lock", f"{stage} of {dataset}"))
+            folder = run_folder(dataset, identify(), stage)
+            list_other_runs(folder, stage)
         yield distributed.broadcast(folder)
         if folder is not None:
             shutil.rmtree(folder)
 
 
 def identity(params: Params, dataset: str, lr: float, code: Callable[..., Any]) -> dict[str, Any]:
-    """What the result of training depends on, except the seed; run.json. Raises OSError where the data are missing.
+    """What the result of stage train depends on, except the seed. Raises OSError where the data are missing.
 
     code: the function that trains; its module and everything that it imports count.
     """
@@ -80,14 +82,14 @@ def identity(params: Params, dataset: str, lr: float, code: Callable[..., Any]) 
     }
 
 
-def run_folder(dataset: str, run: Mapping[str, Any]) -> Path:
+def run_folder(dataset: str, run: Mapping[str, Any], stage: str = "train") -> Path:
     """The folder of the run with this identity; created with its record if missing. Raises StorageError."""
-    folder = SCRATCH / dataset / digest(dict(run))[:16]
+    folder = SCRATCH / stage / dataset / digest(dict(run))[:16]
     write_json(folder / _RECORD, run)
     return folder
 
 
-def list_other_runs(folder: Path) -> None:
+def list_other_runs(folder: Path, stage: str = "train") -> None:
     """Log each interrupted run of the same dataset: size, age, how it differs, how to resume and how to remove it.
 
     Removes none: they may be days of work. folder: of this run (`run_folder`), which is not listed. To be called with
@@ -99,7 +101,7 @@ def list_other_runs(folder: Path) -> None:
         size = sum(file.st_size for file in files)
         age = time.time() - max((file.st_mtime for file in files), default=other.stat().st_mtime)
         log.info(
-            f"train: an interrupted run is kept in {other} ({_size(size)}, last written {_age(age)} ago). "
+            f"{stage}: an interrupted run is kept in {other} ({_size(size)}, last written {_age(age)} ago). "
             f"{_compared(other / _RECORD, this_run)} To remove it: rm -r {shlex.quote(str(other))}"
         )
 

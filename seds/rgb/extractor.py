@@ -2,6 +2,9 @@
 
 T frames of the window, V windows, S = `size` and C = `crop` in px, D features. SPEC 11 has the published values.
 
+Where stage adapt has trained an encoder for the corpus, features are alpha times those of the given network plus
+(1 - alpha) times those of the adapted one, both from the same frames; with alpha 0 or 1 only one network runs.
+
 A thread decodes and resizes frames while the network runs. Each frame goes to the device once, as 8-bit SxS, however
 many windows it is in, and is preprocessed there. Windows one frame apart also have some results of the first layers in
 common, those for their inner frames. Computing these once would make the published network 1.1 times as fast, but the
@@ -14,6 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import cast
 
 import cv2
@@ -26,6 +30,7 @@ from seds.config import Params, RgbProfile
 from seds.extraction.batching import BatchRunner, find_batch_size, lag_by_one, upload
 from seds.extraction.extractor import Extraction, ExtractorSpec, Video
 from seds.precision import autocast, to_float32
+from seds.rgb.adapted import find_adapted
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
 from seds.rgb.weights import find_weights, initialise, load_checkpoint
 from seds.rgb.windows import rgb_windows
@@ -33,7 +38,7 @@ from seds.system.compilation import key_cache_by_vector_width
 from seds.system.prefetch import prefetch
 from seds.video import frames
 from seds.video.boxes import clip_box, pixels
-from seds.weightfiles import Checkpoint
+from seds.weightfiles import Checkpoint, WeightFileError
 
 # Windows per forward pass. On one core at 112 px, a window takes 50 ms alone and 17 ms in a batch of 4 or 8, because
 # PyTorch leaves small convolutions to a slower library. At 224 px it takes 830 and 660 ms, and a batch of 4 needs
@@ -45,23 +50,37 @@ MEAN = 0.5  # subtracted from colours in [0,1], which are not scaled otherwise
 
 
 def corpus_extractor(params: Params, dataset: str) -> ExtractorSpec:
-    """How the RGB features of a corpus are extracted on this machine. Raises as `extractor_spec` does."""
-    return extractor_spec(params.rgb.of(params.profile(dataset)), params.rgb.window, params.device())
+    """How the RGB features of a corpus are extracted on this machine. Raises as `extractor_spec` does, and
+    WeightFileError where stage adapt has yet to run.
+    """
+    profile, folder = params.profile(dataset), Path("data/adapt") / dataset
+    if params.adapt.of(profile).signs != "none" and not folder.is_dir():
+        raise WeightFileError(f"{folder} not found; make it with: dvc repro adapt@{dataset}")
+    return extractor_spec(params.rgb.of(profile), params.rgb.window, params.device(), find_adapted(folder))
 
 
-def extractor_spec(profile: RgbProfile, window: int, device: str) -> ExtractorSpec:
+def extractor_spec(profile: RgbProfile, window: int, device: str, adapted: Checkpoint | None = None) -> ExtractorSpec:
     """The extractor of a profile of params.yaml's section `rgb`, for windows of so many frames, on "cpu" or "cuda".
 
-    The weights are looked up and hashed here, once. Raises WeightFileError.
+    adapted: the encoder of stage adapt; None = none, so that alpha counts as 1. The weights are looked up and hashed
+    here, once. Raises WeightFileError.
     """
-    profile, checkpoint = profile.on(device), find_weights(profile)
-    make = partial(make_extractor, profile, window, checkpoint)
-    return ExtractorSpec("rgb", settings(profile, window, checkpoint), make, device)
+    profile = profile.on(device)
+    if adapted is None or profile.alpha == 1:
+        profile, adapted = profile.model_copy(update={"alpha": 1.0}), None
+    checkpoint = find_weights(profile) if profile.alpha > 0 else None
+    make = partial(make_extractor, profile, window, checkpoint, adapted=adapted)
+    return ExtractorSpec("rgb", settings(profile, window, checkpoint, adapted), make, device)
 
 
-def settings(profile: RgbProfile, window: int, checkpoint: Checkpoint | None) -> dict[str, str]:
-    """What determines the features. checkpoint: None = random weights."""
-    if checkpoint is None:
+def settings(
+    profile: RgbProfile, window: int, checkpoint: Checkpoint | None, adapted: Checkpoint | None = None
+) -> dict[str, str]:
+    """What determines the features. checkpoint: None = random weights, or none at alpha 0; adapted: None = unused."""
+    mix = {} if adapted is None else {"adapted": f"sha256 {adapted.sha256}", "alpha": f"{profile.alpha:g}"}
+    if profile.alpha == 0:
+        weights = "none, alpha 0"
+    elif checkpoint is None:
         weights = f"random, seed {profile.seed}"
     else:
         weights = f"{checkpoint.path.name} sha256 {checkpoint.sha256}"
@@ -75,17 +94,30 @@ def settings(profile: RgbProfile, window: int, checkpoint: Checkpoint | None) ->
         "window": str(window),
         "precision": profile.precision,
         "compiled": str(profile.compile).lower(),
+        **mix,
     }
 
 
-def make_extractor(profile: RgbProfile, window: int, checkpoint: Checkpoint | None, device: str) -> RgbExtractor:
+def make_extractor(
+    profile: RgbProfile, window: int, checkpoint: Checkpoint | None, device: str, adapted: Checkpoint | None = None
+) -> RgbExtractor:
     """The extractor on "cpu", "cuda" or "cuda:1", in the process that uses it. Raises WeightFileError.
+
+    adapted: None = the given network alone, whatever alpha is.
 
     Limits the CPU work of that process to one thread, since there is one process per core.
     """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     torch.set_flush_denormal(True)  # activations that fade towards zero would take the processor's slow path
+    alpha = 1.0 if adapted is None else profile.alpha
+    given = [(alpha, _recognizer(profile, checkpoint))] if alpha > 0 else []
+    own = [(1 - alpha, _recognizer(profile, adapted))] if alpha < 1 else []
+    return RgbExtractor([*given, *own], profile, window, device)
+
+
+def _recognizer(profile: RgbProfile, checkpoint: Checkpoint | None) -> nn.Module:
+    """The network with the weights of a checkpoint, or with random ones. Raises WeightFileError."""
     recognizer = build_recognizer(profile.width)
     network = cast(InceptionI3D, recognizer.backbone)
     if checkpoint is None:
@@ -95,19 +127,25 @@ def make_extractor(profile: RgbProfile, window: int, checkpoint: Checkpoint | No
     if profile.compile:
         key_cache_by_vector_width()
         network.compile()
-    return RgbExtractor(recognizer, profile, window, device)
+    return recognizer
 
 
 class RgbExtractor:
     """Video -> Extraction with "features" float16 [V,D] and "starts" int32 [V], the first raw frame of each window.
 
-    recognizer: from `build_recognizer`, with its weights. Raises torch.OutOfMemoryError if not even one window fits.
+    recognizers: each with its share of the features; from `build_recognizer`, with their weights. Raises
+    torch.OutOfMemoryError if not even one window fits.
     """
 
-    def __init__(self, recognizer: nn.Module, profile: RgbProfile, window: int, device: str) -> None:
+    def __init__(
+        self, recognizers: Sequence[tuple[float, nn.Module]], profile: RgbProfile, window: int, device: str
+    ) -> None:
         self.device = torch.device(device)
         # Channels last is faster on a CPU, and what the tensor cores of a GPU take.
-        self.recognizer = recognizer.eval().to(self.device).to(memory_format=torch.channels_last_3d)
+        self.recognizers = [
+            (share, recognizer.eval().to(self.device).to(memory_format=torch.channels_last_3d))
+            for share, recognizer in recognizers
+        ]
         self.size, self.crop, self.stride, self.window = profile.size, profile.crop, profile.stride, window
         self.precision = profile.precision
         self.batches = BatchRunner(CPU_BATCH)
@@ -132,8 +170,8 @@ class RgbExtractor:
 
     def _batches(self, video: Video) -> Iterator[tuple[list[range], Tensor]]:
         """The frame numbers of each window of a batch, and their features [B,D] on the device."""
-        squares = prefetch(_squares(video, self.size), FRAMES_AHEAD)
-        crops = (crop_middle(upload(square, self.device), self.crop) for square in squares)
+        resized = prefetch(squares(video, self.size), FRAMES_AHEAD)
+        crops = (crop_middle(upload(square, self.device), self.crop) for square in resized)
         windows = sliding_windows(crops, self.window, self.stride)
         while batch := list(islice(windows, self.batches.size)):
             yield from self.batches.map(self._with_numbers, batch)
@@ -146,12 +184,18 @@ class RgbExtractor:
         """B windows of T frames float32 [3,C,C] -> float16 [B,D], on the device; computed in `precision`."""
         stacked = torch.stack([torch.stack(list(crops), dim=1) for crops in batch])  # [B,3,T,C,C]
         stacked = stacked.contiguous(memory_format=torch.channels_last_3d)
-        with autocast(self.device, self.precision):
-            last_map = self.recognizer(stacked[:, None], mode="tensor")  # mmaction2's axis 1: one view per window
-        return average_pool(to_float32(last_map)).half()
+        mixed = None
+        for share, recognizer in self.recognizers:
+            with autocast(self.device, self.precision):
+                last_map = recognizer(stacked[:, None], mode="tensor")  # mmaction2's axis 1: one view per window
+            pooled = average_pool(to_float32(last_map))
+            part = pooled if share == 1 else share * pooled
+            mixed = part if mixed is None else mixed + part
+        assert mixed is not None
+        return mixed.half()
 
 
-def _squares(video: Video, size: int) -> Iterator[np.ndarray]:
+def squares(video: Video, size: int) -> Iterator[np.ndarray]:
     """The frames of a video, or the part of them in its box, resized to uint8 [S,S,3]."""
     part = None
     for image in frames(video.path, video.start_s, video.end_s, video.fps):

@@ -27,6 +27,7 @@ from seds.video import VideoError, VideoInfo, probe
 
 # Settings that change results only by rounding: what a GPU extracted in half precision can be searched on a laptop.
 _ROUNDING = {"precision", "compiled"}
+_SOMETIMES = ("adapted", "alpha")  # settings of features that an adapted encoder has a share in
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,11 @@ def extractors(header: Header, params: Params) -> Extractors:
         )
     pose, rgb = estimators.corpus_extractor(params, name), extractor.corpus_extractor(params, name)
     for spec, settings in ((pose, header.pose), (rgb, header.rgb)):
+        gone = [key for key in _SOMETIMES if key in settings and key not in spec.settings]
+        now = dict(spec.settings) | dict.fromkeys(gone)
         differing = [
             f"{key} {settings.get(key)!r}, now {value!r}"
-            for key, value in spec.settings.items()
+            for key, value in now.items()
             if key not in _ROUNDING and settings.get(key) != value
         ]
         if differing:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from seds.pages.html import environment
+from seds.shards import features_are_random, features_come_from
 
 if TYPE_CHECKING:
     from seds.serve.service import SearchService
@@ -41,9 +42,9 @@ def render(service: SearchService) -> str:
     return template.render(
         header=header,
         streams={name: STREAMS.get(name, name) for name in service.gallery.streams},
-        random_rgb="rgb" in service.gallery.streams and header.rgb.get("weights", "").startswith("random"),
+        random_rgb="rgb" in service.gallery.streams and features_are_random(header.rgb),
         estimator=" ".join(filter(None, map(header.pose.get, ("estimator", "config")))) or "unknown",
-        rgb_weights=header.rgb.get("weights", "unknown"),
+        rgb_weights=features_come_from(header.rgb),
         limits=service.limits,
         examples=_examples(service),
     )

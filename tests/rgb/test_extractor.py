@@ -38,6 +38,7 @@ PROFILE = RgbProfile(
     size=64,
     crop=56,
     stride=4,
+    alpha=1.0,
     width=0.125,
     precision="float32",
     compile=False,
@@ -154,8 +155,10 @@ def test_batches_change_no_feature(extractor):
     """In float32, before rounding: 1e-4 of the features' size."""
     batch = torch.rand(5, 3, WINDOW, 56, 56, generator=torch.Generator().manual_seed(0)) - 0.5
     with torch.inference_mode():
-        together = average_pool(extractor.recognizer(batch[:, None], mode="tensor"))
-        alone = torch.cat([average_pool(extractor.recognizer(clip[None, None], mode="tensor")) for clip in batch])
+        together = average_pool(extractor.recognizers[0][1](batch[:, None], mode="tensor"))
+        alone = torch.cat(
+            [average_pool(extractor.recognizers[0][1](clip[None, None], mode="tensor")) for clip in batch]
+        )
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4 * alone.abs().mean().item())
 
 
@@ -192,7 +195,7 @@ def test_batches_shrink_with_memory_and_features_stay(tmp_path):
     extractor = make_extractor(PROFILE, WINDOW, None, "cpu")
     video = a_video(write_video(tmp_path / "v.mp4", 45))
     expected = extractor(video).tensors
-    backbone, sizes = extractor.recognizer.backbone, []
+    backbone, sizes = extractor.recognizers[0][1].backbone, []
 
     def tight(module, inputs):
         sizes.append(len(inputs[0]))
@@ -212,7 +215,7 @@ def rounded(extractor, dtype):
     def grain(x):
         return x.to(dtype).float()
 
-    for module in extractor.recognizer.backbone.modules():
+    for module in extractor.recognizers[0][1].backbone.modules():
         if isinstance(module, torch.nn.Conv3d):
             module.weight.data = grain(module.weight.data)
             module.register_forward_pre_hook(lambda _module, inputs: (grain(inputs[0]),))
@@ -245,14 +248,14 @@ def test_compiled_network_gives_the_same_features(tmp_path, extractor, monkeypat
     np.testing.assert_allclose(
         compiled(video).tensors["features"], extractor(video).tensors["features"], rtol=2**-10, atol=1e-4
     )
-    assert compiled.recognizer.backbone._compiled_call_impl is not None
+    assert compiled.recognizers[0][1].backbone._compiled_call_impl is not None
 
 
 def test_features_that_are_nan_are_an_error(tmp_path):
     recognizer = build_recognizer(PROFILE.width)
     with torch.no_grad():
         recognizer.backbone.Mixed_5c.b0.bn.bias.fill_(math.nan)
-    broken = RgbExtractor(recognizer, PROFILE, WINDOW, "cpu")
+    broken = RgbExtractor([(1.0, recognizer)], PROFILE, WINDOW, "cpu")
     with pytest.raises(ValueError, match=r"v\.mp4: some features are NaN or too large for float16"):
         broken(a_video(write_video(tmp_path / "v.mp4", 16)))
 

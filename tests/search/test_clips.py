@@ -14,13 +14,14 @@ import torch
 from helpers.commands import seds
 from helpers.corpus import SIZES
 from helpers.films import film, write_uneven
-from helpers.toy_search import write_index, write_model, write_params
+from helpers.toy_search import ROOT, write_index, write_model, write_params
 
+from seds.config import load_params
 from seds.index.store import SearchError
 from seds.search import clips
 from seds.search.gallery import Gallery
 from seds.video import frames
-from stages import manifest, pose, prepare, render, rgb
+from stages import adapt, manifest, pose, prepare, render, rgb
 
 pytestmark = pytest.mark.slow
 
@@ -31,13 +32,21 @@ TOKEN_ERROR, SCORE_ERROR = 5e-4, 14.3e-4
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A corpus of four rendered videos and sentences, with all that the stages make of it but a trained model."""
+    """A corpus of four rendered videos and sentences, with all that the stages make of it but a trained model; its
+    features are those of a sign encoder of its own.
+    """
     root = tmp_path_factory.mktemp("clips")
-    write_params(root, "demo", render={"train_sentences": 2, "dev_sentences": 1, "test_sentences": 1})
+    small = load_params(ROOT / "params.yaml").adapt.small.model_copy(update={"epochs": 1, "batch": 4})
+    write_params(
+        root,
+        "demo",
+        render={"train_sentences": 2, "dev_sentences": 1, "test_sentences": 1},
+        adapt={"small": small.model_dump()},
+    )
     write_model(root, SIZES.model_copy(update={"rgb_features": 256}), name="demo")
     with chdir(root):
         render.main()
-        for stage in (prepare, pose, rgb, manifest):
+        for stage in (prepare, pose, adapt, rgb, manifest):
             stage.main("demo")
         write_index(root, "demo")
         yield root
@@ -128,7 +137,12 @@ def test_half_precision_features_of_a_gpu_are_searched_on_a_cpu(gallery: Gallery
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"stride": 2}, r"\(rgb: stride '4', now '2'\)"), ({"size": 96, "crop": 64}, r"size '128', now '96'; crop '")],
+    [
+        ({"stride": 2}, r"\(rgb: stride '4', now '2'\)"),
+        ({"size": 96, "crop": 64}, r"size '128', now '96'; crop '"),
+        ({"alpha": 0.5}, r"weights 'none, alpha 0', now 'random, seed 0'; alpha '0', now '0.5'\)"),
+        ({"alpha": 1.0}, r"adapted 'sha256 \w+', now None"),
+    ],
 )
 def test_other_extraction_settings_give_an_error(gallery: Gallery, change: dict[str, object], message: str) -> None:
     rgb = gallery.params.rgb

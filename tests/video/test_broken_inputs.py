@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+import stages.adapt
 import stages.manifest
 import stages.pose
 import stages.prepare
@@ -93,7 +94,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def manifest(corpus: Path):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(corpus)
-        for stage in (stages.prepare, stages.pose, stages.rgb, stages.manifest):
+        for stage in (stages.prepare, stages.pose, stages.adapt, stages.rgb, stages.manifest):
             stage.main("how2sign")
         return tables.read("data/manifest/how2sign.parquet", tables.MANIFEST, "stages.manifest").set_index("video_id")
 

@@ -1,0 +1,149 @@
+"""Stage adapt as a whole: from a corpus's videos and signs to a sign encoder of its own, or to the reason why not."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seds import tables
+from seds.adapt import fitting, outputs
+from seds.adapt.nothing import write_unadapted
+from seds.adapt.signs import Labels, labels_of, signs_of
+from seds.adapt.windows import Windows
+from seds.config import AdaptProfile, Params, RgbProfile
+from seds.messages import summarise_skipped
+from seds.resume.checkpointer import Checkpointer, catch_stop_signals
+from seds.resume.run_folder import open_run
+from seds.rgb.weights import find_weights
+from seds.system.code_version import code_version
+from seds.system.files import file_sha256
+from seds.system.memory import keep_freed_blocks
+from seds.weightfiles import Checkpoint
+
+log = logging.getLogger(__name__)
+
+
+def adapt(params: Params, dataset: str, output: Path, data: Path = Path("data")) -> str:
+    """Train the encoder of a corpus, or find that there is nothing to learn from; write either. Returns what to print.
+
+    An interrupted training is kept in work/adapt/<dataset>/ and resumed by the same call. Raises TableError,
+    WeightFileError, AdaptError, StorageError; SystemExit after a signal to stop.
+    """
+    profile, rgb = params.adapt.of(params.profile(dataset)), params.rgb.of(params.profile(dataset))
+    made_by = f"dvc repro prepare@{dataset}"
+    paths = {kind: data / kind / f"{dataset}.parquet" for kind in ("videos", "signs")}
+    videos = tables.read(paths["videos"], tables.VIDEOS, made_by)
+    signs = tables.read(paths["signs"], tables.SIGNS, made_by)
+    labels = learnable(labels_of(signs, videos))
+    if not labels:
+        return write_unadapted(output, "its training split has no two signs whose times are known")
+    checkpoint = find_weights(rgb) if profile.start == "weights" else None
+    if profile.start == "weights" and checkpoint is None:
+        raise fitting.AdaptError("adapt: start is weights, but rgb names none; name a checkpoint, or start from random")
+    device = params.device()
+    run = identity(params, dataset, profile, rgb, checkpoint, paths)
+    with open_run("adapt", dataset, lambda: run) as folder, catch_stop_signals() as stop:
+        checkpointer = Checkpointer(folder, params.machine.checkpoint_minutes, stop, "adapt")
+        torch.set_flush_denormal(True)  # gradients that fade towards zero would take the processor's slow path
+        keep_freed_blocks()
+        workers = params.machine.workers or os.cpu_count() or 1
+        of_split = {
+            split: Windows(
+                signs_of(signs, videos, split, labels),
+                len(labels.get(tables.NONMANUAL, ())),
+                rgb.size,
+                rgb.crop,
+                params.rgb.window,
+                profile.jitter if split == "train" else 0.0,
+            )
+            for split in ("train", "dev")
+        }
+        skipped = [row for windows in of_split.values() for row in windows.drop_unreadable(workers)]
+        if skipped:
+            parts = sum(len(windows.frames.parts) for windows in of_split.values())
+            log.warning("adapt: of the parts of videos that signs are in, %s", summarise_skipped(skipped, parts))
+        train, dev = of_split["train"], of_split["dev"]
+        if not len(train):
+            return write_unadapted(output, "no video of its training split in which signs are known can be decoded")
+        log.info("%s: %s", dataset, described(train, labels, profile, device))
+        started = time.monotonic()
+        recognizer = fitting.build(labels, profile, rgb, checkpoint, device)
+        history = fitting.fit(recognizer, train, dev, profile, workers, checkpointer)
+        minutes = (time.monotonic() - started) / 60
+        config = describe(dataset, params, of_split, labels, checkpoint, history[-1]["dev"])
+        outputs.write_adapted(output, recognizer, config, history)
+    measured = (
+        f"{found['accuracy']:.1f} % of {found['windows']} {tier} windows of dev"
+        for tier, found in history[-1]["dev"].items()
+    )
+    return f"{output}: told apart {', '.join(measured) or 'an unknown share'}; {minutes:.1f} minutes on {device}"
+
+
+def learnable(labels: Labels) -> Labels:
+    """Without the tier of the hands if it has one label alone: there is nothing to tell it apart from."""
+    return {tier: names for tier, names in labels.items() if tier != tables.MANUAL or len(names) > 1}
+
+
+def identity(
+    params: Params,
+    dataset: str,
+    profile: AdaptProfile,
+    rgb: RgbProfile,
+    checkpoint: Checkpoint | None,
+    paths: Mapping[str, Path],
+) -> dict[str, Any]:
+    """What the result depends on; run.json of an interrupted training."""
+    return {
+        "dataset": {"profile": params.profile(dataset)},
+        "adapt": profile.model_dump(mode="json"),
+        "rgb": network(rgb, params.rgb.window),
+        "weights": {str(checkpoint.path): checkpoint.sha256} if checkpoint else {},
+        "data": {kind: file_sha256(path) for kind, path in paths.items()},
+        "code": code_version(adapt),
+        "torch": torch.__version__,
+        "device": params.device(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def network(rgb: RgbProfile, window: int) -> dict[str, Any]:
+    """The settings of section rgb that decide the encoder and what it sees."""
+    return {"width": rgb.width, "size": rgb.size, "crop": rgb.crop, "window": window}
+
+
+def described(train: Windows, labels: Labels, profile: AdaptProfile, device: str) -> str:
+    """One line about a training that starts."""
+    classes = ", ".join(f"{len(names)} {tier} labels" for tier, names in labels.items())
+    return (
+        f"{len(train):,} signs, {classes}; {profile.epochs} epochs, {profile.optimiser}, lr {profile.lr:g}, seed "
+        f"{profile.seed}, on {device}"
+    )
+
+
+def describe(
+    dataset: str,
+    params: Params,
+    of_split: Mapping[str, Windows],
+    labels: Labels,
+    checkpoint: Checkpoint | None,
+    dev: Mapping[str, Any],
+) -> dict[str, Any]:
+    """config.json of an encoder, but for `adapted`."""
+    profile = params.adapt.of(params.profile(dataset))
+    return {
+        "dataset": dataset,
+        "profile": params.profile(dataset),
+        "network": network(params.rgb.of(params.profile(dataset)), params.rgb.window),
+        "start": f"{checkpoint.path.name} sha256 {checkpoint.sha256}" if checkpoint else f"random, seed {profile.seed}",
+        "recipe": profile.model_dump(mode="json"),
+        "signs": {split: len(windows) for split, windows in of_split.items()},
+        "videos": {split: len({sign.video.video_id for sign in w.signs}) for split, w in of_split.items()},
+        "labels": {tier: list(names) for tier, names in labels.items()},
+        "dev": dict(dev),
+    }
