@@ -67,7 +67,7 @@ class TimedSign(NamedTuple):
     start_s: float
     end_s: float
     tier: str  # manual, nonmanual
-    label: str  # the gloss; question, negation
+    label: str  # the gloss; question, negation, or the mouth's gesture
 
 
 @dataclass(frozen=True)
@@ -134,12 +134,16 @@ def perform(
     spans = [(begin[i], end[i], "manual", sign.gloss) for i, sign in enumerate(signs)]
     if form != "statement":
         spans.append((begin[marked][0], end[-1], "nonmanual", form))
+    mouths = [(*spans[i][:2], "nonmanual", f"mouth {sign.mouth}") for i, sign in enumerate(signs) if sign.mouth]
     return Performance(
         dominant=both[:, 0],
         other=both[:, 1],
         face=_faces(signs, times, begin, end, form, spans[-1][:2], rng),
         sway=0.012 * np.sin(2 * np.pi * (times[:, None] * rng.uniform(0.25, 0.5, 2) + rng.uniform(0, 1, 2))),
-        signs=[TimedSign(np.ceil(b * fps) / fps, np.ceil(e * fps) / fps, tier, label) for b, e, tier, label in spans],
+        signs=[
+            TimedSign(np.ceil(b * fps) / fps, np.ceil(e * fps) / fps, tier, label)
+            for b, e, tier, label in (*spans, *mouths)
+        ],
     )
 
 

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 from seds.config import Render
 from seds.data.joints import UPPER_BODY
 from seds.demo.corpus import COLUMNS, SIGN_COLUMNS, DemoError, plan, render_take, write_corpus
+from seds.demo.language import SIGNS
 from seds.skeleton import FACE, JOINT, JOINTS, LEFT_HAND, RIGHT_HAND
 
 pytestmark = pytest.mark.slow
@@ -59,6 +60,10 @@ def test_signs_are_timed_within_their_videos(corpus):
         marked = rows.loc[rows["tier"] == "nonmanual", ["start_s", "end_s", "label"]].to_numpy().tolist()
         first = 0 if form == "question" else -2
         expected = [[manual["start_s"].iloc[first], manual["end_s"].iloc[-1], form]] if form != "statement" else []
+        gestures = zip(
+            manual["start_s"], manual["end_s"], [SIGNS[gloss].mouth for gloss in manual["label"]], strict=True
+        )
+        expected += [[start, end, f"mouth {mouth}"] for start, end, mouth in gestures if mouth]
         assert marked == expected
         assert (rows["start_s"] >= 0).all()
         assert (rows["start_s"] < rows["end_s"]).all()
