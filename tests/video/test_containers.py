@@ -216,7 +216,7 @@ def as_video_for_windows(matroska: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("sound_s", [0.0, 1.0])
-def test_frames_of_a_program_stream_keep_their_order_beside_sound(tmp_path: Path, sound_s: float) -> None:
+def test_frames_of_a_program_stream_are_even_beside_sound(tmp_path: Path, sound_s: float) -> None:
     path = numbered(tmp_path / "a.mpg", codec="mpeg2video", sound_s=sound_s, options={"g": "10"})
     steps = np.diff(begins(path))
     assert steps == pytest.approx(np.full(49, 0.04))
