@@ -192,6 +192,7 @@ class AdaptProfile(Section):
     schedule: Literal["one_cycle", "constant"]  # one_cycle: lr rises to its peak, then falls to almost 0
     epochs: int = Field(ge=1)
     batch: int = Field(ge=2)  # signs
+    nonmanual_weight: float = Field(ge=0)  # of each marker's loss, against that of the signs of the hands
     dropout: float = Field(ge=0, lt=1)  # of the features that the heads see
     jitter: float = Field(ge=0)  # frames that a window is moved at most
     scale: float = Field(ge=0, lt=1)  # most that the crop's side is changed

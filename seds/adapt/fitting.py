@@ -49,7 +49,7 @@ def build(
 
     Raises WeightFileError for a checkpoint that does not fit.
     """
-    recognizer = build_classifier(rgb.width, labels, profile.dropout)
+    recognizer = build_classifier(rgb.width, labels, profile.dropout, profile.nonmanual_weight)
     network = cast(InceptionI3D, recognizer.backbone)
     if checkpoint is None:
         initialise(network, profile.seed)

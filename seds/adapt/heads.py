@@ -20,23 +20,26 @@ from seds.precision import to_float32
 from seds.rgb.i3d import average_pool, build_recognizer
 
 
-def _loss(tier: str, classes: int) -> dict[str, Any]:
+def _loss(tier: str, classes: int, nonmanual_weight: float) -> dict[str, Any]:
     """mmaction2's loss of a tier. The markers' losses are added, not averaged: each is a question like the sign."""
     if tier == tables.MANUAL:
         return {"type": "CrossEntropyLoss"}
-    return {"type": "BCELossWithLogits", "loss_weight": float(classes)}
+    return {"type": "BCELossWithLogits", "loss_weight": nonmanual_weight * classes}
 
 
 class SignHeads(nn.Module):
-    """Scores of each tier from the last map of an InceptionI3D. classes: how many, by tier; dropout: of features."""
+    """Scores of each tier from the last map of an InceptionI3D. classes: how many, by tier; dropout: of features;
+    nonmanual_weight: of each marker's loss, against the manual tier's.
+    """
 
-    def __init__(self, features: int, classes: dict[str, int], dropout: float) -> None:
+    def __init__(self, features: int, classes: dict[str, int], dropout: float, nonmanual_weight: float) -> None:
         super().__init__()
         config = {"_scope_": "mmaction", "type": "I3DHead", "in_channels": features, "spatial_type": None}
         self.heads = nn.ModuleDict(
             {
                 tier: MODELS.build(
-                    config | {"num_classes": count, "dropout_ratio": dropout, "loss_cls": _loss(tier, count)}
+                    config
+                    | {"num_classes": count, "dropout_ratio": dropout, "loss_cls": _loss(tier, count, nonmanual_weight)}
                 )
                 for tier, count in classes.items()
             }
@@ -56,7 +59,7 @@ class SignHeads(nn.Module):
         return {tier: cast(Any, head).loss_cls(scores[tier], targets[tier]) for tier, head in self.heads.items()}
 
 
-def build_classifier(width: float, labels: Labels, dropout: float) -> nn.Module:
+def build_classifier(width: float, labels: Labels, dropout: float, nonmanual_weight: float) -> nn.Module:
     """A Recognizer3D of an InceptionI3D with a head for each tier of `labels`; the heads' weights are drawn anew.
 
     Its `mode="loss"` call takes inputs [B,1,3,T,H,W] and a Batch.
@@ -64,5 +67,5 @@ def build_classifier(width: float, labels: Labels, dropout: float) -> nn.Module:
     fill_import_gaps()
     recognizer = build_recognizer(width)
     counts = {tier: len(names) for tier, names in labels.items()}
-    recognizer.cls_head = SignHeads(cast(Any, recognizer.backbone).features, counts, dropout)
+    recognizer.cls_head = SignHeads(cast(Any, recognizer.backbone).features, counts, dropout, nonmanual_weight)
     return recognizer
