@@ -6,6 +6,7 @@ from typing import Final
 
 import typer
 
+from seds.add.command import add
 from seds.check.command import check
 from seds.export.command import DEFAULT, ExportGroup, elan, embeddings, keypoints, vtt
 from seds.release.command import export_checkpoint, import_checkpoint, import_features
@@ -25,10 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=_MARKDOWN,
 )
-_SEDS = "Check, inspect and search sign-language corpora; import and export models, features and keypoints."
+_SEDS = "Add, check, inspect and search sign-language corpora; import and export models, features and keypoints."
 app.callback(help=_SEDS)(sleep_soon)  # called before the command imports torch
 app.command()(search)
 app.command()(serve)
+app.command()(add)
 app.command()(check)
 # Ids may begin with a dash, as How2Sign's do.
 app.command(context_settings={"ignore_unknown_options": True})(show)
