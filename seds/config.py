@@ -182,7 +182,8 @@ class Rgb(Section):
 class AdaptProfile(Section):
     """How the sign encoder is trained."""
 
-    signs: Literal["none", "annotated"]  # what it learns from: nothing, so there is none | the signs table
+    # what it learns from: nothing, so there is none | the signs table | what the weights' own classifier finds
+    signs: Literal["none", "annotated", "spotted"]
     start: Literal["random", "weights"]  # weights: those of the section rgb
     seed: int = Field(ge=0)
     optimiser: Literal["adamw", "sgd"]
@@ -202,7 +203,15 @@ class AdaptProfile(Section):
     precision: Precision  # on a GPU
 
 
+class Spotting(Section):
+    """Which windows count as signs, where a classifier finds them."""
+
+    threshold: float = Field(ge=0, lt=1)  # a window is a sign if its likeliest class has more than this probability
+    gap: int = Field(ge=0)  # frames by which another sign of the same class has to begin later or earlier, or more
+
+
 class Adapt(Section):
+    spotting: Spotting
     small: AdaptProfile
     published: AdaptProfile
 

@@ -90,7 +90,9 @@ def test_every_stage_leaves_what_it_promises(clone: Path) -> None:
     assert "No pictures" not in page
     accuracy = json.loads((clone / "metrics/demo/pose.json").read_text())
     assert min(accuracy["test"]["pck"][group] for group in ("elbows", "wrists", "fingers")) > 0.7
-    assert "random initialisation" in (clone / "models/demo/README.md").read_text()
+    encoder = json.loads((clone / "data/adapt/demo/config.json").read_text())
+    assert encoder["labels"].keys() == encoder["dev"].keys() == {"manual", "nonmanual"}
+    assert "The RGB features come from the corpus's own sign encoder" in (clone / "models/demo/README.md").read_text()
 
 
 def test_run_leaves_nothing_untracked(clone: Path) -> None:

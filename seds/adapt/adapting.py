@@ -6,21 +6,26 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from seds import tables
-from seds.adapt import fitting, outputs
+from seds.adapt import fitting, outputs, spotting
 from seds.adapt.nothing import write_unadapted
-from seds.adapt.signs import Labels, labels_of, signs_of
+from seds.adapt.signs import Labels, Sign, labels_of, signs_of
 from seds.adapt.windows import Windows
 from seds.config import AdaptProfile, Params, RgbProfile
+from seds.engine.executors import make_executor
+from seds.engine.run import extract
 from seds.messages import summarise_skipped
 from seds.resume.checkpointer import Checkpointer, catch_stop_signals
 from seds.resume.run_folder import open_run
 from seds.rgb.weights import find_weights
+from seds.shards import ShardReader
 from seds.system.code_version import code_version
 from seds.system.files import file_sha256
 from seds.system.memory import keep_freed_blocks
@@ -40,12 +45,20 @@ def adapt(params: Params, dataset: str, output: Path, data: Path = Path("data"))
     paths = {kind: data / kind / f"{dataset}.parquet" for kind in ("videos", "signs")}
     videos = tables.read(paths["videos"], tables.VIDEOS, made_by)
     signs = tables.read(paths["signs"], tables.SIGNS, made_by)
-    labels = learnable(labels_of(signs, videos))
-    if not labels:
-        return write_unadapted(output, "its training split has no two signs whose times are known")
     checkpoint = find_weights(rgb) if profile.start == "weights" else None
     if profile.start == "weights" and checkpoint is None:
         raise fitting.AdaptError("adapt: start is weights, but rgb names none; name a checkpoint, or start from random")
+    if profile.signs == "spotted":
+        if checkpoint is None:
+            raise fitting.AdaptError(
+                "adapt: spotted signs are found by the weights' own classifier; set start: weights"
+            )
+        material = spotted(params, dataset, videos, checkpoint)
+    else:
+        material = annotated(signs, videos)
+    labels = material.labels
+    if not labels or not material.signs["train"]:
+        return write_unadapted(output, material.lacking)
     device = params.device()
     run = identity(params, dataset, profile, rgb, checkpoint, paths)
     with open_run("adapt", dataset, lambda: run) as folder, catch_stop_signals() as stop:
@@ -55,14 +68,14 @@ def adapt(params: Params, dataset: str, output: Path, data: Path = Path("data"))
         workers = params.machine.workers or os.cpu_count() or 1
         of_split = {
             split: Windows(
-                signs_of(signs, videos, split, labels),
+                found,
                 len(labels.get(tables.NONMANUAL, ())),
                 rgb.size,
                 rgb.crop,
                 params.rgb.window,
                 profile.jitter if split == "train" else 0.0,
             )
-            for split in ("train", "dev")
+            for split, found in material.signs.items()
         }
         skipped = [row for windows in of_split.values() for row in windows.drop_unreadable(workers)]
         if skipped:
@@ -73,16 +86,56 @@ def adapt(params: Params, dataset: str, output: Path, data: Path = Path("data"))
             return write_unadapted(output, "no video of its training split in which signs are known can be decoded")
         log.info("%s: %s", dataset, described(train, labels, profile, device))
         started = time.monotonic()
-        recognizer = fitting.build(labels, profile, rgb, checkpoint, device)
+        recognizer = fitting.build(labels, profile, rgb, checkpoint, device, keep_classifier=profile.signs == "spotted")
         history = fitting.fit(recognizer, train, dev, profile, workers, checkpointer)
         minutes = (time.monotonic() - started) / 60
-        config = describe(dataset, params, of_split, labels, checkpoint, history[-1]["dev"])
+        config = describe(dataset, params, of_split, material, checkpoint, history[-1]["dev"])
         outputs.write_adapted(output, recognizer, config, history)
     measured = (
-        f"{found['accuracy']:.1f} % of {found['windows']} {tier} windows of dev"
+        f"{found['accuracy']:.1f} % of {found['windows']} {tier} windows of {material.measured_on}"
         for tier, found in history[-1]["dev"].items()
     )
     return f"{output}: told apart {', '.join(measured) or 'an unknown share'}; {minutes:.1f} minutes on {device}"
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an encoder learns from. signs: "train", and "dev" to measure by, which are of the videos that `measured_on`
+    says; lacking: what to say if there is nothing.
+    """
+
+    labels: Labels
+    signs: dict[str, list[Sign]]
+    measured_on: str
+    lacking: str
+
+
+def annotated(signs: pd.DataFrame, videos: pd.DataFrame) -> Material:
+    """The signs table of a corpus."""
+    labels = learnable(labels_of(signs, videos))
+    of_split = {split: signs_of(signs, videos, split, labels) for split in ("train", "dev")} if labels else {}
+    return Material(labels, of_split, "dev", "its training split has no two signs whose times are known")
+
+
+def spotted(params: Params, dataset: str, videos: pd.DataFrame, checkpoint: Checkpoint) -> Material:
+    """The signs that the classifier of a checkpoint finds in the training split. Raises as seds.engine's extract."""
+    rgb, window = params.rgb.of(params.profile(dataset)), params.rgb.window
+    spec = spotting.spotter_spec(rgb, window, params.adapt.spotting, checkpoint, params.device())
+    train = videos[(videos["split"] == "train") & (videos["status"] == "ok")]
+    folder = spotting.shard_folder(dataset)
+    extract(
+        spec,
+        train,
+        output=folder,
+        scratch=Path("work"),
+        shard_videos=params.rgb.shard_videos,
+        executor=make_executor(params, spec.device, workers_per_gpu=1),
+    )
+    learnt, held_out = spotting.hold_out(spotting.spotted_signs(train, ShardReader(folder, spotting.KIND), window))
+    log.info("adapt: %d signs spotted in %d videos", len(learnt) + len(held_out), len(train))
+    names = {tables.MANUAL: spotting.class_names(checkpoint)}
+    lacking = f"no sign was spotted in its training split with a probability above {params.adapt.spotting.threshold:g}"
+    return Material(names, {"train": learnt, "dev": held_out}, "videos of training that were held out", lacking)
 
 
 def learnable(labels: Labels) -> Labels:
@@ -101,7 +154,7 @@ def identity(
     """What the result depends on; run.json of an interrupted training."""
     return {
         "dataset": {"profile": params.profile(dataset)},
-        "adapt": profile.model_dump(mode="json"),
+        "adapt": profile.model_dump(mode="json") | {"spotting": params.adapt.spotting.model_dump()},
         "rgb": network(rgb, params.rgb.window),
         "weights": {str(checkpoint.path): checkpoint.sha256} if checkpoint else {},
         "data": {kind: file_sha256(path) for kind, path in paths.items()},
@@ -130,7 +183,7 @@ def describe(
     dataset: str,
     params: Params,
     of_split: Mapping[str, Windows],
-    labels: Labels,
+    material: Material,
     checkpoint: Checkpoint | None,
     dev: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -144,6 +197,8 @@ def describe(
         "recipe": profile.model_dump(mode="json"),
         "signs": {split: len(windows) for split, windows in of_split.items()},
         "videos": {split: len({sign.video.video_id for sign in w.signs}) for split, w in of_split.items()},
-        "labels": {tier: list(names) for tier, names in labels.items()},
+        "labels": {tier: list(names) for tier, names in material.labels.items()},
+        "spotting": params.adapt.spotting.model_dump() if profile.signs == "spotted" else None,
+        "measured_on": material.measured_on,
         "dev": dict(dev),
     }

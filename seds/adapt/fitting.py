@@ -27,7 +27,7 @@ from seds.errors import SedsError
 from seds.precision import autocast
 from seds.resume.checkpointer import Checkpointer
 from seds.rgb.i3d import InceptionI3D
-from seds.rgb.weights import initialise, load_checkpoint
+from seds.rgb.weights import initialise, load_checkpoint, read_classifier
 from seds.system.prefetch import prefetch
 from seds.weightfiles import Checkpoint
 
@@ -43,11 +43,17 @@ class AdaptError(SedsError, ValueError):
 
 
 def build(
-    labels: Labels, profile: AdaptProfile, rgb: RgbProfile, checkpoint: Checkpoint | None, device: str
+    labels: Labels,
+    profile: AdaptProfile,
+    rgb: RgbProfile,
+    checkpoint: Checkpoint | None,
+    device: str,
+    keep_classifier: bool = False,
 ) -> nn.Module:
     """The recognizer, ready to train. checkpoint: what the encoder starts from; None = random, from the profile's seed.
 
-    Raises WeightFileError for a checkpoint that does not fit.
+    keep_classifier: the head of the hands starts from the checkpoint's, whose classes are `labels`. Raises
+    WeightFileError for a checkpoint that does not fit.
     """
     recognizer = build_classifier(rgb.width, labels, profile.dropout, profile.nonmanual_weight)
     network = cast(InceptionI3D, recognizer.backbone)
@@ -60,6 +66,11 @@ def build(
         for head in heads_of(recognizer).values():
             head.fc_cls.weight.copy_(torch.randn(head.fc_cls.weight.shape, generator=generator) * HEAD_DEVIATION)
             head.fc_cls.bias.zero_()
+        if keep_classifier and checkpoint is not None:
+            weight, bias = read_classifier(checkpoint.path)
+            head = heads_of(recognizer)[tables.MANUAL]
+            head.fc_cls.weight.copy_(weight)
+            head.fc_cls.bias.copy_(bias)
     return recognizer.to(device).to(memory_format=torch.channels_last_3d)
 
 

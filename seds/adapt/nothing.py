@@ -15,10 +15,13 @@ CARD = "README.md"
 
 def reason_for_nothing(params: Params, dataset: str, data: Path = Path("data")) -> str:
     """Why no encoder is trained for a corpus, "" if one is. Raises TableError without the signs table."""
-    if params.adapt.of(params.profile(dataset)).signs == "none":
+    source = params.adapt.of(params.profile(dataset)).signs
+    if source == "none":
         return "params.yaml says so (signs: none, in the section adapt)"
     if params.dataset(dataset).corpus == imported.CORPUS:
         return "its features were imported and there are no videos"
+    if source == "spotted":
+        return ""
     signs = tables.read(data / "signs" / f"{dataset}.parquet", tables.SIGNS, f"dvc repro prepare@{dataset}")
     return "" if len(signs) else "it has no sign whose time is known"
 

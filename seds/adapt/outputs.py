@@ -81,17 +81,25 @@ def card(config: Mapping[str, Any]) -> str:
         f"- started from {config['start']}; width {network['width']:g}, {network['window']} frames of "
         f"{network['crop']} px",
         "- recipe: " + ", ".join(f"{name} {value}" for name, value in recipe.items()),
-        "- the last epoch is kept: what is measured on dev chooses nothing",
+        "- the last epoch is kept: what is measured chooses nothing",
         "- equal parameters give equal weights, but only with the same number of threads (or on the same GPU)",
         "",
     ]
+    if config["spotting"] is not None:
+        rule = ", ".join(f"{name} {value}" for name, value in config["spotting"].items())
+        lines.insert(5, f"- signs spotted by the classifier of these weights ({rule}): none was seen by a person")
     if measured:
         lines += [
-            "| tier | labels | windows of dev | told apart | commonest answer alone |",
+            f"Measured on {config['measured_on']}:",
+            "",
+            "| tier | labels | windows | told apart | commonest answer alone |",
             "| --- | --- | --- | --- | --- |",
             *measured,
             "",
         ]
     else:
-        lines += ["Dev has no sign whose time is known, so how well it tells them apart is not known.", ""]
+        lines += [
+            f"How well it tells signs apart is not known: no sign's time is known in {config['measured_on']}.",
+            "",
+        ]
     return "\n".join(lines)

@@ -70,7 +70,7 @@ class ExtractorSpec:
     that decides the results (seds.system.code_version). device: "cpu" or "cuda", where this machine would run it.
     """
 
-    kind: Literal["pose", "rgb"]
+    kind: Literal["pose", "rgb", "adapt"]
     settings: Mapping[str, str]
     make_extractor: Callable[[str], Extractor]
     device: str

@@ -107,16 +107,21 @@ def make_extractor(
 
     Limits the CPU work of that process to one thread, since there is one process per core.
     """
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    torch.set_flush_denormal(True)  # activations that fade towards zero would take the processor's slow path
+    limit_threads()
     alpha = 1.0 if adapted is None else profile.alpha
-    given = [(alpha, _recognizer(profile, checkpoint))] if alpha > 0 else []
-    own = [(1 - alpha, _recognizer(profile, adapted))] if alpha < 1 else []
+    given = [(alpha, recognizer_with(profile, checkpoint))] if alpha > 0 else []
+    own = [(1 - alpha, recognizer_with(profile, adapted))] if alpha < 1 else []
     return RgbExtractor([*given, *own], profile, window, device)
 
 
-def _recognizer(profile: RgbProfile, checkpoint: Checkpoint | None) -> nn.Module:
+def limit_threads() -> None:
+    """One thread for the CPU work of this process."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    torch.set_flush_denormal(True)  # activations that fade towards zero would take the processor's slow path
+
+
+def recognizer_with(profile: RgbProfile, checkpoint: Checkpoint | None) -> nn.Module:
     """The network with the weights of a checkpoint, or with random ones. Raises WeightFileError."""
     recognizer = build_recognizer(profile.width)
     network = cast(InceptionI3D, recognizer.backbone)
@@ -182,6 +187,10 @@ class RgbExtractor:
     @torch.inference_mode()
     def features(self, batch: Sequence[Sequence[Tensor]]) -> Tensor:
         """B windows of T frames float32 [3,C,C] -> float16 [B,D], on the device; computed in `precision`."""
+        return self.pooled(batch).half()
+
+    def pooled(self, batch: Sequence[Sequence[Tensor]]) -> Tensor:
+        """The same before they are rounded, float32."""
         stacked = torch.stack([torch.stack(list(crops), dim=1) for crops in batch])  # [B,3,T,C,C]
         stacked = stacked.contiguous(memory_format=torch.channels_last_3d)
         mixed = None
@@ -192,7 +201,7 @@ class RgbExtractor:
             part = pooled if share == 1 else share * pooled
             mixed = part if mixed is None else mixed + part
         assert mixed is not None
-        return mixed.half()
+        return mixed
 
 
 def squares(video: Video, size: int) -> Iterator[np.ndarray]:

@@ -58,6 +58,25 @@ def load_checkpoint(network: InceptionI3D, path: Path) -> list[str]:
     return classifier
 
 
+def read_classifier(path: Path) -> tuple[Tensor, Tensor]:
+    """The classifier of a BSL-1K checkpoint, on the features: weight float32 [K,D] and bias [K] of K classes.
+
+    Raises WeightFileError if the file has none.
+    """
+    state = read_state(path)
+    weight, bias = (state.get(f"{CLASSIFIER}conv3d.{part}") for part in ("weight", "bias"))
+    if (
+        weight is None
+        or bias is None
+        or weight.numel() != len(weight) * weight.shape[1]
+        or bias.shape != weight.shape[:1]
+    ):
+        raise WeightFileError(
+            f"{path} has no classifier of signs ({CLASSIFIER}conv3d.weight [K,D,1,1,1] and .bias [K])"
+        )
+    return weight.flatten(1).float(), bias.float()
+
+
 @torch.no_grad()
 def initialise(network: InceptionI3D, seed: int) -> None:
     """Fixed random convolutions, the same on every machine. Normalisation stays at the identity.

@@ -93,7 +93,7 @@ def test_encoder_does_not_depend_on_dev_and_test(project: Path) -> None:
     adapt.main(NAME)
     assert files()["encoder.safetensors"] == encoder
     assert config()["dev"] == {}
-    assert "Dev has no sign whose time is known" in (OUTPUT / "README.md").read_text()
+    assert "no sign's time is known in dev" in (OUTPUT / "README.md").read_text()
 
 
 @pytest.mark.slow
