@@ -311,6 +311,7 @@ class TrainProfile(Section):
 
 class Train(Section):
     numerics: Literal["default", "published"] = "default"
+    stream_weights: Literal["dev", "equal"] = "equal"  # pose against RGB in the fusion; published: equal
     losses: Losses
     swap: float = Field(0.5, ge=0, le=1)  # probability that two words of a training text are swapped
     warmup: float = Field(0.1, ge=0, lt=1)  # share of the steps

@@ -150,6 +150,7 @@ ABLATIONS = {
         "published.signbert": "data/weights/pretrain_signbert.pth"
     },
     "train.losses.duplicates=negative": {"losses.duplicates": "negative"},
+    "train.stream_weights=equal": {"stream_weights": "equal"},
     "train.numerics=published": {"numerics": "published"},
 }
 

@@ -6,24 +6,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from seds.retrieval import ranks
+from seds.retrieval import stream_weight
 
 NAME = "late"  # beside the model's streams in the files of stage evaluate
-WEIGHTS = tuple(step / 20 for step in range(21))  # of pose, from which one is chosen
 
 
 def choose_weight(similarities: Mapping[str, np.ndarray], sentence_of: np.ndarray) -> float:
-    """The weight of pose, of WEIGHTS, with the highest R@1 on a held-out split, averaged over both directions.
+    """The weight of pose that stream_weight.choose gives on a held-out split.
 
-    Ties go to the lowest mean rank, then to the weight nearest to 1/2. Arguments as for ranks.evaluate; similarities
-    has "pose" and "rgb".
+    similarities: [videos, sentences] of "pose" and "rgb"; sentence_of: as for ranks.evaluate.
     """
-
-    def goodness(weight: float) -> tuple[float, float, float]:
-        metrics, _ = ranks.evaluate({NAME: mix(similarities, weight)}, sentence_of)
-        return ranks.mean_recall(metrics[NAME]), -ranks.mean_rank(metrics[NAME]), -abs(weight - 0.5)
-
-    return max(WEIGHTS, key=goodness)
+    return stream_weight.choose({w: mix(similarities, w) for w in stream_weight.WEIGHTS}, sentence_of)
 
 
 def mix(similarities: Mapping[str, np.ndarray], weight: float) -> np.ndarray:

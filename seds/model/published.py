@@ -13,7 +13,7 @@ from seds.errors import SedsError, first_few
 from seds.model.fusion import sinusoid
 from seds.model.pose_encoder.graphs import body_graph, hand_graph
 from seds.model.published_names import OURS_ALONE, POINTWISE, TABLES, UNUSED, is_half, published_name
-from seds.model.seds import SEDS
+from seds.model.seds import EQUAL, SEDS
 from seds.weightfiles import read_state
 
 POSITIONS = 5000  # rows of the released position table
@@ -154,13 +154,18 @@ def published_state(model: SEDS, half: bool) -> dict[str, Tensor]:
 
     half: store what the release stores in float16 (weights of the towers' matrix products) that way; False = all in
     float32. Raises PublishedTensorsError for a model of one stream or with another fusion, and when the model
-    standardises RGB features, which the released layout cannot represent.
+    standardises RGB features or weighs the streams, which the released layout cannot represent.
     """
     _check_released(model)
     if model.rgb_mean.any() or (model.rgb_std != 1).any():
         raise PublishedTensorsError(
             "the model standardises its RGB features, which the released layout cannot represent; "
             "train with train.<profile>.standardise_rgb: false to export"
+        )
+    if model.pose_weight != EQUAL:
+        raise PublishedTensorsError(
+            f"the model's fusion weighs pose {model.pose_weight.item():g}, which the released layout cannot represent; "
+            "train with train.stream_weights: equal to export"
         )
     state = dict(tables(model))
     for name, tensor in model.state_dict().items():

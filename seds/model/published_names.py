@@ -62,7 +62,7 @@ PARTS = {
         (".out_norm.", ".conv4.1."),
     ),
 }
-OURS_ALONE = ("rgb_mean", "rgb_std")
+OURS_ALONE = ("rgb_mean", "rgb_std", "pose_weight")
 # In the released checkpoint, but never used.
 UNUSED = (
     "clip.logit_scale_first_softmax",

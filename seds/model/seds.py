@@ -23,6 +23,7 @@ from seds.precision import to_float32
 from seds.system.compilation import key_cache_by_vector_width
 
 MAX_LOGIT_SCALE = math.log(100)
+EQUAL = 0.5  # the pose_weight of the published fusion
 # ModelSizes.streams -> the token sequences that the model makes of a video. The first is the main one: it chooses the
 # epoch and ranks search results.
 STREAMS = {"both": ("fusion", "pose", "rgb"), "pose": ("pose",), "rgb": ("rgb",)}
@@ -42,6 +43,7 @@ class SEDS(nn.Module):
     fusion: MlpFusion
     rgb_mean: Tensor
     rgb_std: Tensor
+    pose_weight: Tensor
     micro_batch: int | None
 
     def __init__(self, sizes: ModelSizes, numerics: Numerics = "default") -> None:
@@ -65,6 +67,8 @@ class SEDS(nn.Module):
             self.register_buffer("rgb_std", torch.ones(sizes.rgb_features))
         if "fusion" in self.streams:
             self.fusion = fusion_of(sizes)
+            # How much pose counts in the fusion, RGB for the rest: chosen on held-out sentences, unused in training.
+            self.register_buffer("pose_weight", torch.tensor(EQUAL))
         self.text_tower = TextTower(
             sizes.vocabulary, sizes.context, sizes.text_width, sizes.text_layers, sizes.text_heads, sizes.embed
         )
@@ -89,8 +93,12 @@ class SEDS(nn.Module):
             elif isinstance(module, Blocks):
                 module.checkpointing = every_layer
 
-    def encode_video(self, batch: Batch, micro_batch: int | None = None) -> VideoTokens:
-        """micro_batch: videos whose activations are held at a time in training; None = all."""
+    def encode_video(
+        self, batch: Batch, micro_batch: int | None = None, pose_weight: float | None = None
+    ) -> VideoTokens:
+        """micro_batch: videos whose activations are held at a time in training; None = all. pose_weight: None = the
+        model's own.
+        """
         used = batch.window_starts >= 0
         valid = torch.cat([used.new_ones(len(used), 1), used], 1)
         inputs = {}
@@ -102,15 +110,15 @@ class SEDS(nn.Module):
             inputs["rgb"] = batch.rgb
 
         def encode(valid: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-            tokens = self._tokens(dict(zip(inputs, tensors, strict=True)), valid)
+            tokens = self._tokens(dict(zip(inputs, tensors, strict=True)), valid, pose_weight)
             return tuple(tokens[name] for name in self.streams)
 
         tokens = in_micro_batches(encode, micro_batch, valid, *inputs.values())
         return VideoTokens(dict(zip(self.streams, tokens, strict=True)), valid)
 
-    def _tokens(self, inputs: dict[str, Tensor], valid: Tensor) -> dict[str, Tensor]:
+    def _tokens(self, inputs: dict[str, Tensor], valid: Tensor, pose_weight: float | None) -> dict[str, Tensor]:
         """Tokens of every stream; each video by itself. inputs: "pose", the encoder's window tokens [B, V, 3 gcn_out];
-        "rgb", features [B, V, rgb_features]. valid: bool [B, 1 + V].
+        "rgb", features [B, V, rgb_features]. valid: bool [B, 1 + V]. pose_weight: as for encode_video.
         """
         tokens = {}
         if "pose" in inputs:
@@ -118,10 +126,17 @@ class SEDS(nn.Module):
         if "rgb" in inputs:
             tokens["rgb"] = to_float32(self.rgb_tower((inputs["rgb"] - self.rgb_mean) / self.rgb_std, valid))
         if "fusion" in self.streams:
-            with torch.autocast(valid.device.type, enabled=False):  # sampling positions need more than 8 bits
-                both = (tokens["pose"], tokens["rgb"], valid, self.masked)
-                tokens["fusion"] = checkpointed(self.fusion, *both) if self.checkpointing else self.fusion(*both)
+            tokens["fusion"] = self.fuse(tokens["pose"], tokens["rgb"], valid, pose_weight)
         return tokens
+
+    def fuse(self, pose: Tensor, rgb: Tensor, valid: Tensor, pose_weight: float | None = None) -> Tensor:
+        """The fusion of 2 w pose and 2 (1 - w) rgb, [B, T, D]: at w = EQUAL of the tokens as they are, at w = 1 of pose
+        alone. valid: bool [B, T]; pose_weight: w, 0 to 1; None = the model's own.
+        """
+        weight = self.pose_weight if pose_weight is None else pose_weight
+        with torch.autocast(valid.device.type, enabled=False):  # sampling positions need more than 8 bits
+            both = (2 * weight * pose, 2 * (1 - weight) * rgb, valid, self.masked)
+            return checkpointed(self.fusion, *both) if self.checkpointing else self.fusion(*both)
 
     def encode_text(self, ids: Tensor, micro_batch: int | None = None) -> TextTokens:
         """ids: int64 [B, L], as seds.text.tokenise gives them. micro_batch: as for encode_video."""
@@ -130,14 +145,14 @@ class SEDS(nn.Module):
         return TextTokens(tokens, torch.arange(ids.shape[1], device=ids.device) <= end)
 
     def forward(self, batch: Batch, losses: Losses) -> LossParts:
-        """The training loss of a batch in which video a belongs to text a.
+        """The training loss of a batch in which video a belongs to text a; in its fusion both streams weigh the same.
 
         With several processes (seds.model.distributed) each passes its rows of the batch, padded alike, and gets the
         loss of the whole batch.
         """
         counts = distributed.row_counts(len(batch.frames), batch.frames.device)
         micro_batch = self.micro_batch if self.micro_batch is not None and self.micro_batch < max(counts) else None
-        video = self.encode_video(batch, micro_batch)
+        video = self.encode_video(batch, micro_batch, EQUAL)
         not_negatives = duplicates(distributed.gather(batch.ids, counts)) if losses.duplicates == "ignore" else None
         both = self.encode_text(torch.cat([batch.ids, batch.ids_swapped]), micro_batch)
         context = BatchContext(self.masked, counts, not_negatives, micro_batch, self.checkpointing)

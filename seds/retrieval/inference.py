@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from seds.data.split import Split
 from seds.model.encoding import encode_texts, encode_videos, videos_a_batch
 from seds.model.seds import SEDS
-from seds.model.similarity import DUAL_MIX, Tokens
+from seds.model.similarity import DUAL_MIX, Tokens, VideoTokens
 from seds.retrieval.scoring import Sentences
+
+Name = TypeVar("Name", bound=str | float)
+
+
+def score(model: SEDS, split: Split) -> dict[str, np.ndarray]:
+    """{stream: float32 [videos, sentences]} of a split, of all the model's streams. Sets it to evaluation."""
+    return _score(model, split, lambda videos: videos.streams)
+
+
+def score_weights(
+    model: SEDS, split: Split, weights: Sequence[float]
+) -> tuple[dict[str, np.ndarray], dict[float, np.ndarray]]:
+    """As `score` of the streams pose and RGB, and {weight: the same of the fusion with that weight of pose}."""
+
+    def sequences(videos: VideoTokens) -> dict[str | float, Tensor]:
+        parts = videos.map(lambda tokens: tokens.to(model.logit_scale.device))
+        pose, rgb = parts.streams["pose"], parts.streams["rgb"]
+        return {"pose": pose, "rgb": rgb, **{w: model.fuse(pose, rgb, parts.valid, w) for w in weights}}
+
+    found = _score(model, split, sequences)
+    return {stream: found[stream] for stream in ("pose", "rgb")}, {weight: found[weight] for weight in weights}
 
 
 @torch.inference_mode()
-def score(model: SEDS, split: Split) -> dict[str, np.ndarray]:
-    """{stream: float32 [videos, sentences]} of a split, of all the model's streams. Sets it to evaluation.
+def _score(
+    model: SEDS, split: Split, sequences: Callable[[VideoTokens], Mapping[Name, Tensor]]
+) -> dict[Name, np.ndarray]:
+    """{name: float32 [videos, sentences]}. sequences: a batch of videos -> tokens by name, [B, T, D].
 
     Every video and sentence is encoded once. Videos are compared as soon as they are encoded, so that memory holds
     the sentences' tokens but only a batch of the videos'; those of like lengths are taken together.
@@ -24,12 +51,13 @@ def score(model: SEDS, split: Split) -> dict[str, np.ndarray]:
     words = Tokens(torch.cat([part.tokens for part in texts]), torch.cat([part.valid for part in texts]))
     sentences, scale = Sentences(words, model.masked, model.logit_scale.device), float(model.logit_scale.exp())
     order = np.argsort(split.windows, kind="stable")
-    result = {stream: np.empty((len(order), sentences.count), np.float32) for stream in model.streams}
+    result: dict[Name, np.ndarray] = {}
     done = 0
     for videos in encode_videos(model, split.video_batches(videos_a_batch(model), order)):
         rows = order[done : done + len(videos.valid)]
-        for stream, values in videos.streams.items():
+        for name, values in sequences(videos).items():
             scores = scale * sentences.scores(Tokens(values, videos.valid), DUAL_MIX)
-            result[stream][rows] = scores.float().cpu().numpy()
+            matrix = result.setdefault(name, np.empty((len(order), sentences.count), np.float32))
+            matrix[rows] = scores.float().cpu().numpy()
         done += len(rows)
     return result

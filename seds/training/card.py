@@ -66,6 +66,7 @@ def _training(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, nu
         ),
         f"- epoch {provenance['epoch']} of {provenance['epochs']}, chosen by R@1 on dev; peak learning rate "
         f"{provenance['lr']:g}, batches of {provenance['batch']} sentences, seed {provenance['seed']}",
+        *_stream_weights(provenance),
         f"- losses: {_listed(losses)}; word swaps {train['swap']:g}, warm-up {train['warmup']:g}, weight decay "
         f"{train['weight_decay']:g}, gradient norm at most {train['clip_norm']:g}",
         f"- CLIP weights: {provenance['clip'] or 'none, the towers started from a random initialisation'}",
@@ -74,6 +75,11 @@ def _training(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, nu
         f"- trained in {took}",
         "",
     ]
+
+
+def _stream_weights(provenance: dict[str, Any]) -> list[str]:
+    weight = provenance["pose_weight"]
+    return [] if weight is None else [f"- fusion: weight {weight:g} for pose and {1 - weight:g} for RGB, chosen on dev"]
 
 
 def _features(provenance: dict[str, Any], sizes: ModelSizes) -> list[str]:

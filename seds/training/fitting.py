@@ -34,8 +34,8 @@ class Fit:
 
     dev, train: retrieval metrics of the chosen epoch; train_last_epoch: of the last. Those of train rank its first
     sentences (at most EVAL_TRAIN_SENTENCES) among themselves. recalls: of each epoch, the R@1 on dev that it was chosen
-    by. warnings: of seds.training.alarms, as text; counts: how often each occurred. hours: of training, summed over all
-    interruptions.
+    by. pose_weight: how much pose counts in the fusion, chosen on dev; None = the streams are not weighed. warnings: of
+    seds.training.alarms, as text; counts: how often each occurred. hours: of training, summed over all interruptions.
     """
 
     epoch: int
@@ -44,6 +44,7 @@ class Fit:
     train: Metrics
     train_last_epoch: Metrics
     recalls: list[float]
+    pose_weight: float | None
     warnings: list[str]
     counts: dict[str, int]
     hours: float
@@ -138,6 +139,7 @@ def fit(
         train=retrieval_metrics(model, sample),
         train_last_epoch=train_last_epoch,
         recalls=[ranks.mean_recall(epoch["dev"][main]) for epoch in state.history],
+        pose_weight=state.history[chosen - 1].get("pose_weight"),
         warnings=loop.alarms.texts(),
         counts=loop.alarms.counts(),
         hours=state.seconds / 3600,

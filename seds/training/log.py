@@ -101,6 +101,8 @@ def summary(fits: Sequence[Fit]) -> dict[str, Any]:
         "train_last_epoch": first.train_last_epoch,
         "warnings": first.counts,
     }
+    if first.pose_weight is not None:
+        values["pose_weight"] = first.pose_weight
     if len(fits) > 1:
         of_seeds = {name: over_seeds([getattr(fit, name) for fit in fits]) for name in ("dev", "train")}
         values["seeds"] = {"count": len(fits), **of_seeds}

@@ -23,7 +23,7 @@ from seds.model import distributed
 from seds.model.seds import SEDS
 from seds.precision import autocast
 from seds.resume.checkpointer import Checkpointer
-from seds.retrieval import inference, ranks
+from seds.retrieval import inference, ranks, stream_weight
 from seds.retrieval.ranks import Metrics
 from seds.training import optim
 from seds.training.alarms import Alarms, not_finite
@@ -74,6 +74,7 @@ class Loop:
         self.schedule = LambdaLR(
             self.optimiser, lambda step: optim.warmup_cosine(step, self.total_steps, settings.warmup)
         )
+        self.weighs_streams = weighs_streams(model, settings)
         self.network: nn.Module = model
         if distributed.world_size() > 1:  # batch statistics are the same everywhere, without a broadcast
             self.network = DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
@@ -137,9 +138,18 @@ class Loop:
         self.state.add_step(losses, length)
 
     def end_epoch(self) -> Values:
-        """Evaluate on dev, in some epochs on training sentences too, and begin the next one. Returns what to log."""
+        """Evaluate on dev, in some epochs on training sentences too, and begin the next one. Returns what to log.
+
+        Where the streams are weighed, the model gets the weight that is best on dev. Training goes on as if it had not.
+        """
         clock = time.perf_counter()
-        similarities = inference.score(self.model, self.dev)
+        if self.weighs_streams:
+            streams, by_weight = inference.score_weights(self.model, self.dev, stream_weight.WEIGHTS)
+            chosen = stream_weight.choose(by_weight, self.dev.sentence_of)
+            self.model.pose_weight.fill_(chosen)
+            similarities = {"fusion": by_weight[chosen], **streams}
+        else:
+            similarities = inference.score(self.model, self.dev)
         scale = self.model.logit_scale.exp().item()
         self.alarms.check_similarities(similarities, scale, self.epoch)
         norms, lrs = self.state.norms[-self.steps :], self.schedule.get_last_lr()
@@ -152,6 +162,8 @@ class Loop:
             "dev": ranks.evaluate(similarities, self.dev.sentence_of)[0],
             "machine": {"samples_per_s": so_far.videos / so_far.seconds, "peak_memory_gb": peak_memory(self.device)},
         }
+        if self.weighs_streams:
+            values["pose_weight"] = chosen
         every = self.settings.eval_train_every
         if every is not None and self.epoch % every == 0:
             values["train"] = retrieval_metrics(self.model, self.train.subset(EVAL_TRAIN_SENTENCES))
@@ -162,6 +174,11 @@ class Loop:
 
     def _folder(self) -> Path | None:
         return None if self.checkpointer is None else self.checkpointer.folder
+
+
+def weighs_streams(model: SEDS, settings: Train) -> bool:
+    """Whether dev chooses how much pose counts in the fusion: for a model of both streams with default numerics."""
+    return settings.stream_weights == "dev" and "fusion" in model.streams and model.numerics == "default"
 
 
 def retrieval_metrics(model: SEDS, split: Split) -> Metrics:

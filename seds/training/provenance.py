@@ -76,6 +76,7 @@ def provenance(
         "windows": params.manifest.model_dump(),
         "dev": fit.dev,
         "dev_recalls": fit.recalls,
+        "pose_weight": fit.pose_weight,
         "train_metrics": fit.train,
         "warnings": fit.warnings,
     }

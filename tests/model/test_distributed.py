@@ -77,7 +77,7 @@ def trained(root: Path, micro_batch: int | None, compiled: bool = False) -> dict
     profile = TrainProfile(
         model=SIZES, lr=1e-3, lr_clip=1.0, epochs=2, batch=3, micro_batch=micro_batch, compile=compiled
     )
-    settings = Train(losses=LOSSES, small=profile, published=profile)
+    settings = Train(losses=LOSSES, small=profile, published=profile, stream_weights="dev")
     train, dev = (
         Float64Split.of(load_split("toy", split, RULES, SIZES, "default", root)) for split in ("train", "dev")
     )

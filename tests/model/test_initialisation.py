@@ -22,7 +22,7 @@ def test_initial_weights_depend_on_the_generator_alone():
     for name, tensor in first.items():
         assert torch.equal(tensor, second[name]), name
     other = _initialised(6).state_dict()
-    drawn = [name for name in first if name.endswith("weight") and first[name].std() > 0]
+    drawn = [name for name in first if name.endswith(".weight") and first[name].std() > 0]
     assert len(drawn) >= 90
     assert not any(torch.equal(first[name], other[name]) for name in drawn)
 

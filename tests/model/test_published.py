@@ -106,6 +106,13 @@ def test_standardised_features_cannot_be_exported():
         published_state(model, half=True)
 
 
+def test_weighted_streams_cannot_be_exported():
+    model = _started()
+    model.pose_weight.fill_(0.7)
+    with pytest.raises(PublishedTensorsError, match=r"weighs pose 0\.7.*stream_weights: equal"):
+        published_state(model, half=True)
+
+
 # ---- a pretrained pose encoder ---------------------------------------------------------------------------------------
 
 

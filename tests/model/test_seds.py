@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from seds.config import ConfigError, Losses
 from seds.model.initialisation import initialise
-from seds.model.seds import MAX_LOGIT_SCALE, SEDS
+from seds.model.seds import EQUAL, MAX_LOGIT_SCALE, SEDS
 from seds.verify.scores import similarity
 
 DISTILLED = Losses(distill_pose=0.5, distill_rgb=0.5)
@@ -129,6 +129,36 @@ def test_rgb_is_standardised_as_told():
         torch.testing.assert_close(model.encode_video(shifted).streams["rgb"], plain, atol=1e-5, rtol=1e-5)
 
 
+@torch.no_grad()
+def test_equal_weights_are_the_published_fusion(model):
+    video = model.encode_video(float64_batch(FRAMES, WORDS))
+    assert model.pose_weight == EQUAL
+    assert video.streams["fusion"].equal(model.fusion(video.streams["pose"], video.streams["rgb"], video.valid, True))
+
+
+@torch.no_grad()
+def test_weight_of_each_end_leaves_one_stream(model):
+    batch = float64_batch(FRAMES, WORDS)
+    other_rgb = dataclasses.replace(batch, rgb=batch.rgb.flip(1))
+    other_pose = dataclasses.replace(batch, left=batch.left * 0.9, right=batch.right.flip(1), body=batch.body * 0.8)
+    for weight in (0.0, 0.5, 1.0):
+        plain, without_rgb, without_pose = (
+            model.encode_video(each, pose_weight=weight).streams["fusion"] for each in (batch, other_rgb, other_pose)
+        )
+        assert without_rgb.equal(plain) == (weight == 1)
+        assert without_pose.equal(plain) == (weight == 0)
+
+
+def test_own_weight_is_for_use_not_for_training(model):
+    other, batch = _variant(model), float64_batch(FRAMES, WORDS)
+    other.pose_weight.fill_(0.8)
+    with torch.no_grad():
+        fused, plain = (each.encode_video(batch).streams["fusion"] for each in (other, model))
+        assert fused.equal(model.encode_video(batch, pose_weight=0.8).streams["fusion"])
+        assert not torch.allclose(fused, plain)
+    assert other(batch, Losses())["total"].equal(model(batch, Losses())["total"])
+
+
 @pytest.mark.slow
 def test_importing_the_model_imports_no_pipeline():
     code = (
@@ -158,7 +188,9 @@ def _variant(model, **changes):
     return other.eval()
 
 
-@pytest.mark.parametrize(("stream", "absent"), [("pose", ("rgb_", "fusion.")), ("rgb", ("pose_", "fusion."))])
+@pytest.mark.parametrize(
+    ("stream", "absent"), [("pose", ("rgb_", "fusion.", "pose_weight")), ("rgb", ("pose_", "fusion."))]
+)
 def test_a_stream_alone_is_that_of_both_without_the_others_parts(model, stream, absent):
     alone, batch = _variant(model, streams=stream), float64_batch(FRAMES, WORDS)
     assert alone.streams == (stream,)

@@ -53,6 +53,18 @@ def test_score_equals_comparing_everything_at_once(
         np.testing.assert_allclose(again[stream], expected, rtol=1e-5, atol=1e-4)
 
 
+def test_scores_of_a_weight_are_those_of_a_model_that_has_it(corpus: Path) -> None:
+    model, split = model_and_split(corpus, "default")
+    streams, fusions = inference.score_weights(model, split, (0.0, 0.5, 0.8))
+    assert set(streams) == {"pose", "rgb"}
+    assert list(fusions) == [0.0, 0.5, 0.8]
+    for weight, fusion in fusions.items():
+        model.pose_weight.fill_(weight)
+        for stream, expected in inference.score(model, split).items():
+            np.testing.assert_allclose({**streams, "fusion": fusion}[stream], expected, rtol=1e-5, atol=1e-4)
+    assert not np.allclose(fusions[0.0], fusions[0.8], atol=0.1)
+
+
 @pytest.mark.parametrize("streams", ["pose", "rgb"])
 def test_score_of_a_single_stream_has_it_alone(corpus: Path, streams: str) -> None:
     assert set(inference.score(*model_and_split(corpus, "default", streams))) == {streams}

@@ -40,6 +40,7 @@ def provenance(weights: str = "trained", **changes: Any) -> dict[str, Any]:
         "rgb": {"weights": weights},
         "dev": METRICS,
         "dev_recalls": [10.0, 41.0, 50.0, 43.0, 49.0],
+        "pose_weight": None,
         "train_metrics": METRICS,
         "warnings": [],
         **changes,

@@ -11,10 +11,11 @@ from helpers.float64 import Float64Split
 from helpers.recorded import without_dropout
 
 from seds.config import ConfigError, Losses, Train, TrainProfile
+from seds.data.batches import Numerics
 from seds.data.split import Split, load_split
 from seds.model import checkpoint
 from seds.model.seds import SEDS
-from seds.retrieval import ranks
+from seds.retrieval import inference, ranks, stream_weight
 from seds.training import fitting
 from seds.training.alarms import TrainingError
 from seds.training.loop import Recipe, retrieval_metrics
@@ -82,6 +83,51 @@ def test_saved_weights_give_the_dev_metrics_again(
     loaded = checkpoint.load(tmp_path / "toy")
     assert retrieval_metrics(loaded, splits[1]) == fit.dev
     assert checkpoint.read_config(tmp_path / "toy")["provenance"] == {"dataset": "toy"}
+
+
+@pytest.mark.slow
+def test_fit_gives_the_fusion_the_weight_that_dev_chooses(splits: tuple[Split, Split], tmp_path: Path) -> None:
+    train, dev = splits
+    settings = SETTINGS.model_copy(update={"stream_weights": "dev"})
+    profile = PROFILE.model_copy(update={"epochs": 12})
+    model = fitting.build(train, settings, profile, 1, "cpu")
+    logged: list[Values] = []
+    fit = fitting.fit(model, train, dev, Recipe(settings, profile, profile.lr, 1), logged.append)
+    assert fit.pose_weight == logged[fit.epoch - 1]["pose_weight"]
+    assert fit.state["pose_weight"].item() == pytest.approx(fit.pose_weight)
+    assert fit.dev == logged[fit.epoch - 1]["dev"]
+    assert list(fit.dev) == ["fusion", "pose", "rgb"]
+    checkpoint.save(tmp_path / "toy", model, fit.state, {}, "")
+    loaded = checkpoint.load(tmp_path / "toy")
+    assert retrieval_metrics(loaded, dev) == fit.dev
+    _, by_weight = inference.score_weights(loaded, dev, stream_weight.WEIGHTS)
+    assert stream_weight.choose(by_weight, dev.sentence_of) == fit.pose_weight
+
+
+@pytest.mark.slow
+def test_weights_chosen_on_dev_do_not_change_training(splits: tuple[Split, Split]) -> None:
+    profile, states = PROFILE.model_copy(update={"epochs": 3}), []
+    for weights in ("dev", "equal"):
+        settings = SETTINGS.model_copy(update={"stream_weights": weights})
+        model = fitting.build(splits[0], settings, profile, 1, "cpu")
+        logged: list[Values] = []
+        fitting.fit(model, *splits, Recipe(settings, profile, profile.lr, 1), logged.append)
+        states.append([values["loss"] for values in logged])
+    assert states[0] == states[1]
+
+
+@pytest.mark.parametrize(("numerics", "streams"), [("published", "both"), ("default", "pose")])
+def test_streams_are_not_weighed_in_other_models(splits: tuple[Split, Split], numerics: Numerics, streams: str) -> None:
+    found = []
+    for weights in ("dev", "equal"):
+        settings = SETTINGS.model_copy(update={"stream_weights": weights, "numerics": numerics})
+        profile = PROFILE.model_copy(update={"epochs": 1, "model": SIZES.model_copy(update={"streams": streams})})
+        padded = [Split(split.videos, SIZES, numerics) for split in splits]
+        model = fitting.build(padded[0], settings, profile, 1, "cpu")
+        found.append(fitting.fit(model, *padded, Recipe(settings, profile, profile.lr, 1), lambda values: None))
+    weighed, equal = found
+    assert weighed.pose_weight is None
+    assert all(tensor.equal(equal.state[name]) for name, tensor in weighed.state.items())
 
 
 @pytest.mark.slow
