@@ -56,6 +56,7 @@ class Files:
     def __post_init__(self) -> None:
         self._by_stem: dict[str, list[PurePosixPath]] = defaultdict(list)
         self._by_name: dict[str, list[PurePosixPath]] = defaultdict(list)
+        self._videos = frozenset(self.videos)
         for path in self.videos:
             self._by_stem[path.stem].append(path)
             self._by_name[path.name].append(path)
@@ -71,6 +72,10 @@ class Files:
             elif suffix in MEDIA:
                 videos.append(path)
         return cls(videos, others)
+
+    def has(self, path: PurePosixPath) -> bool:
+        """Whether it is one of the videos."""
+        return path in self._videos
 
     def with_stem(self, stem: str, folder: PurePosixPath) -> PurePosixPath | None:
         """The video <stem>.* in that folder or, where only one has that stem, in any."""

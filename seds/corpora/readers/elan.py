@@ -69,7 +69,8 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     is none.
     """
     _check(dataset)
-    rows, files_of, several = list[dict[str, Any]](), list[str](), list[str]()
+    rows, files_of = list[dict[str, Any]](), list[str]()
+    several, silent = list[str](), list[str]()
     files = Files.below(root, SUFFIX)
     summaries: dict[str, TierSummary] = defaultdict(TierSummary)
     for path, document, problem in _documents(root, files):
@@ -80,6 +81,7 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
             continue
         summarise(document, summaries)
         sentences = list(_sentences(path, document, files, root, dataset))
+        silent += [] if sentences else [path.as_posix()]
         rows += [sentence.row for sentence in sentences]
         files_of += [path.with_suffix("").as_posix()] * len(sentences)
         seen = {(sentence.row["path"], sentence.row["bbox"]) for sentence in sentences}
@@ -87,6 +89,8 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
             several.append(path.as_posix())
     for name in ("sentence_tiers", "sign_tiers", "nonmanual_tiers"):
         _check_tiers(root, name, cuts.as_patterns(getattr(dataset, name)), summaries)
+    if silent:
+        log.info("%s: %d files have no sentences, such as %s", root, len(silent), printable(silent[0]))
     if several:
         log.warning(
             "%s: in %d files, several participants share a video; give each a box or a camera as `participants` in "

@@ -29,10 +29,9 @@ def find_video(path: PurePosixPath, media: Sequence[Medium], files: Files, wante
     """
     videos = [medium for medium in media if _is_video(medium)]
     named = [medium for medium in videos if wanted is None or any(fnmatchcase(n, wanted) for n in _names(medium))]
-    everything = set(files.videos)
     folder = path.parent
     ways = (
-        lambda medium: _as_said(medium, folder, everything),
+        lambda medium: _as_said(medium, folder, files),
         lambda medium: next((found for n in _names(medium) if (found := files.with_name(n, folder))), None),
         lambda medium: next((found for n in _names(medium) if (found := files.with_stem(_stem(n), folder))), None),
     )
@@ -70,8 +69,8 @@ def _relative(medium: Medium) -> str:
     return "" if path.startswith("/") or re.match(r"[A-Za-z]:", path) else path
 
 
-def _as_said(medium: Medium, folder: PurePosixPath, videos: set[PurePosixPath]) -> PurePosixPath | None:
+def _as_said(medium: Medium, folder: PurePosixPath, files: Files) -> PurePosixPath | None:
     """The video where the medium's relative path says it is, if that is in the corpus's folder."""
     relative = _relative(medium)
     path = PurePosixPath(posixpath.normpath(posixpath.join(folder.as_posix(), relative))) if relative else None
-    return path if path in videos else None
+    return path if path is not None and files.has(path) else None

@@ -266,7 +266,9 @@ def test_files_and_annotations_that_make_no_sense_cost_only_themselves(tmp_path:
     by_hand(tmp_path / "a.eaf", {"s": 0, "t": 1000, "u": None}, tiers)
     (tmp_path / "b.eaf").write_text("<ANNOTATION_DOCUMENT>")
     by_hand(tmp_path / "c.eaf", {}, tier("other"))
-    table = read(tmp_path, sentence_tiers="x")
+    with logged() as messages:
+        table = read(tmp_path, sentence_tiers="x")
+    assert f"{tmp_path}: 1 files have no sentences, such as c.eaf" in messages
     assert table["video_id"].tolist() == ["a a1", "a a2", "a a3", "b"]
     assert table["problem"][0] == ""
     assert table["problem"][1].endswith("annotation 'a2' begins at 1 s, but ends at 0 s")
