@@ -210,6 +210,7 @@ def test_training_starts_from_the_weights_of_section_rgb(project: Path) -> None:
     assert config()["start"].startswith("i3d.pth.tar sha256 ")
 
 
+@pytest.mark.slow
 def test_stage_without_signs_takes_no_library_of_networks(project: Path) -> None:
     """It takes a second where nothing is to be learnt: neither mmaction2 nor PyTorch is imported."""
     import subprocess

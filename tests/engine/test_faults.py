@@ -197,6 +197,7 @@ def test_jobs_are_disjoint_complete_and_stable(tmp_path: Path) -> None:
     assert moved.identity == videos[7].identity
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["0/4", "5/4", "x", "1", "1/0", "-1/4", "1/4/2", "1.5/4", ""])
 def test_job_that_is_invalid_is_named(text: str) -> None:
     done = start_stage(f"--job={text}")

@@ -68,6 +68,7 @@ def test_output_does_not_depend_on_workers_or_interruptions(tmp_path: Path) -> N
     assert len(files(tmp_path / "one")) == 5  # four shards and the index
 
 
+@pytest.mark.slow
 def test_corpus_that_grew_or_shrank_computes_what_is_new(tmp_path: Path) -> None:
     run_toy(tmp_path, "0", "1-bad", "2", "3")
     assert run_toy(tmp_path, "9", "3", "1-bad", "0", "8", output="grown")["video_id"].tolist()[0] == "9"
@@ -159,6 +160,7 @@ def test_workers_are_spread_over_the_devices(tmp_path: Path) -> None:
     assert sorted(map(by_process.get, by_process)) == sorted([*devices, "cuda:0"]), "a device a process, one more alone"
 
 
+@pytest.mark.slow
 def test_jobs_compute_all_videos_and_leave_the_output_alone(tmp_path: Path) -> None:
     names = [f"{i}" for i in range(8)]
     for i in (1, 2, 3):

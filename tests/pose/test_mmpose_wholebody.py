@@ -133,6 +133,7 @@ def test_batches_equal_mmpose_frame_by_frame(
     assert_same_keypoints(found, np.stack(expected), np.concatenate(clear))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", ["cspnext-m_udp_8xb64-210e_coco-wholebody-256x192", CONFIG])
 def test_warp_equals_that_of_mmposes_transforms(config: str, images: list[np.ndarray], tmp_path: Path) -> None:
     """Pixel by pixel, with its biased and its unbiased (UDP) corners."""
