@@ -157,7 +157,7 @@ def test_signs_that_leave_nothing_to_tell_apart_give_no_encoder(project: Path) -
         assert config() == {"adapted": False, "why": why}
 
 
-def test_output_without_an_encoder_stays_the_same_whatever_the_recipe(project: Path) -> None:
+def test_output_without_an_encoder_ignores_the_recipe(project: Path) -> None:
     """Or stage rgb would run again for an experiment on what is not used."""
     write_params(project, signs="none")
     adapt.main(NAME)

@@ -89,7 +89,7 @@ def test_slots_without_a_time_stay_within_the_annotation_above(tmp_path: Path) -
     assert times(eaf.read(by_hand(tmp_path / "a.eaf", slots, tiers)))["c"] == (2.0, 3.0)
 
 
-def test_references_of_any_depth_have_the_times_of_what_they_refer_to(tmp_path: Path) -> None:
+def test_references_of_any_depth_have_their_targets_times(tmp_path: Path) -> None:
     tiers = "".join(
         tier(f"t{i}", refers(f"a{i}", f"a{i - 1}", f"v{i}"), PARENT_REF=f"t{i - 1}") for i in reversed(range(1, 3000))
     )
@@ -100,7 +100,7 @@ def test_references_of_any_depth_have_the_times_of_what_they_refer_to(tmp_path: 
 
 
 @pytest.mark.parametrize("constraint", ["Symbolic_Subdivision", "Symbolic Subdivision", ""])
-def test_subdivisions_share_the_time_in_the_order_of_previous_annotations(tmp_path: Path, constraint: str) -> None:
+def test_subdivisions_share_the_time_in_their_order(tmp_path: Path, constraint: str) -> None:
     types = f'<LINGUISTIC_TYPE LINGUISTIC_TYPE_ID="sub" CONSTRAINTS="{constraint}" TIME_ALIGNABLE="false"/>'
     parts = [refers("c", "a", previous="b"), refers("b", "a", previous="x"), refers("x", "a")]
     tiers = tier("words", aligned("a", "s1", "s2")) + tier("morphs", *parts, LINGUISTIC_TYPE_REF="sub")

@@ -68,7 +68,7 @@ def test_english_of_glosses(glosses, statement, question, negation):
     assert english(signs, "negation") == negation
 
 
-def test_every_sentence_of_the_grammar_has_its_own_text_and_two_to_four_signs():
+def test_sentences_have_texts_of_their_own_and_two_to_four_signs():
     every = [sentence for sentence, _ in sentences()]
     assert len({sentence.glosses for sentence in every}) == len(every)
     texts = {Sentence(s.glosses, form).text for s in every for form in ("statement", "question", "negation")}

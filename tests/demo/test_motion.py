@@ -45,7 +45,7 @@ def test_handshapes_stretch_the_fingers_they_name():
     assert hand.joints(hand.SHAPES["flat"], frame)[0].shape == (len(HAND_NAMES), 3)
 
 
-def test_reach_keeps_the_lengths_of_the_arm_and_meets_a_wrist_within_them():
+def test_reach_keeps_the_arm_and_meets_a_wrist_within_it():
     shoulder, rng = np.array([0.5, 0.0, 0.0]), np.random.default_rng(0)
     for wrist in rng.uniform([-0.2, -0.8, 0.1], [1.0, 1.0, 0.5], (200, 3)):
         elbow, reached = motion.reach(shoulder, wrist, 0.75, 0.65)

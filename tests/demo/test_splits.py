@@ -21,7 +21,7 @@ def contrasts(groups: list[Group]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("counts", [(300, 40, 60), (300, 40, 300), (8, 3, 4)])
-def test_later_splits_use_the_glosses_of_the_first_in_new_combinations(counts):
+def test_later_splits_combine_glosses_of_the_first_anew(counts):
     splits = draw(**dict(zip(("train", "dev", "test"), counts, strict=True)))
     sentences = {split: [s for group in groups for s in group.sentences] for split, groups in splits.items()}
     assert tuple(map(len, sentences.values())) == counts
@@ -46,7 +46,7 @@ def test_pairs_are_as_many_as_asked_for():
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_pair_differs_in_one_thing_and_its_hands_are_never_together_in_training(seed):
+def test_pair_differs_in_one_thing_and_is_held_out_of_training(seed):
     splits = draw(seed, train=300, dev=40, test=300)
     together = [set(group.sentences[0].hands) for group in splits["train"]]
     for group in splits["dev"] + splits["test"]:
@@ -83,7 +83,7 @@ def test_training_uses_every_gloss_often():
     assert min(uses) >= 15
 
 
-def test_more_sentences_than_the_grammar_has_is_an_error_that_says_so():
+def test_more_sentences_than_the_grammar_has_are_refused():
     with pytest.raises(LanguageError, match="the grammar has 4459"):
         draw(train=4460)
     with pytest.raises(LanguageError, match="dev: 7 pairs that differ in brows asked for, but after 0"):

@@ -50,7 +50,7 @@ def test_each_direction_counts_a_half() -> None:
     assert told_apart({"pose": matrix}, SENTENCE_OF, PAIRS)["mouth"]["pose"] == 100.0
 
 
-def test_a_sentence_counts_by_its_best_video_and_its_videos_one_by_one() -> None:
+def test_sentence_counts_by_its_best_video() -> None:
     matrix = scores()
     matrix[4, 3] = -1  # the second video of sentence 3: its sentence is below the other's
     assert told_apart({"pose": matrix}, SENTENCE_OF, PAIRS)["head"]["pose"] == 100 * (1 + 1 + 1 + 0.5) / 4

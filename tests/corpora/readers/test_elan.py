@@ -64,7 +64,7 @@ def test_tiers_are_named_exactly_or_by_pattern(tmp_path: Path, tiers: str | list
         assert len(read(tmp_path, sentence_tiers=tiers)) == 4
 
 
-def test_without_a_tier_all_are_listed_and_the_likeliest_proposed(tmp_path: Path) -> None:
+def test_tiers_are_listed_and_the_likeliest_proposed(tmp_path: Path) -> None:
     for name in "ab":
         tiers = {
             "Deutsche_Übersetzung_A": [(0, 1000, "Hier sollte das auch langsam wachsen, ja.")],
@@ -151,9 +151,7 @@ def test_video_is_found(tmp_path: Path, file: str, video: str, header: str) -> N
         ("clips/../../secret.mp4", "refused", "only files inside it are opened"),
     ],
 )
-def test_video_that_is_nowhere_is_named_and_nothing_outside_is_opened(
-    tmp_path: Path, link: str, status: str, detail: str
-) -> None:
+def test_missing_video_is_named_and_nothing_outside_opened(tmp_path: Path, link: str, status: str, detail: str) -> None:
     root = tmp_path / "corpus"
     touch(tmp_path, "secret.mp4")
     touch(root, "x/b.mp4", "y/b.mp4")
@@ -259,7 +257,7 @@ def line(root: Path, name: str) -> int:
     return next(number for number, row in enumerate(text, start=1) if f'ANNOTATION_ID="{name}"' in row)
 
 
-def test_files_and_annotations_that_make_no_sense_cost_only_themselves(tmp_path: Path) -> None:
+def test_files_that_make_no_sense_cost_only_themselves(tmp_path: Path) -> None:
     tiers = tier(
         "x", aligned("a1", "s", "t", "Fine."), aligned("a2", "t", "s", "Back."), aligned("a3", "t", "u", "Open.")
     )

@@ -74,7 +74,7 @@ def test_video_in_the_same_folder_comes_first(tmp_path: Path) -> None:
     assert sorted(set(read(write(tmp_path, **files))["path"])) == [f"{tmp_path}/a/x.mp4", f"{tmp_path}/b/x.mp4"]
 
 
-def test_subtitles_without_a_video_are_rows_that_say_where_it_was_expected(tmp_path: Path) -> None:
+def test_subtitles_without_a_video_say_where_it_was_expected(tmp_path: Path) -> None:
     write(tmp_path, **{"gone.en.vtt": SHORT, "x/a.mp4": "", "y/a.mp4": "", "z/a.vtt": SHORT})
     videos = prepare.prepare("mine", Dataset(corpus="subtitled"), tmp_path)
     assert videos["status"].tolist() == ["missing"] * 4
@@ -125,7 +125,7 @@ def test_cues_that_continue_a_sentence_are_joined(tmp_path: Path) -> None:
     assert len(read(root)) == 7
 
 
-def test_a_file_without_punctuation_is_not_joined_to_one_sentence(tmp_path: Path) -> None:
+def test_file_without_punctuation_is_not_one_sentence(tmp_path: Path) -> None:
     cues = [(f"00:{i:02d}.000", f"00:{i + 1:02d}.000", f"word{i}") for i in range(59)]
     table = read(write(tmp_path, **{"a.mp4": "", "a.vtt": vtt(*cues)}), join_s=1.0)
     assert (table["end_s"] - table["start_s"]).tolist() == [30.0, 29.0]
@@ -169,7 +169,7 @@ def test_cuts_of_an_unwanted_length_are_left_out(tmp_path: Path) -> None:
     assert "longer than 20 s: 1" in "\n".join(messages)
 
 
-def test_cues_that_overlap_stay_and_those_of_the_same_times_are_one(tmp_path: Path) -> None:
+def test_overlapping_cues_stay_and_simultaneous_ones_are_one(tmp_path: Path) -> None:
     cues = [
         ("00:00.000", "00:02.000", "One."),
         ("00:01.000", "00:03.000", "Two."),
