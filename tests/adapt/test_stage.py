@@ -55,15 +55,15 @@ def files() -> dict[str, bytes]:
 def test_encoder_learns_to_tell_unseen_signs_apart(tmp_path: Path) -> None:
     with chdir(tmp_path):
         write_corpus(Path(), {"train": 40, "dev": 16})
-        write_params(Path(), epochs=14, batch=8, lr=3e-3, colour=0.1, dropout=0.1, nonmanual_weight=1.0)
+        write_params(Path(), epochs=24, batch=8, lr=3e-3, colour=0.1, dropout=0.1, nonmanual_weight=1.0)
         adapt.main(NAME)
         found = config()
         assert found["labels"] == {"manual": sorted(SIGNS), "nonmanual": [MARKER]}
         assert found["signs"] == {"train": 120, "dev": 48}
         manual, nonmanual = found["dev"]["manual"], found["dev"]["nonmanual"]
-        # Five seeds gave 98 to 100 % and 75 to 100 %, where the commonest answer alone gives 38 and 50.
+        # Five seeds gave 100 % in both tiers; after 14 epochs one of them still had 75 in the second.
         assert manual["accuracy"] > 80 > 2 * manual["commonest"], "four signs"
-        assert nonmanual["accuracy"] > 60 > nonmanual["commonest"]
+        assert nonmanual["accuracy"] > 90 > nonmanual["commonest"]
         losses = [row["value"] for row in json.loads((OUTPUT / "curves.json").read_text()) if row["place"] == 0]
         assert losses[-1] < losses[0] / 2
 
