@@ -132,7 +132,7 @@ def _table(path: Path) -> Recognised | None:
 
 
 def _is_sheet(file: Path) -> bool:
-    return Path(file.name.removesuffix(".gz")).suffix in sheets.SUFFIXES
+    return Path(file.name.lower().removesuffix(".gz")).suffix in sheets.SUFFIXES
 
 
 def _of_table(file: Path) -> Recognised | None:
@@ -182,8 +182,8 @@ def _signs(path: Path) -> Recognised | None:
 
 def _sign(video: PurePosixPath) -> dict[str, str] | None:
     parents = list(video.parts[:-1])
-    split = splits.NAMES.get(parents[0].lower(), "") if len(parents) > 1 else ""
-    if len(parents) != (2 if split else 1) or (len(parents) == 1 and parents[0].lower() in splits.NAMES):
+    split = splits.split_of(parents[0]) if len(parents) > 1 else ""
+    if len(parents) != (2 if split else 1) or (len(parents) == 1 and splits.split_of(parents[0])):
         return None
     sign = parents[-1]
     text = " ".join(sign.replace("_", " ").split())

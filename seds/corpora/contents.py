@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import stat
 from pathlib import Path
 
@@ -42,21 +43,34 @@ def read_bytes(file: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def read_text(file: Path) -> tuple[str, str]:
+    """(text, encoding) of a file, as `decode` has them. Raises ContentError as `read_bytes` does, and for no text."""
+    text, encoding = decode(read_bytes(file), file)
+    if "\0" in text:
+        raise ContentError(f"{file} is not text: it has zero bytes")
+    return text, encoding
+
+
+def decode(content: bytes, file: Path) -> tuple[str, str]:
     """(text, encoding): UTF-8, or UTF-16 or UTF-32 as its mark or its zero bytes say, else the guess Windows-1252.
 
-    Raises ContentError as `read_bytes` does, and for what is no text.
+    Text that is UTF-8 but for a few bytes is no Windows-1252, in which its other letters would become two each. Raises
+    ContentError, naming the file and the place, for what is no text.
     """
-    content = read_bytes(file)
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "") or _zeros(content)
+    problem = ""
     for name in (encoding,) if encoding else ("utf-8", "cp1252"):
         try:
             text = content.decode(name).removeprefix("\ufeff")
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            problem = problem or f"{error.reason} at byte {error.start:,}, in line {line}"
+            if name == "utf-8" and re.search(r"[^\x00-\x7f\ufffd]", content.decode(errors="replace")):
+                break
             continue
-        if "\0" in text:
-            break
         return text, name
-    raise ContentError(f"{file} is not text: it is neither {encoding or 'UTF-8'} nor Windows-1252")
+    raise ContentError(
+        f"{file} is not text: it is neither {encoding or 'UTF-8'} ({problem}) nor Windows-1252; save it as UTF-8"
+    )
 
 
 def _zeros(content: bytes) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.sax import SAXParseException
 from xml.sax.handler import ContentHandler, feature_external_ges, feature_namespaces
 from xml.sax.xmlreader import InputSource
@@ -62,15 +62,21 @@ def parse(file: Path, handler: Handler, most: int = MOST_BYTES) -> None:
 
     most: bytes that the file may have.
     """
+    content = read_bytes(file, most)
+    if not content.strip():
+        raise XmlError(f"{file} is empty")
+    parse_stream(io.BytesIO(content), handler, file)
+
+
+def parse_stream(stream: IO[bytes], handler: Handler, file: Path) -> None:
+    """As `parse`, of what a stream holds, which has to have its own bound. file: what errors name. Raises XmlError."""
     parser = make_parser()
     parser.forbid_dtd, parser.forbid_entities, parser.forbid_external = False, True, True
     parser.setFeature(feature_namespaces, True)
     parser.setFeature(feature_external_ges, False)
     parser.setContentHandler(handler)
-    source, content = InputSource(), read_bytes(file, most)
-    source.setByteStream(io.BytesIO(content))
-    if not content.strip():
-        raise XmlError(f"{file} is empty")
+    source = InputSource()
+    source.setByteStream(stream)
     try:
         parser.parse(source)
     except SAXParseException as error:

@@ -85,4 +85,4 @@ def as_patterns(value: str | Iterable[str] | None) -> tuple[str, ...]:
 def _split_of(path: PurePosixPath, root: Path) -> str:
     """The split that a folder in which the file lies is named as; "" if none is."""
     parents = path.relative_to(root.as_posix()).parts[:-1] if path.is_relative_to(root.as_posix()) else ()
-    return next((splits.NAMES[part.lower()] for part in parents if part.lower() in splits.NAMES), "")
+    return next((split for part in parents if (split := splits.split_of(part))), "")

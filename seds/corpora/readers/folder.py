@@ -1,14 +1,14 @@
 """Your own videos: a folder, and a table that says what is signed in them.
 
-The table is data/raw/<name>/videos.csv, .tsv (or .csv.gz, .tsv.gz) or .parquet, or what `annotations` in params.yaml
-names, a path in that folder. Columns, in any order; others are ignored:
+The table is data/raw/<name>/videos.csv, .tsv (or .csv.gz, .tsv.gz), .xlsx, .ods or .parquet, or what `annotations` in
+params.yaml names, a path in that folder. Columns, in any order; others are ignored:
 
     path          of the video (or of a folder of frames), relative to the table's folder
     text          what is signed
     video_id      its name; default: the path, and the times of a cut
     sentence_id   videos with the same id belong to one sentence; default: those with the same text
     split         train, dev or test, in every row; default: see seds.corpora.readers.splits
-    start_s end_s a part of a longer video, seconds
+    start_s end_s a part of a longer video, seconds, or times such as 00:00:14.100
     signer        who signs
     bbox          the signer's place in the frame, "left,top,right,bottom" px
     language      of the text, such as en, en-US or eng, kept as ISO 639-1; default: en
@@ -17,7 +17,8 @@ names, a path in that folder. Columns, in any order; others are ignored:
     pair          the same word in the two sentences of a minimal pair, which differ in one thing alone
     contrast      what they differ in: brows, mouth, head, ...
 
-seds.corpora.readers.sheets says how tables may be written.
+seds.corpora.readers.sheets says how tables may be written. What stands in them is read as it was meant (decimal commas,
+paths of Windows, other names of splits; seds.corpora.readers.values), and what was guessed is logged.
 """
 
 from __future__ import annotations
@@ -25,27 +26,29 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from seds.config import Dataset
-from seds.corpora.readers import sheets, splits
+from seds.corpora.readers import sheets, splits, values
 from seds.corpora.readers.languages import language_code
 from seds.corpora.readers.quoting import trim
 from seds.corpora.readers.texts import clean
+from seds.corpora.readers.values import Guesses
 from seds.tables import ANNOTATIONS, SPLITS, TableError
 from seds.video.boxes import format_box, parse_box
 from seds.video.cuts import seconds_text
 
-TABLES = ("videos.csv", "videos.tsv", "videos.parquet", "videos.csv.gz", "videos.tsv.gz")
+TABLES = ("videos.csv", "videos.tsv", "videos.parquet", "videos.csv.gz", "videos.tsv.gz", "videos.xlsx", "videos.ods")
 NEEDED = ("path", "text")
 OPTIONAL = (
     *("video_id", "sentence_id", "split", "start_s", "end_s", "signer", "bbox", "language", "fps"),
     *("sign", "pair", "contrast"),
 )
+NUMBERS = ("start_s", "end_s", "fps")
 LANGUAGE = "en"
 
 log = logging.getLogger(__name__)
@@ -61,7 +64,10 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     names = {"path": lambda path: os.path.lexists(file.parent / path)}
     records = list(sheets.read(file, NEEDED, OPTIONAL, names))
     with_splits = any(trim(record.get("split", "")) for record in records)
-    rows = [_row(record, file.parent, with_splits) for record in records]
+    guesses = Guesses()
+    commas = {name for name in NUMBERS if values.has_decimal_commas(trim(record.get(name, "")) for record in records)}
+    rows = [_row(record, file.parent, with_splits, commas, guesses) for record in records]
+    guesses.say(file)
     table = pd.DataFrame(rows, columns=list(ANNOTATIONS.columns))
     if not with_splits:
         _split(table, file)
@@ -87,8 +93,10 @@ def _table(root: Path, name: str | None) -> Path:
     return tables[0]
 
 
-def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str, Any]:
-    """A row of ANNOTATIONS; what is wrong with it is its `problem`."""
+def _row(
+    record: Mapping[str, str], folder: Path, with_splits: bool, commas: Set[str], guesses: Guesses
+) -> dict[str, Any]:
+    """A row of ANNOTATIONS; what is wrong with it is its `problem`. commas: columns with decimal commas."""
     problems: list[str] = []
 
     def field(name: str) -> str:
@@ -97,28 +105,36 @@ def _row(record: Mapping[str, str], folder: Path, with_splits: bool) -> dict[str
     def number(name: str, least: float) -> float:
         text = field(name)
         try:
-            value = float(text) if text else math.nan
+            value = values.number(text, name, name in commas, guesses)
             if text and not (math.isfinite(value) and value >= least):
                 raise ValueError
         except ValueError:
-            problems.append(f"{name} {text!r}: expected a number of at least {least:g}, with a decimal point")
+            problems.append(
+                f"{name} {text!r}: expected a number of at least {least:g}, with a decimal point, or a time"
+            )
             return math.nan
         return value
 
     path, original = record.get("path", ""), record.get("text", "")
     if path != trim(path) and not os.path.lexists(folder / path):  # a name may begin or end with a blank
         path = trim(path)
+    path = values.windows_path(path, folder, guesses)
     if not path:
         problems.append("path is empty")
     start, end, fps = number("start_s", 0.0), number("end_s", 0.0), number("fps", 0.001)
     if start >= end:
         problems.append(f"start_s {_seconds(start)} is not before end_s {_seconds(end)}")
-    split = splits.NAMES.get(field("split").lower(), "")
+    split = splits.split_of(field("split"))
+    if split and field("split") != split:
+        guesses.note("split", field("split"), split)
     if with_splits and not split:
         problems.append(f"split {record.get('split', '')!r}: expected {', '.join(SPLITS)}")
     bbox = ""
     try:
-        bbox = format_box(parse_box(",".join(map(trim, field("bbox").split(",")))))
+        sides = field("bbox")
+        if ";" in sides:  # so that its numbers can have decimal commas
+            sides = ",".join(side.replace(",", ".") for side in sides.split(";"))
+        bbox = format_box(parse_box(",".join(map(trim, sides.split(",")))))
     except ValueError as error:
         problems.append(str(error))
     cut = "" if math.isnan(start) and math.isnan(end) else f" {_seconds(start)}-{_seconds(end)}"

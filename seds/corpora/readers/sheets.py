@@ -1,9 +1,11 @@
-"""Tables that users make: CSV, TSV or Parquet, as spreadsheets and scripts write them.
+"""Tables that users make: CSV, TSV, Excel, OpenDocument or Parquet, as spreadsheets and scripts write them.
 
-A CSV is UTF-8, with or without a byte order mark, and may be compressed (gzip). Its fields are separated by commas,
-semicolons, tabs or bars, or by what a first line `sep=;` names, and may stand in double quotes. Fields that are
-separated by tabs are read without quoting where their quotation marks do not make sense as such, and the header has
-none.
+A CSV is UTF-8 or UTF-16, with or without a byte order mark, else taken to be Windows-1252, and may be compressed
+(gzip). Its fields are separated by commas, semicolons, tabs or bars, or by what a first line `sep=;` names, and may
+stand in double quotes. Fields that are separated by tabs are read without quoting where their quotation marks do not
+make sense as such, and the header has none. Of a workbook, the first sheet that has the columns is read.
+
+Columns are known by their letters and digits, whatever their case: "Start (S)" is start_s.
 """
 
 from __future__ import annotations
@@ -15,11 +17,15 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from seds.corpora.contents import ContentError, decode
+from seds.corpora.readers import workbooks
 from seds.corpora.readers.parquet import read_texts
 from seds.corpora.readers.quoting import Record, UnclosedError, lines, records, trim, unquoted_records
+from seds.messages import printable
 from seds.tables import TableError
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
+SUFFIXES = (".csv", ".tsv", *workbooks.SUFFIXES, ".parquet")
+MOST_BYTES = 500_000_000  # of a CSV, unpacked
 _DELIMITERS = ",;\t|"
 _NAMED_DELIMITER = re.compile(r'"?sep=(.)"?[^\S\r\n]*(\r\n|\r|\n)', re.IGNORECASE)  # Excel's own
 # What a file or an id looks like and a word of a text does not: clips/a, a.mp4, S1_P2, S0001.
@@ -36,19 +42,40 @@ def read(
     """One record per row, of the columns that are there; an invalid row says why under "problem". Blank lines are
     skipped.
 
-    Column names are compared in lower case; unknown columns are ignored and logged. names: columns that say which video
+    Unknown columns are ignored and logged, as is what was guessed. names: columns that say which video
     a row is about, each with a test whether there is one of that name; by the first that the table has, rows are told
     from the lines of a text (default: the first needed column). Raises TableError, naming the file, if it is
     unreadable, lacks a needed column, or has a quotation mark that swallows rows.
     """
     if file.suffix.lower() == ".parquet":
         return iter(read_texts(file, lambda names: _columns(names, file, needed, optional), (*needed, *optional)))
+    if file.suffix.lower() in workbooks.SUFFIXES:
+        return _workbook(file, needed, optional)
     return _csv(file, needed, optional, names or {needed[0]: lambda name: False})
 
 
 def exists(path: Path) -> bool:
     """Whether there is a table of that name: a file, or a folder of Parquet files."""
     return path.is_file() or (path.is_dir() and path.suffix.lower() == ".parquet")
+
+
+def _workbook(file: Path, needed: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, str]]:
+    problem = None
+    for title, rows in workbooks.sheets(file):
+        _, first = next(rows, (1, []))
+        try:
+            header = _columns(first, file, needed, optional)
+        except TableError as error:
+            problem = problem or error
+            continue
+        log.info("%s: reading the sheet %s", file, printable(title, 80))
+        for _, row in rows:
+            cells = zip(header, [*row, *[""] * len(header)], strict=False)
+            record = {name: cell for name, cell in cells if name in (*needed, *optional)}
+            if any(map(trim, row)):
+                yield record
+        return
+    raise problem or TableError(f"{file} has no sheet")
 
 
 def _csv(
@@ -93,12 +120,18 @@ def _csv(
 
 
 def _delimiter(header: str, known: set[str]) -> str:
-    """What separates the most known names of the first line."""
-    names = {
-        delimiter: {trim(trim(name).strip('"')).lower() for name in header.split(delimiter)}
-        for delimiter in _DELIMITERS
-    }
-    return max(_DELIMITERS, key=lambda delimiter: (len(names[delimiter] & known), header.count(delimiter)))
+    """What separates the most known names of the first line, first of those that stand there as they are."""
+
+    def names(delimiter: str) -> tuple[int, int, int]:
+        found = [trim(trim(name).strip('"')).lower() for name in header.split(delimiter)]
+        return len(set(found) & known), len(set(map(_key, found)) & set(map(_key, known))), len(found)
+
+    return max(_DELIMITERS, key=names)
+
+
+def _key(name: str) -> str:
+    """What a column is known by."""
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def _record(row: Record, at: str, header: Sequence[str], known: set[str], delimiter: str) -> Iterator[dict[str, str]]:
@@ -132,20 +165,37 @@ def _is_row(fields: Sequence[str], header: Sequence[str], column: str, is_known:
 def _content(file: Path) -> str:
     """The text of a file. Raises TableError."""
     try:
-        content = file.read_bytes()
-        return (gzip.decompress(content) if file.suffix.lower() == ".gz" else content).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TableError(f"{file} is not UTF-8 ({error}); save it as CSV UTF-8") from None
+        with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise TableError(f"{file} has more than the {MOST_BYTES:,} bytes that are read of a CSV; make it Parquet")
+        text, encoding = decode(content, file)
+    except ContentError as error:
+        raise TableError(str(error)) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise TableError(f"{file} is not a whole gzip file: {error}") from None
+    if encoding == "cp1252":
+        odd = next(re.finditer(r"\S*[^\x00-\x7f]\S*", text))[0]
+        log.warning(
+            "%s is not UTF-8; read as Windows-1252, with %s in it. If that is wrong, save it as CSV UTF-8", file,
+            printable(odd, 40),
+        )  # fmt: skip
+    return text
 
 
 def _columns(names: Iterable[str], file: Path, needed: Sequence[str], optional: Sequence[str]) -> list[str]:
-    """The table's column names, in lower case. Raises TableError for one that is missing or occurs twice."""
+    """What the table's columns are called here. Raises TableError for one that is missing or occurs twice."""
     columns = [trim(name).lower() for name in names]
+    known = {_key(name): name for name in (*needed, *optional)}
+    for i, name in enumerate(columns):
+        if (meant := known.get(_key(name))) and meant not in columns:
+            log.info("%s: column %s is read as %s", file, printable(name, 80), meant)
+            columns[i] = meant
     missing = [name for name in needed if name not in columns]
     if missing:
-        raise TableError(f"{file}: no column {' and no column '.join(missing)}; it has {', '.join(columns) or 'none'}")
+        raise TableError(
+            f"{file}: no column {' and no column '.join(missing)}; it has {printable(', '.join(columns)) or 'none'}"
+        )
     repeated = sorted({name for name in (*needed, *optional) if columns.count(name) > 1})
     if repeated:
         raise TableError(f"{file}: column {repeated[0]} occurs twice")

@@ -9,6 +9,7 @@ do not move the others, except in the few cases that `assign` names.
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,8 +18,13 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-# What tables and folders call the splits, in lower case -> ours.
-NAMES = {"train": "train", "dev": "dev", "test": "test", "val": "dev", "valid": "dev", "validation": "dev"}
+# What tables and folders call the splits, in lower case -> ours. Nobody agrees on "eval".
+NAMES = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}
+_KINDS = re.compile(r"[\s_-]*(set|split|data)$")  # "Test set"
 Key = tuple[str, str]  # what items may share: ("id" | "text" | "signer", its value)
 
 TEST, DEV = 0.1, 0.1  # shares of the groups
@@ -49,6 +55,11 @@ def assign(sentence_ids: Iterable[str], texts: Iterable[str], signers: Iterable[
         if min(holds["dev"], holds["test"]) >= few and holds["train"] >= _TRAINED * sentences:
             return splits, "sentence and signer"
     return _draw(sentence_of, few, trained=2), "sentence"
+
+
+def split_of(name: str) -> str:
+    """The split that a table or a folder calls so; "" if none is."""
+    return NAMES.get(_KINDS.sub("", name.strip().lower()), "")
 
 
 def normalised(text: str) -> str:

@@ -180,9 +180,89 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path, text, problem):
         read(write(tmp_path, text))
 
 
-def test_another_encoding_is_told(tmp_path):
-    with pytest.raises(tables.TableError, match=r"not UTF-8.*save it as CSV UTF-8"):
-        read(write(tmp_path, "path,text\na,\u00e9t\u00e9\n", encoding="latin-1"))
+def test_windows_encoding_is_guessed_and_said(tmp_path, caplog):
+    table = read(write(tmp_path, "path,text\na,L\u2019\u00e9t\u00e9 vient.\n", encoding="cp1252"))
+    assert table["text"].tolist() == ["L\u2019\u00e9t\u00e9 vient."]
+    assert "is not UTF-8; read as Windows-1252, with a,L\u2019\u00e9t\u00e9 in it" in caplog.text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_is_read_with_and_without_its_mark(tmp_path, encoding):
+    table = read(write(tmp_path, "path\ttext\r\na\t\u00e9t\u00e9 \u4eca\r\n", encoding=encoding))
+    assert table["text"].tolist() == ["\u00e9t\u00e9 \u4eca"]
+
+
+@pytest.mark.parametrize("content", ["a,\u00e9t\u00e9\n".encode() + b"b,\xe9t\xe9\n", b"a,\x81\n"])
+def test_bytes_of_no_certain_encoding_are_named(tmp_path, content):
+    (tmp_path / "videos.csv").write_bytes(b"path,text\n" + content)
+    with pytest.raises(tables.TableError, match=r"videos\.csv is not text: .* at byte \d+, in line [23]\)"):
+        read(tmp_path)
+
+
+def test_columns_have_capitals_and_spaces(tmp_path, caplog):
+    caplog.set_level("INFO")
+    table = read(write(tmp_path, "PATH,Text,Video ID,Start (S),end-s\na,x,v,1,2\n"))
+    assert table[["video_id", "start_s", "end_s"]].to_numpy().tolist() == [["v", 1, 2]]
+    assert "column start (s) is read as start_s" in caplog.text
+    assert read(write(tmp_path, "path,text,video_id,Video ID\na,x,v,w\n"))["video_id"].tolist() == ["v"]
+
+
+def test_decimal_commas_are_read_and_said(tmp_path, caplog):
+    caplog.set_level("INFO")
+    rows = ["a;x;0,5;1,25;", 'a;y;2;1234,567;"0,5;1;20,5;30"']
+    table = read(write(tmp_path, "\n".join(["path;text;start_s;end_s;bbox", *rows])))
+    assert table[["start_s", "end_s"]].to_numpy().tolist() == [[0.5, 1.25], [2, 1234.567]]
+    assert table["bbox"].tolist() == ["", "0.5,1,20.5,30"]
+    assert "videos.csv: end_s: 2 values such as 1,25 read as 1.25" in caplog.text
+    assert (table["problem"] == "").all()
+
+
+def test_commas_that_may_part_thousands_are_not_guessed(tmp_path):
+    table = read(write(tmp_path, 'path,text,end_s\na,x,3.5\nb,y,"1,234"\n'))
+    assert table["problem"][1].startswith("end_s '1,234': expected a number")
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("00:00:14.100", 14.1), ("1:02:03,5", 3723.5), ("01:30", 90)])
+def test_times_of_a_clock_are_seconds(tmp_path, caplog, given, seconds):
+    caplog.set_level("INFO")
+    table = read(write(tmp_path, f"path\ttext\tend_s\na\tx\t{given}\n", "videos.tsv"))
+    assert table["end_s"].tolist() == [seconds]
+    assert f"end_s: 1 value such as {given} read as {seconds:g} s" in caplog.text
+
+
+def test_paths_of_windows_are_found(tmp_path, caplog):
+    caplog.set_level("INFO")
+    for name in ("clips/a.mp4", "clips/b.mp4", r"odd\c.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    rows = [r"clips\a.mp4", r"C:\Users\me\clips\b.mp4", r"odd\c.mp4", r"D:\gone\d.mp4", r"..\..\x.mp4", r"C:\..\..\e"]
+    table = read(write(tmp_path, "path,text\n" + "".join(f"{path},x\n" for path in rows)))
+    ends = ["clips/a.mp4", "clips/b.mp4", r"odd\c.mp4", "D:/gone/d.mp4", "../../x.mp4", "C:/../../e"]
+    assert table["path"].tolist() == [f"{tmp_path}/{end}" for end in ends]
+    assert "path: 5 values such as clips\\a.mp4 read as clips/a.mp4" in caplog.text
+    assert table["video_id"][0] == "clips/a.mp4"
+    videos = prepare.complete("x", prepare.read_annotations(FOLDER, tmp_path))
+    assert videos["status"].tolist()[3:] == ["missing", "refused", "refused"]
+
+
+def test_splits_have_the_names_that_others_give_them(tmp_path, caplog):
+    caplog.set_level("INFO")
+    names = [
+        "TRAIN",
+        "Training set",
+        "trn",
+        "validation",
+        "val",
+        "valid",
+        "development",
+        "testing",
+        "Test Split",
+        "tst",
+    ]
+    table = read(write(tmp_path, "path,text,split\n" + "".join(f"{i},x,{name}\n" for i, name in enumerate(names))))
+    assert table["split"].tolist() == ["train"] * 3 + ["dev"] * 4 + ["test"] * 3
+    assert "split: 10 values such as TRAIN read as train" in caplog.text
+    assert read(write(tmp_path, "path,text,split\na,x,eval\n"))["problem"][0].startswith("split 'eval'")
 
 
 def test_which_table_is_meant(tmp_path):
@@ -242,8 +322,8 @@ def test_languages_are_known_by_their_other_names(tmp_path, given, code):
 
 
 def test_table_of_another_kind_is_named(tmp_path):
-    (tmp_path / "Videos.xlsx").write_bytes(b"PK\x03\x04")
-    with pytest.raises(tables.TableError, match=r"found none of them but Videos\.xlsx, .*save it as CSV UTF-8"):
+    (tmp_path / "Videos.numbers").write_bytes(b"PK\x03\x04")
+    with pytest.raises(tables.TableError, match=r"found none of them but Videos\.numbers, .*save it as CSV UTF-8"):
         read(tmp_path)
 
 

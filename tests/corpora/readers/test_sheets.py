@@ -1,5 +1,7 @@
 """Tables that users make, as spreadsheets and scripts write them."""
 
+import gzip
+
 import pandas as pd
 import pytest
 
@@ -140,7 +142,7 @@ def test_long_field_is_read(tmp_path):
         ("t.csv", b"path,words\n", r"t\.csv: no column text; it has path, words"),
         ("t.csv", b"path,text,TEXT\n", r"t\.csv: column text occurs twice"),
         ("t.csv", b'path,text\nx,"a\nb\n', r"t\.csv:2: a quotation mark is opened here and never closed"),
-        ("t.csv", b"path,text\nx,\xfc\n", r"t\.csv is not UTF-8"),
+        ("t.csv", b"path,text\nx,\x8d\n", r"t\.csv is not text: it is neither UTF-8 .* in line 2"),
         ("t.parquet", b"PAR1", r"t\.parquet is not a readable Parquet file"),
     ],
 )
@@ -148,3 +150,10 @@ def test_a_table_that_cannot_be_read_says_why(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(TableError, match=message):
         read(tmp_path / name)
+
+
+def test_packed_csv_beyond_bounds_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sheets, "MOST_BYTES", 1_000_000)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"path,text\n" + bytes(2_000_000)))
+    with pytest.raises(TableError, match="more than the 1,000,000 bytes"):
+        read(tmp_path / "t.csv.gz")

@@ -104,10 +104,10 @@ def test_captions_may_be_a_folder_of_parquet_files(tmp_path):
     ("name", "content", "message"),
     [
         ("gone.csv", None, r"gone\.csv not found"),
-        ("a.txt", b"video_id,text\n", r"a\.txt: expected a \.csv, \.tsv, \.parquet file, or a folder"),
+        ("a.txt", b"video_id,text\n", r"a\.txt: expected a \.csv, \.tsv, \.xlsx, \.ods, \.parquet file, or a folder"),
         ("a.csv", b"video_id,caption\na,b\n", r"a\.csv: no column text; it has video_id, caption"),
         ("a.csv", b"", r"a\.csv: no column text; it has none"),
-        ("a.csv", b"video_id,text\na,\xfc\n", r"a\.csv is not UTF-8"),
+        ("a.csv", b"video_id,text\na,\x8d\n", r"a\.csv is not text"),
         ("a.parquet", b"PAR1", r"is not a readable Parquet file"),
         ("../a.csv", None, r"captions '\.\./a\.csv' are outside"),
         ("/etc/passwd", None, r"captions '/etc/passwd' are outside"),
