@@ -8,6 +8,7 @@ import typer
 
 from seds.add.command import add
 from seds.check.command import check
+from seds.compare.command import compare
 from seds.export.command import DEFAULT, ExportGroup, elan, embeddings, keypoints, vtt
 from seds.release.command import export_checkpoint, import_checkpoint, import_features
 from seds.search.command import search
@@ -26,7 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=_MARKDOWN,
 )
-_SEDS = "Add, check, inspect and search sign-language corpora; import and export models, features and keypoints."
+_SEDS = (
+    "Add, check, inspect and search sign-language corpora; compare, import and export models; export features and "
+    "keypoints."
+)
 app.callback(help=_SEDS)(sleep_soon)  # called before the command imports torch
 app.command()(search)
 app.command()(serve)
@@ -34,6 +38,7 @@ app.command()(add)
 app.command()(check)
 # Ids may begin with a dash, as How2Sign's do.
 app.command(context_settings={"ignore_unknown_options": True})(show)
+app.command()(compare)
 app.command()(verify)
 
 _IMPORT = "Import the features and checkpoints of the published SEDS."

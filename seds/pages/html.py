@@ -15,10 +15,10 @@ from seds.messages import printable
 _JPEG_QUALITY = 75
 
 
-def environment(package: str) -> Environment:
-    """Of the templates in that package and in seds.pages: escaping is on, and a name that is not given is an error."""
+def environment(*packages: str) -> Environment:
+    """Of the templates in these packages and seds.pages: escaping is on, and a name that is not given is an error."""
     templates = Environment(
-        loader=ChoiceLoader([PackageLoader(package, ""), PackageLoader("seds.pages", "")]),
+        loader=ChoiceLoader([PackageLoader(package, "") for package in (*packages, "seds.pages")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

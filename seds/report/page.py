@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import numpy as np
 import pandas as pd
@@ -17,12 +16,10 @@ from seds.evaluation.results import ResultError, read_json
 from seds.pages import html
 from seds.report import figures, queries
 from seds.report.queries import RankedQuery
-from seds.report.thumbnails import thumbnails
+from seds.report.video_card import VideoCard, search_link, video_card
 from seds.retrieval import ranks
 from seds.retrieval.metrics import DIRECTIONS, METRICS
-from seds.video import VideoError
 
-_THUMBNAIL = 144  # px
 _QUERY = 300  # characters of a sentence that a link asks for
 
 
@@ -39,17 +36,6 @@ class Results:
     groups: dict[str, Any]
     recall: list[dict[str, Any]]
     histogram: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class VideoCard:
-    """A video on the page: pictures as data: URLs, or the problem why there are none."""
-
-    video_id: str
-    signer: str
-    pictures: tuple[str, ...]
-    problem: str
-    link: str | None
 
 
 @dataclass(frozen=True)
@@ -123,13 +109,6 @@ def page(dataset: str, evaluated: Results, settings: Report) -> str:
     )
 
 
-def search_link(base: str | None, **query: str) -> str | None:
-    """A link into the search page: q=TEXT or video=VIDEO_ID; None where there is no base."""
-    if base is None:
-        return None
-    return f"{base.rstrip('/')}/?{urlencode(query, quote_via=quote, errors='replace')}"
-
-
 def _compared(rankings: dict[str, Any], streams: Sequence[str]) -> list[tuple[str, str, int, int, int]]:
     """(stream, direction, queries that it ranks better, equally, worse than the main stream)."""
     rows = []
@@ -153,17 +132,7 @@ def _query_card(
         ranked,
         text,
         search_link(settings.search_url, q=text[:_QUERY]),
-        _video_card(evaluated.videos, ranked.video, settings),
+        video_card(evaluated.videos, ranked.video, settings),
         "" if ranked.rival is None else evaluated.texts[ranked.rival],
-        None if ranked.rival_video is None else _video_card(evaluated.videos, ranked.rival_video, settings),
+        None if ranked.rival_video is None else video_card(evaluated.videos, ranked.rival_video, settings),
     )
-
-
-def _video_card(videos: pd.DataFrame, row: int, settings: Report) -> VideoCard:
-    video = next(videos.iloc[[row]].itertuples())
-    link = search_link(settings.search_url, video=video.video_id)
-    try:
-        pictures = tuple(html.jpeg_url(image) for image in thumbnails(video, settings.frames, _THUMBNAIL))
-    except (VideoError, ValueError, OSError) as error:
-        return VideoCard(video.video_id, video.signer, (), str(error), link)
-    return VideoCard(video.video_id, video.signer, pictures, "", link)

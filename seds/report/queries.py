@@ -9,6 +9,8 @@ import numpy as np
 
 from seds.retrieval.ranks import Ranking
 
+Rankings = Mapping[str, Mapping[str, Ranking]]  # {stream: {direction: ...}}
+
 
 @dataclass(frozen=True)
 class RankedQuery:
@@ -49,7 +51,7 @@ def worst_and_best(ranking: Ranking, worst: int, best: int) -> tuple[list[int], 
 def look_up(
     query: int,
     direction: str,
-    rankings: Mapping[str, Mapping[str, Ranking]],
+    rankings: Rankings,
     similarity: np.ndarray,
     sentence_of: np.ndarray,
     stream: str,

@@ -33,19 +33,28 @@ def intervals(
     """
     clusters = int(cluster.max()) + 1
     drawn = generator.integers(0, clusters, size=(resamples, clusters))
+    low, high = np.percentile(resampled(rank, cluster, drawn), [2.5, 97.5], axis=0)
+    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(METRICS)}
+
+
+def resampled(rank: np.ndarray, cluster: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """METRICS of each resample, float64 [resamples, METRICS].
+
+    rank, cluster: as in `intervals`. drawn: int [resamples, clusters], the clusters of each.
+    """
+    clusters = drawn.shape[1]
     order = np.argsort(rank, kind="stable")
     rank, cluster = rank[order], cluster[order]
     values = np.stack([*(rank <= k for k in CUTOFFS), rank, 1 / rank], axis=1)  # [Q, means]
     sums = np.stack([np.bincount(cluster, column, clusters) for column in values.T], axis=1)
     asked = np.bincount(cluster, minlength=clusters)
-    resampled = np.empty((resamples, len(METRICS)))
+    result = np.empty((len(drawn), len(METRICS)))
     for resample, chosen in enumerate(drawn):
         times = np.bincount(chosen, minlength=clusters)
         *recalls, mean, reciprocal = times @ sums / (times @ asked)
         median = np.median(np.repeat(rank, times[cluster]))
-        resampled[resample] = (*(100 * recall for recall in recalls), median, mean, reciprocal)
-    low, high = np.percentile(resampled, [2.5, 97.5], axis=0)
-    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(METRICS)}
+        result[resample] = (*(100 * recall for recall in recalls), median, mean, reciprocal)
+    return result
 
 
 def standard_error(recall: float, queries: int) -> float:
