@@ -37,21 +37,27 @@ log = logging.getLogger(__name__)
 
 
 def read(
-    file: Path, needed: Sequence[str], optional: Sequence[str], names: Mapping[str, Known] | None = None
+    file: Path,
+    needed: Sequence[str],
+    optional: Sequence[str],
+    names: Mapping[str, Known] | None = None,
+    *,
+    only_known: bool = False,
 ) -> Iterator[dict[str, str]]:
     """One record per row, of the columns that are there; an invalid row says why under "problem". Blank lines are
     skipped.
 
     Unknown columns are ignored and logged, as is what was guessed. names: columns that say which video
     a row is about, each with a test whether there is one of that name; by the first that the table has, rows are told
-    from the lines of a text (default: the first needed column). Raises TableError, naming the file, if it is
+    from the lines of a text (default: the first needed column). only_known: rows with other names do not matter, so
+    that a line with as many fields as a row may yet be one of a text. Raises TableError, naming the file, if it is
     unreadable, lacks a needed column, or has a quotation mark that swallows rows.
     """
     if file.suffix.lower() == ".parquet":
         return iter(read_texts(file, lambda names: _columns(names, file, needed, optional), (*needed, *optional)))
     if file.suffix.lower() in workbooks.SUFFIXES:
         return _workbook(file, needed, optional)
-    return _csv(file, needed, optional, names or {needed[0]: lambda name: False})
+    return _csv(file, needed, optional, names or {needed[0]: lambda name: False}, only_known)
 
 
 def exists(path: Path) -> bool:
@@ -79,7 +85,7 @@ def _workbook(file: Path, needed: Sequence[str], optional: Sequence[str]) -> Ite
 
 
 def _csv(
-    file: Path, needed: Sequence[str], optional: Sequence[str], names: Mapping[str, Known]
+    file: Path, needed: Sequence[str], optional: Sequence[str], names: Mapping[str, Known], only_known: bool
 ) -> Iterator[dict[str, str]]:
     text, before = _content(file), 0  # lines
     if named := _NAMED_DELIMITER.match(text):
@@ -93,9 +99,13 @@ def _csv(
         unclosed = error.line
     header = _columns(rows[0].fields if rows else [], file, needed, optional)
     name = next((name for name in names if name in header), None)
+    by_shape = not only_known and not any(map(_is_spaced, physical[0].split(delimiter)[1:]))
 
     def is_row(line: str) -> bool:
-        return name is not None and _is_row(line.split(delimiter), header, name, names[name])
+        return name is not None and (
+            _is_row(line.split(delimiter), header, name, names[name])
+            or (by_shape and _is_written_as_row(line, header, delimiter))
+        )
 
     def swallows(row: Record) -> bool:
         return row.last > row.first and sum(map(is_row, physical[row.first - 1 : row.last])) > 1
@@ -116,7 +126,8 @@ def _csv(
                 "these lines is closed in the last, and would make one text of several rows; put a text with a "
                 "quotation mark in it in double quotes, and double the mark"
             )
-        yield from _record(row, f"{file}:{before + row.first}", header, {*needed, *optional}, delimiter)
+        place = f"{file}:{before + row.first}" + (f"-{before + row.last}" if row.last > row.first else "")
+        yield from _record(row, place, header, {*needed, *optional}, delimiter)
 
 
 def _delimiter(header: str, known: set[str]) -> str:
@@ -160,6 +171,20 @@ def _is_row(fields: Sequence[str], header: Sequence[str], column: str, is_known:
         return False
     name = trim(trim(fields[at]).strip('"'))
     return bool(name.strip("./")) and (is_known(name) or (len(fields) >= len(header) and bool(_NAME.fullmatch(name))))
+
+
+def _is_written_as_row(line: str, header: Sequence[str], delimiter: str) -> bool:
+    """Whether a line has as many fields as the header and, unlike prose, no space after a delimiter."""
+    try:
+        parsed = list(records(line, delimiter))
+    except UnclosedError:
+        parsed = []
+    fields = parsed[0].fields if len(parsed) == 1 and not parsed[0].problem else line.split(delimiter)
+    return len(fields) == len(header) > 1 and not any(map(_is_spaced, fields[1:]))
+
+
+def _is_spaced(field: str) -> bool:
+    return field != field.lstrip()
 
 
 def _content(file: Path) -> str:

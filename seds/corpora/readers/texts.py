@@ -119,7 +119,8 @@ def _users(file: Path, annotations: pd.DataFrame) -> dict[str, dict[str, str]]:
     if Path(file.name.lower().removesuffix(".gz")).suffix not in sheets.SUFFIXES:
         raise TableError(f"{file}: expected a {', '.join(sheets.SUFFIXES)} file, or a folder")
     captions: dict[str, dict[str, str]] = {key: {} for key in KEYS}
-    rows = list(sheets.read(file, ["text"], KEYS, {key: set(annotations[key]).__contains__ for key in KEYS}))
+    known = {key: set(annotations[key]).__contains__ for key in KEYS}
+    rows = list(sheets.read(file, ["text"], KEYS, known, only_known=True))
     skipped = []
     for number, row in enumerate(rows, start=1):
         key = next((key for key in KEYS if trim(row.get(key, ""))), None)

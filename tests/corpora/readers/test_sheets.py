@@ -102,6 +102,10 @@ def test_tsv_of_balanced_quotes_is_read_with_quoting(tmp_path):
         (["path,text", '0.mp4,"Come, dear,', "1.mp4,dog, and", '2.mp4,sit" down'], "2-4"),
         (["path,text,signer", '0.mp4,"Come,ann', '1.mp4,"Sit",ben'], "2-3"),
         (["sep=,", "path,text", '0.mp4,"12"" inch', '2.mp4,Cat "'], "3-4"),
+        (["path,text", 'ann,"12"" inch', "ben,Dog", 'cleo,Cat "'], "2-4"),
+        (["path,text", 'ann,"12"" inch', 'ben,"Dog, or cat"', 'cleo,"Cat"'], "2-3"),
+        (["text;path", '"12"" inch;ann', "Dog;my ben", 'Cat ";cleo'], "2-4"),
+        (["path,text,signer", 'ann,"12"" inch,eve', "ben,Dog,eve", 'cleo,Cat ",eve'], "2-4"),
     ],
 )
 def test_quotation_mark_that_swallows_rows_names_their_lines(tmp_path, lines, where):
@@ -125,11 +129,18 @@ def test_text_of_several_lines_beside_other_columns_is_one_row(tmp_path, columns
 
 
 def test_rows_are_told_from_lines_by_the_videos_there_are(tmp_path):
-    (tmp_path / "t.csv").write_text('path,text\nann,"12"" inch\nben,Dog\ncleo,Cat "\n')
+    (tmp_path / "t.csv").write_text('path, text\nann,"12"" inch\nben, Dog\ncleo, Cat "\n')
     known = {"path": {"ann", "ben", "cleo"}.__contains__}
     assert len(read(tmp_path / "t.csv")) == 1  # "ben, Dog" may be the line of a text
     with pytest.raises(TableError, match=r"t\.csv:2-4"):
         list(sheets.read(tmp_path / "t.csv", ["path", "text"], [], known))
+
+
+def test_text_behind_a_mark_in_a_later_line_names_all_lines(tmp_path):
+    (tmp_path / "t.csv").write_text('path,text\nann,"Well,\nsaid she, "no" and left\nben,Dog\n')
+    odd, sound = read(tmp_path / "t.csv")
+    assert "t.csv:2-3: ',' expected after" in odd["problem"]
+    assert sound == {"path": "ben", "text": "Dog"}
 
 
 def test_long_field_is_read(tmp_path):
