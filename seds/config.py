@@ -20,6 +20,7 @@ from seds.errors import SedsError
 
 ProfileName = Literal["small", "published"]
 Precision = Literal["float32", "float16", "bfloat16"]
+Contrast = Literal["raw", "local"]  # of what an RGB network sees; local: each colour over its mean nearby
 
 
 class ConfigError(SedsError, ValueError):
@@ -164,6 +165,7 @@ class RgbProfile(Network):
     size: int = Field(ge=32)  # px, frames are resized to a square
     crop: int = Field(ge=32)  # px, sampled grid over the middle 7/8 of the frame
     stride: int = Field(ge=1)  # raw frames between window starts
+    contrast: Contrast = "raw"
     # share of these weights in the features; the rest is the share of the adapted encoder, where there is one
     alpha: float = Field(1.0, ge=0, le=1)
     width: float = Field(gt=0, le=1)  # of the network; 1 = Inception-I3D as published, 1024 features
@@ -199,6 +201,7 @@ class AdaptProfile(Section):
     scale: float = Field(ge=0, lt=1)  # most that the crop's side is changed
     shift: float = Field(ge=0, lt=1)  # most that its centre is moved, a fraction of the frame
     colour: float = Field(ge=0, lt=1)  # most that brightness and contrast are changed
+    recolour: float = Field(ge=0, le=1)  # most that each hue is made darker, brighter or tinted by itself
     mirror: float = Field(ge=0, le=1)  # probability that a window is mirrored
     precision: Precision  # on a GPU
 

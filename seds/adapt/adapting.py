@@ -74,6 +74,7 @@ def adapt(params: Params, dataset: str, output: Path, data: Path = Path("data"))
                 rgb.crop,
                 params.rgb.window,
                 profile.jitter if split == "train" else 0.0,
+                rgb.contrast,
             )
             for split, found in material.signs.items()
         }
@@ -167,7 +168,7 @@ def identity(
 
 def network(rgb: RgbProfile, window: int) -> dict[str, Any]:
     """The settings of section rgb that decide the encoder and what it sees."""
-    return {"width": rgb.width, "size": rgb.size, "crop": rgb.crop, "window": window}
+    return {"width": rgb.width, "size": rgb.size, "crop": rgb.crop, "window": window, "contrast": rgb.contrast}
 
 
 def described(train: Windows, labels: Labels, profile: AdaptProfile, device: str) -> str:

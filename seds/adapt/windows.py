@@ -6,6 +6,7 @@ and resized as the extraction of features does it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,11 +17,18 @@ import torch
 from torch import Tensor
 
 from seds.adapt.signs import Segment, Sign, segments
-from seds.config import AdaptProfile
-from seds.rgb.extractor import MEAN, MIDDLE, crop_middle, squares
+from seds.config import AdaptProfile, Contrast
+from seds.rgb.extractor import MEAN, MIDDLE, contrasted, crop_middle, squares
 from seds.video import VideoError
 
 MEMORY = 2 << 30  # bytes of frames that are kept; others are decoded again for each window
+# Hues lie in a plane of two axes, log(red / green) and log(blue / green). Each of HUES x HUES places, over HUE_REACH to
+# both sides, is made darker or brighter and tinted by itself: skin against clothes, one signer's as another's.
+HUES, HUE_REACH = 5, 1.2
+DARKEST, BRIGHTEST = -1.4, 0.6  # log of the factor on a hue
+TINT = 0.15  # standard deviation of what each of its colours gets in addition
+LEVELS = 32  # of each colour, for which the change is computed; colours between have that of the nearest
+GREY = 12  # grey levels, added before a ratio is taken: dark colours have hardly any hue
 
 
 class Frames:
@@ -50,7 +58,8 @@ class Frames:
 @dataclass(frozen=True)
 class Draw:
     """How a window is changed for training. offset: in frames; scale: of the crop's side; shift: of its centre, a
-    fraction of the frame; gain: of each colour; contrast: around the window's mean.
+    fraction of the frame; gain: of each colour; contrast: around the window's mean; hues: of each place in the plane of
+    hues, the factor on each colour, float32 [HUES,HUES,3], None = all 1.
     """
 
     offset: float
@@ -59,6 +68,7 @@ class Draw:
     gain: tuple[float, float, float]
     contrast: float
     mirrored: bool
+    hues: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ class Batch:
 
 
 class Windows:
-    """The signs of a split as windows. markers: how many there are to tell apart."""
+    """The signs of a split as windows. markers: how many there are to tell apart; contrast: as of `contrasted`."""
 
     def __init__(
         self,
@@ -84,9 +94,11 @@ class Windows:
         crop: int,
         window: int,
         jitter: float,
+        contrast: Contrast = "raw",
         memory: int = MEMORY,
     ) -> None:
         self.signs, self.markers, self.crop, self.window, self.jitter = list(signs), markers, crop, window, jitter
+        self.contrast = contrast
         parts, self._segment_of = segments(signs, window, jitter)
         self.frames = Frames(parts, size, memory)
 
@@ -120,6 +132,7 @@ class Windows:
             (red, green, blue),
             generator.uniform(1 - profile.colour, 1 + profile.colour),
             bool(generator.random() < profile.mirror),
+            draw_hues(profile.recolour, generator) if profile.recolour else None,
         )
 
     def training_batches(
@@ -130,7 +143,9 @@ class Windows:
             for indices, draws in batches:
                 found = list(pool.map(self._jittered, indices, draws))
                 pixels = torch.from_numpy(np.stack([pixels for pixels, _ in found]))  # [B,T,C,C,3]
-                inputs = pixels.permute(0, 4, 1, 2, 3).float().div_(255).sub_(MEAN)  # channels last in memory
+                inputs = pixels.permute(0, 1, 4, 2, 3).float().div_(255).sub_(MEAN)
+                inputs = contrasted(inputs, self.contrast).transpose(1, 2)
+                inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
                 yield self._batch(inputs, indices, [first for _, first in found])
 
     def middle_batches(self, size: int, workers: int) -> Iterator[Batch]:
@@ -167,11 +182,19 @@ class Windows:
 
     def _middle(self, index: int) -> tuple[Tensor, int]:
         frames, first = self._window(index, 0.0)
-        return torch.stack([crop_middle(torch.from_numpy(frame), self.crop) for frame in frames], dim=1), first
+        crops = (crop_middle(torch.from_numpy(frame), self.crop) for frame in frames)
+        return torch.stack([contrasted(crop, self.contrast) for crop in crops], dim=1), first
 
     def _jittered(self, index: int, draw: Draw) -> tuple[np.ndarray, int]:
         frames, first = self._window(index, draw.offset)
         return jitter(frames, draw, self.crop), first
+
+
+def draw_hues(most: float, generator: np.random.Generator) -> np.ndarray:
+    """The factors of a Draw, changed by `most` of the full range at most."""
+    brightness = generator.uniform(DARKEST, BRIGHTEST, (HUES, HUES, 1))
+    tint = generator.normal(0, TINT, (HUES, HUES, 3))
+    return np.exp(generator.uniform(0, most) * (brightness + tint)).astype(np.float32)
 
 
 def jitter(frames: np.ndarray, draw: Draw, crop: int) -> np.ndarray:
@@ -185,9 +208,31 @@ def jitter(frames: np.ndarray, draw: Draw, crop: int) -> np.ndarray:
     mean = frames[len(frames) // 2].mean()
     table = np.clip(((levels - mean) * draw.contrast + mean) * np.array(draw.gain), 0, 255).astype(np.uint8)[None]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.stack(
+    changed = np.stack(
         [
             cv2.LUT(cv2.warpAffine(frame, place, (crop, crop), flags=flags, borderMode=cv2.BORDER_REPLICATE), table)
             for frame in frames
         ]
     )
+    return changed if draw.hues is None else recolour(changed, draw.hues)
+
+
+def recolour(frames: np.ndarray, hues: np.ndarray) -> np.ndarray:
+    """uint8 [...,3], each colour times the factor of its hue, [HUES,HUES,3], interpolated between places."""
+    centres, red, blue = _colours()
+    factors = cv2.remap(hues, red, blue, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    change = np.rint(centres * (factors.reshape(-1, 3) - 1)).astype(np.int16)
+    levels = frames // (256 // LEVELS)
+    found = (levels[..., 0].astype(np.int32) * LEVELS + levels[..., 1]) * LEVELS + levels[..., 2]
+    return np.clip(frames + change[found], 0, 255).astype(np.uint8)
+
+
+@functools.cache
+def _colours() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The LEVELS ** 3 colours, float32 [N,3], and where on the two axes of hues each lies, [LEVELS ** 2, LEVELS]."""
+    levels = (np.arange(LEVELS, dtype=np.float32) + 0.5) * (256 / LEVELS)
+    centres = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+    logs = np.log(centres + GREY)
+    red, blue = (((logs[:, colour] - logs[:, 1]) / HUE_REACH + 1) * ((HUES - 1) / 2) for colour in (0, 2))
+    shape = (LEVELS**2, LEVELS)
+    return centres, red.reshape(shape), blue.reshape(shape)

@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seds.config import Params, RgbProfile
+from seds.config import Contrast, Params, RgbProfile
 from seds.extraction.batching import BatchRunner, find_batch_size, lag_by_one, upload
 from seds.extraction.extractor import Extraction, ExtractorSpec, Video
 from seds.precision import autocast, to_float32
@@ -47,6 +47,9 @@ CPU_BATCH = 4
 FRAMES_AHEAD = 32
 MIDDLE = 7 / 8  # fraction of the resized frame that the crop's grid spans
 MEAN = 0.5  # subtracted from colours in [0,1], which are not scaled otherwise
+# Of local contrast: the cells that the crop's side is divided into, and what is added to colours in [0,1] before the
+# logarithm, so that noise in the dark stays small.
+CELLS, DARK = 14, 20 / 255
 
 
 def corpus_extractor(params: Params, dataset: str) -> ExtractorSpec:
@@ -94,6 +97,7 @@ def settings(
         "window": str(window),
         "precision": profile.precision,
         "compiled": str(profile.compile).lower(),
+        **({} if profile.contrast == "raw" else {"contrast": profile.contrast}),
         **mix,
     }
 
@@ -152,7 +156,7 @@ class RgbExtractor:
             for share, recognizer in recognizers
         ]
         self.size, self.crop, self.stride, self.window = profile.size, profile.crop, profile.stride, window
-        self.precision = profile.precision
+        self.precision, self.contrast = profile.precision, profile.contrast
         self.batches = BatchRunner(CPU_BATCH)
         if self.device.type == "cuda":
             blank = [torch.zeros(3, self.crop, self.crop, device=self.device)] * window
@@ -176,7 +180,7 @@ class RgbExtractor:
     def _batches(self, video: Video) -> Iterator[tuple[list[range], Tensor]]:
         """The frame numbers of each window of a batch, and their features [B,D] on the device."""
         resized = prefetch(squares(video, self.size), FRAMES_AHEAD)
-        crops = (crop_middle(upload(square, self.device), self.crop) for square in resized)
+        crops = (contrasted(crop_middle(upload(square, self.device), self.crop), self.contrast) for square in resized)
         windows = sliding_windows(crops, self.window, self.stride)
         while batch := list(islice(windows, self.batches.size)):
             yield from self.batches.map(self._with_numbers, batch)
@@ -233,6 +237,21 @@ def crop_middle(square: Tensor, crop: int) -> Tensor:
     grid = torch.stack(torch.meshgrid(positions, positions, indexing="xy"), dim=-1)  # [C,C,2] of (x, y)
     colours = square.permute(2, 0, 1)[None].float() / 255  # [1,3,S,S]
     return F.grid_sample(colours, grid[None], mode="bilinear", align_corners=False)[0] - MEAN
+
+
+def contrasted(frames: Tensor, contrast: Contrast) -> Tensor:
+    """float32 [...,3,C,C] in [-0.5,0.5] -> what the network sees, of the same shape. raw: they themselves.
+
+    local: half the logarithm of each colour over its mean nearby, in [-1,1]. Lines on dark skin then stand out as on
+    fair skin, in any light. Means are those of overlapping squares of two cells a side, interpolated between.
+    """
+    if contrast == "raw":
+        return frames
+    logs = torch.log(frames + (MEAN + DARK)).reshape(-1, 1, *frames.shape[-2:])
+    cell = max(2, frames.shape[-1] // CELLS) // 2 * 2
+    padded = F.pad(logs, (cell // 2,) * 4, mode="replicate")
+    means = F.interpolate(F.avg_pool2d(padded, 2 * cell, cell), size=frames.shape[-2:], mode="bilinear")
+    return logs.sub_(means).mul_(0.5).clamp_(-1, 1).reshape(frames.shape)
 
 
 def sliding_windows(frames: Iterable[Tensor], window: int, stride: int) -> Iterator[tuple[range, list[Tensor]]]:

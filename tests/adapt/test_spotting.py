@@ -61,7 +61,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("classifier")
     with chdir(root):
         write_corpus(Path(), {"train": 40, "dev": 4}, markers=False)
-        write_params(Path(), epochs=12, batch=8, lr=3e-3, colour=0.1, dropout=0.1)
+        write_params(Path(), epochs=12, batch=8, lr=3e-3, colour=0.1, recolour=0.0, dropout=0.1)
         adapt.main(NAME)
     state = load_file(root / "data/adapt" / NAME / "encoder.safetensors")
     assert state["logits.conv3d.weight"].shape == (len(SIGNS), InceptionI3D(0.125).features, 1, 1, 1)

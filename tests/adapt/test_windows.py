@@ -1,5 +1,6 @@
 """Windows of pixels: which frames they hold, how they are cut, and that memory decides nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ from helpers import shown
 from helpers.films import film
 
 from seds.adapt.signs import Marker, Sign
-from seds.adapt.windows import Draw, Windows, jitter
-from seds.config import load_params
+from seds.adapt.windows import HUES, Draw, Windows, draw_hues, jitter, recolour
+from seds.config import Contrast, load_params
 from seds.extraction.extractor import Video
 from seds.rgb.extractor import crop_middle, make_extractor, resize_to_square
 from seds.video import frames
@@ -31,8 +32,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def windows(*signs: Sign, memory: int = 1 << 30, jitter: float = 3) -> Windows:
-    return Windows(signs, 1, SIZE, CROP, T, jitter, memory)
+def windows(*signs: Sign, memory: int = 1 << 30, jitter: float = 3, contrast: Contrast = "raw") -> Windows:
+    return Windows(signs, 1, SIZE, CROP, T, jitter, contrast, memory)
 
 
 def numbers(inputs: torch.Tensor) -> list[list[int]]:
@@ -59,14 +60,15 @@ def test_video_shorter_than_a_window_repeats_its_last_frame(path: Path) -> None:
     assert numbers(batch.inputs) == [[4, 5, 6, 7, 8, *[9] * 11]]
 
 
-def test_middle_window_is_what_features_are_extracted_from(path: Path) -> None:
+@pytest.mark.parametrize("contrast", ["raw", "local"])
+def test_middle_window_is_what_features_are_extracted_from(path: Path, contrast: Contrast) -> None:
     """The network's features of it are those of the extraction's window that starts at the same frame."""
     profile = load_params(shown.ROOT / "params.yaml").rgb.small.model_copy(
-        update={"size": SIZE, "crop": CROP, "width": 0.125, "stride": 1}
+        update={"size": SIZE, "crop": CROP, "width": 0.125, "stride": 1, "contrast": contrast}
     )
     extractor = make_extractor(profile, T, None, "cpu")
     expected = extractor(video_of(path, 23)).tensors["features"]
-    (batch,) = windows(Sign(video_of(path, 23), 0.0, 8, 14, 0, ())).middle_batches(8, 1)
+    (batch,) = windows(Sign(video_of(path, 23), 0.0, 8, 14, 0, ()), contrast=contrast).middle_batches(8, 1)
     found = extractor.features([[*batch.inputs[0].unbind(dim=1)]]).numpy()
     np.testing.assert_allclose(found[0], expected[3], rtol=2**-9, atol=1e-4)
 
@@ -88,6 +90,15 @@ def test_unchanged_draw_gives_the_extraction_s_crop() -> None:
     assert np.abs(found - expected).mean() < 2
 
 
+def test_training_window_has_the_contrast_of_its_profile(path: Path) -> None:
+    """An unchanged draw shows what the middle window shows."""
+    found = windows(Sign(video_of(path, 23), 0.0, 8, 14, 0, ()), contrast="local")
+    (middle,) = found.middle_batches(8, 1)
+    (drawn,) = found.training_batches([([0], [UNCHANGED])], 1)
+    torch.testing.assert_close(drawn.inputs, middle.inputs, rtol=0, atol=0.02)  # of levels, which are whole in training
+    assert drawn.inputs.abs().max() < 0.1, "frames of one grey have no contrast"
+
+
 def test_draw_mirrors_moves_scales_and_recolours() -> None:
     ramp = np.broadcast_to(np.linspace(0, 255, SIZE, dtype=np.uint8)[None, :, None], (1, SIZE, SIZE, 3)).copy()
 
@@ -100,6 +111,22 @@ def test_draw_mirrors_moves_scales_and_recolours() -> None:
     assert np.ptp(row(scale=0.5)) == pytest.approx(np.ptp(plain) / 2, abs=3)
     np.testing.assert_allclose(row(gain=(0.5, 1.0, 1.0)), plain * 0.5, atol=1)
     np.testing.assert_allclose(row(contrast=0.5), 127.5 + (plain - 127.5) * 0.5, atol=2)
+
+
+def test_recolouring_changes_each_hue_by_itself() -> None:
+    skin, shade, shirt = (236, 188, 158), (118, 94, 79), (44, 92, 128)
+    hues = np.ones((HUES, HUES, 3), np.float32)
+    hues[:, HUES // 2 :] = 0.5  # no less red than green
+    found = recolour(np.array([[skin, shade, shirt]], np.uint8), hues)[0].astype(int)
+    np.testing.assert_allclose(found[:2], np.array([skin, shade]) / 2, atol=3)  # half a level of the table
+    assert found[2].tolist() == [*shirt]
+    again = jitter(np.full((1, SIZE, SIZE, 3), skin, np.uint8), replace(UNCHANGED, hues=hues), CROP)
+    assert (again == found[0]).all()
+
+
+def test_recolouring_of_no_strength_changes_nothing() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    np.testing.assert_array_equal(recolour(frame, draw_hues(0.0, np.random.default_rng(0))), frame)
 
 
 def test_draws_stay_within_the_profile() -> None:

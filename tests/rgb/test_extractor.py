@@ -17,10 +17,12 @@ from seds.engine.run import extract
 from seds.extraction.extractor import Video
 from seds.rgb.extractor import (
     RgbExtractor,
+    contrasted,
     crop_middle,
     extractor_spec,
     make_extractor,
     resize_to_square,
+    settings,
     sliding_windows,
 )
 from seds.rgb.i3d import InceptionI3D, average_pool, build_recognizer
@@ -100,6 +102,33 @@ def test_crop_samples_the_published_positions():
     ramp = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (256, 256, 3))
     places = (prepare(np.ascontiguousarray(ramp), 256, 224)[0, 0].numpy() + 0.5) * 255
     np.testing.assert_allclose(places, 15.5 + np.arange(224) * 224 / 223, atol=1e-3)
+
+
+def test_local_contrast_hardly_depends_on_the_light():
+    """A line at 0.4 of its surroundings looks alike on fair and on dark skin; a plain frame looks like nothing."""
+
+    def line(level):
+        frame = torch.full((3, 56, 56), level)
+        frame[:, 20:22] *= 0.4
+        return contrasted(frame - 0.5, "local")
+
+    fair, dark = line(0.9), line(0.35)
+    assert contrasted(torch.full((3, 56, 56), 0.3), "local").abs().max() < 1e-6
+    assert fair[:, 20:22].max() < -0.25
+    torch.testing.assert_close(dark, fair, rtol=0, atol=0.1)
+    assert (dark.min() / fair.min()) > 0.75, "raw, it is 0.39"
+
+
+def test_local_contrast_of_a_window_is_that_of_its_frames():
+    window = torch.rand(2, 16, 3, 60, 60) - 0.5
+    expected = torch.stack([torch.stack([contrasted(frame, "local") for frame in clip]) for clip in window])
+    torch.testing.assert_close(contrasted(window, "local"), expected)
+    assert contrasted(window, "raw") is window
+
+
+def test_settings_name_the_contrast_unless_it_is_raw():
+    assert "contrast" not in settings(PROFILE, WINDOW, None), "keys of features from before stay"
+    assert settings(PROFILE.model_copy(update={"contrast": "local"}), WINDOW, None)["contrast"] == "local"
 
 
 def test_resize_averages_what_it_shrinks():
