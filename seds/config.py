@@ -100,6 +100,8 @@ class Dataset(Section):
     shortest_s: float | None = Field(None, gt=0)  # shorter cuts are left out
     longest_s: float | None = Field(None, gt=0)  # longer ones
     unsigned: str | None = None  # regular expression of cues that are left out; null = sounds and notes in brackets
+    # youtube_sl (seds.corpora.readers.youtube_sl)
+    sign_language: str | None = None  # of the films that are read, such as ase; null = all
 
 
 class Render(Section):

@@ -20,7 +20,8 @@ def add(
     """Add a corpus: recognise what lies there, link it as data/raw/NAME and add its entry to params.yaml.
 
     Recognised are a table of videos, ELAN files, videos with subtitles, a folder for each sign, and the layouts of
-    How2Sign, PHOENIX-2014T and CSL-Daily. Nothing is copied, moved or overwritten, and every line of params.yaml stays.
+    How2Sign, PHOENIX-2014T, CSL-Daily, OpenASL, YouTube-ASL, YouTube-SL-25, BOBSL, DGS Corpus, ASL Citizen, WLASL,
+    MS-ASL and Sem-Lex. Nothing is copied, moved or overwritten, and every line of params.yaml stays.
     """
     from seds.add import add as adding
     from seds.add.entry import entry_lines, with_entry

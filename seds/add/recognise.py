@@ -9,11 +9,28 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from seds.config import Dataset
-from seds.corpora import subtitles
+from seds.corpora import eaf, subtitles
 from seds.corpora.media import Files
 from seds.corpora.prepare import read_annotations
-from seds.corpora.readers import csl_daily, elan, folder, how2sign, phoenix14t, sheets, splits
-from seds.corpora.readers.elan_tiers import likeliest, listing
+from seds.corpora.readers import (
+    asl_citizen,
+    bobsl,
+    csl_daily,
+    dgs_corpus,
+    elan,
+    folder,
+    how2sign,
+    layouts,
+    ms_asl,
+    openasl,
+    phoenix14t,
+    sem_lex,
+    sheets,
+    splits,
+    wlasl,
+    youtube_sl,
+)
+from seds.corpora.readers.elan_tiers import likeliest, listing, matching
 from seds.errors import SedsError, first_few
 from seds.messages import printable, summarise_skipped
 
@@ -118,6 +135,30 @@ def _csl_daily(path: Path) -> Recognised | None:
     return Recognised("csl_daily", path, {"wrist_margin": 50 / 512}, about=about)
 
 
+def _marked(kind: str, *marks: str) -> Callable[[Path], Recognised | None]:
+    """Looks for a corpus that a file of its own tells: one that a pattern in `marks` matches."""
+
+    def look(path: Path) -> Recognised | None:
+        return Recognised(kind, path) if path.is_dir() and layouts.find(path, *marks) else None
+
+    return look
+
+
+def _dgs_corpus(path: Path) -> Recognised | None:
+    """ELAN files with the corpus's tiers, looked for in the first few."""
+    files = Files.below(path, elan.SUFFIX) if path.is_dir() else Files()
+    for file in files.others[:3]:
+        try:
+            tiers = eaf.read(path / file).tiers
+        except SedsError:
+            continue
+        if matching(tiers, (dgs_corpus.ENGLISH,)) and matching(tiers, (dgs_corpus.SIGNS,)):
+            return Recognised(
+                "dgs_corpus", path, about=(f"{len(files.others):,} ELAN files, {len(files.videos):,} videos",)
+            )
+    return None
+
+
 def _table(path: Path) -> Recognised | None:
     """A table of videos: the file that is given, or the one in the folder."""
     if path.is_file():
@@ -190,11 +231,23 @@ def _sign(video: PurePosixPath) -> dict[str, str] | None:
     return {"path": f"{VIDEOS}/{video}", "text": text, "sign": sign, "split": split}
 
 
+_MARKS = {
+    "openasl": openasl.MARKS,
+    "youtube_sl": youtube_sl.MARKS,
+    "bobsl": bobsl.MARKS,
+    "asl_citizen": asl_citizen.MARKS,
+    "wlasl": wlasl.MARKS,
+    "ms_asl": ms_asl.MARKS,
+    "sem_lex": sem_lex.MARKS,
+}
+
 # In the order in which they are looked for: what says most of itself comes first.
 KINDS: dict[str, Callable[[Path], Recognised | None]] = {
     "how2sign": _how2sign,
     "phoenix14t": _phoenix,
     "csl_daily": _csl_daily,
+    **{kind: _marked(kind, *marks) for kind, marks in _MARKS.items()},
+    "dgs_corpus": _dgs_corpus,
     "folder": _table,
     "elan": _elan,
     "subtitled": _subtitled,
@@ -204,6 +257,8 @@ _EXPECTED = {
     "how2sign": f"{how2sign.LAYOUTS[0][0].format(split='train')}, or another of its layouts (data/README.md)",
     "phoenix14t": phoenix14t.ANNOTATION.format(split="train"),
     "csl_daily": f"{csl_daily.LABELS}/{csl_daily.PICKLE} or {csl_daily.MAP}",
+    **{kind: " or ".join(marks[:2]) for kind, marks in _MARKS.items()},
+    "dgs_corpus": f"*{elan.SUFFIX} with the tiers {dgs_corpus.ENGLISH} and {dgs_corpus.SIGNS}",
     "folder": f"a table with the columns {' and '.join(folder.NEEDED)}, such as {folder.TABLES[0]}",
     "elan": f"*{elan.SUFFIX}",
     "subtitled": f"videos, and subtitles ({', '.join(subtitles.SUFFIXES)}) of the same names",

@@ -119,8 +119,15 @@ def _need_of_id(row: pd.Series, other: pd.Series) -> str:
 def fit_box(text: str, width: int, height: int) -> Box | None:
     """The box clipped to a frame of width x height px, if it overhangs by no more than a detector's margin of 2 %.
 
-    Raises ValueError if it reaches further beyond the frame, as a box for another resolution does.
+    Its sides are px or, all of them, percent of the frame, "10%,0%,90%,100%". Raises ValueError if it reaches further
+    beyond the frame, as a box for another resolution does.
     """
+    if text.count("%") == 4:
+        try:
+            sides = [float(side.strip().removesuffix("%")) / 100 for side in text.split(",")]
+            text = ",".join(str(side * size) for side, size in zip(sides, (width, height) * 2, strict=True))
+        except ValueError:
+            raise ValueError(f"bbox {text!r}: expected left,top,right,bottom in percent of the frame") from None
     box = parse_box(text)
     if box is None:
         return None

@@ -24,11 +24,13 @@ def film(path: Path, frames: int = 12, fps: int = 10, width: int = 64, height: i
     return path
 
 
-def write_uneven(path: Path, images: Sequence[np.ndarray], begins: Sequence[float], codec: str = "libx264") -> Path:
-    """A film whose frames [H,W,3] begin at those times, s."""
+def write_uneven(
+    path: Path, images: Sequence[np.ndarray], begins: Sequence[float], codec: str = "libx264", rate: int = 10
+) -> Path:
+    """A film whose frames [H,W,3] begin at those times, s. rate: frames a second that its header claims."""
     tick = Fraction(1, 1000)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=10, options={"crf": "10"})
+        stream = container.add_stream(codec, rate=rate, options={"crf": "10"})
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", tick
         stream.height, stream.width = images[0].shape[:2]
         for image, begin in zip(images, begins, strict=False):

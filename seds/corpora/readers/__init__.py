@@ -23,23 +23,52 @@ from pathlib import Path
 import pandas as pd
 
 from seds.config import ConfigError, Dataset
-from seds.corpora.readers import csl_daily, demo, elan, folder, how2sign, phoenix14t, subtitled
+from seds.corpora.readers import (
+    asl_citizen,
+    bobsl,
+    csl_daily,
+    demo,
+    dgs_corpus,
+    elan,
+    folder,
+    how2sign,
+    ms_asl,
+    openasl,
+    phoenix14t,
+    sem_lex,
+    subtitled,
+    wlasl,
+    youtube_sl,
+)
 
 Reader = Callable[[Path, Dataset], pd.DataFrame]
 
 READERS: dict[str, Reader] = {
+    "asl_citizen": asl_citizen.read_annotations,
+    "bobsl": bobsl.read_annotations,
     "csl_daily": csl_daily.read_annotations,
     "demo": demo.read_annotations,
+    "dgs_corpus": dgs_corpus.read_annotations,
     "elan": elan.read_annotations,
     "folder": folder.read_annotations,
     "how2sign": how2sign.read_annotations,
+    "ms_asl": ms_asl.read_annotations,
+    "openasl": openasl.read_annotations,
     "phoenix14t": phoenix14t.read_annotations,
+    "sem_lex": sem_lex.read_annotations,
     "subtitled": subtitled.read_annotations,
+    "wlasl": wlasl.read_annotations,
+    "youtube_sl": youtube_sl.read_annotations,
 }
 
 
 SIGN_COLUMNS = ("video_id", "start_s", "end_s", "tier", "label")  # of time-aligned signs
-SIGN_READERS: dict[str, Reader] = {"demo": demo.read_signs, "elan": elan.read_signs}
+SIGN_READERS: dict[str, Reader] = {
+    "bobsl": bobsl.read_signs,
+    "demo": demo.read_signs,
+    "dgs_corpus": dgs_corpus.read_signs,
+    "elan": elan.read_signs,
+}
 
 
 def reader(corpus: str) -> Reader:

@@ -41,6 +41,10 @@ def find_video(path: PurePosixPath, media: Sequence[Medium], files: Files, wante
                 return Video(found.as_posix(), medium.origin_s)
     if wanted is None and (found := files.with_stem(path.stem, folder)):
         return Video(found.as_posix(), videos[0].origin_s if len(videos) == 1 else 0.0)
+    if wanted is not None and not named:
+        own = (video for video in files.videos if video.name.startswith(path.stem) and fnmatchcase(video.name, wanted))
+        if found := next(own, None):
+            return Video(found.as_posix(), 0.0)
     if not named:
         return Video((folder / (wanted or f"{path.stem}.mp4")).as_posix(), 0.0)
     relative = _relative(named[0])

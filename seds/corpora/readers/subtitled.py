@@ -25,6 +25,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
@@ -72,9 +73,16 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
         raise TableError(
             f"{root}: expected subtitles ({', '.join(subtitles.SUFFIXES)}) of the videos in it, found none"
         )
-    rows, groups, left_out, total = [], [], list[tuple[str, str, str]](), 0
+    tracks = [track_of(path, files) for path in files.others]
+    rows, groups = sentences(root, dataset, chosen(tracks, files, dataset.language, root))
+    return cuts.table(rows, groups, root)
+
+
+def sentences(root: Path, dataset: Dataset, tracks: Sequence[Track]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of ANNOTATIONS that the tracks' cues are, and the video of each."""
+    rows, groups, left_out, total = list[dict[str, Any]](), list[str](), list[tuple[str, str, str]](), 0
     offset = dataset.offset_s or 0.0
-    for track in _chosen([_track(path, files) for path in files.others], files, dataset.language, root):
+    for track in tracks:
         path, name = root / track.video, track.video.with_suffix("").as_posix()
         language = track.language or dataset.language or LANGUAGE
         for cue in _sentences(root / track.path, dataset, left_out):
@@ -90,10 +98,10 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
             groups.append(name)
     if left_out:
         log.info("%s: cues: %s", root, summarise_skipped(left_out, total + len(left_out)))
-    return cuts.table(rows, groups, root)
+    return rows, groups
 
 
-def _track(path: PurePosixPath, files: Files) -> Track:
+def track_of(path: PurePosixPath, files: Files) -> Track:
     """The video of a subtitle file, and the language in its name."""
     names = list(_names(path.stem))
     for stem, language in names:
@@ -124,7 +132,7 @@ def _iso(tag: str) -> str:
     return code if code in CODES else ""
 
 
-def _chosen(tracks: Sequence[Track], files: Files, language: str | None, root: Path) -> list[Track]:
+def chosen(tracks: Sequence[Track], files: Files, language: str | None, root: Path) -> list[Track]:
     """One file of subtitles for each video, in the language that is wanted; says which were not read."""
     counts = Counter(track.language for track in tracks if track.language)
     wanted = language or (LANGUAGE if LANGUAGE in counts or not counts else counts.most_common(1)[0][0])
@@ -135,18 +143,18 @@ def _chosen(tracks: Sequence[Track], files: Files, language: str | None, root: P
     def order(track: Track) -> tuple[bool, int, str]:
         return not track.language, subtitles.SUFFIXES.index(track.path.suffix.lower()), track.path.as_posix()
 
-    chosen, unread = [], []
+    read, unread = list[Track](), list[tuple[str, str, str]]()
     for own in by_video.values():
         readable = sorted((track for track in own if track.language in (wanted, "")), key=order)
-        chosen += readable[:1]
+        read += readable[:1]
         unread += [("another file of that video is read", t.path.as_posix(), "") for t in readable[1:]]
         unread += [(f"in {t.language!r}, not {wanted!r}", t.path.as_posix(), "") for t in own if t not in readable]
     if unread:
         log.info("%s: subtitle files: %s", root, summarise_skipped(unread, len(tracks)))
-    silent = set(files.videos) - {track.video for track in chosen}
+    silent = set(files.videos) - {track.video for track in read}
     if silent:
         log.info("%s: %d of %d videos have no subtitles, such as %s", root, len(silent), len(files.videos), min(silent))
-    return chosen
+    return read
 
 
 def _sentences(file: Path, dataset: Dataset, left_out: list[tuple[str, str, str]]) -> list[Cue]:
