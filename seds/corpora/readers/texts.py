@@ -12,7 +12,7 @@ import pandas as pd
 
 from seds.config import Dataset
 from seds.corpora.captions import RELEASES, read_captions
-from seds.corpora.readers import sheets
+from seds.corpora.readers import labels, sheets
 from seds.corpora.readers.quoting import trim
 from seds.messages import summarise_skipped
 from seds.tables import TableError
@@ -34,9 +34,10 @@ def captioned(annotations: pd.DataFrame, dataset: Dataset, root: Path) -> pd.Dat
     """The annotations with the captions that the corpus's entry in params.yaml names; unchanged if it names none.
 
     Captions are in the corpus's folder `root`, where DVC sees them change: the release's caption files (a folder with
-    train.pkl, dev.pkl, test.pkl; SPEC 1), or a CSV, TSV or Parquet file with two columns, `text` and one of KEYS. A row
-    without a caption keeps its place with an empty text, which the manifest lists. `text_original` stays. Raises
-    TableError, CaptionError and PickleError for captions that are missing or cannot be read.
+    train.pkl, dev.pkl, test.pkl; SPEC 1), label files (seds.corpora.readers.labels), or a table with two columns,
+    `text` and one of KEYS. A row without a caption keeps its place with an empty text, which the manifest lists.
+    `text_original` stays; label files, whose texts are in the corpus's own language, give it and leave the language.
+    Raises TableError, CaptionError and PickleError for captions that are missing or cannot be read.
     """
     if dataset.captions is None:
         return annotations
@@ -47,6 +48,8 @@ def captioned(annotations: pd.DataFrame, dataset: Dataset, root: Path) -> pd.Dat
         )
     source = root / dataset.captions
     texts = [""] * len(annotations)
+    if labelled := labels.files(source) if source.exists() else []:
+        return _labelled(annotations, source, labelled)
     released = source.is_dir() and not sheets.exists(source)
     captions_by = _released(source, dataset.corpus) if released else _users(source, annotations)
     for key, captions in captions_by.items():
@@ -57,11 +60,27 @@ def captioned(annotations: pd.DataFrame, dataset: Dataset, root: Path) -> pd.Dat
                 "%s: %d texts are for no %s of the corpus, such as %.80r", source, len(unused), key, min(unused)
             )
     result = annotations.assign(text=texts, language=LANGUAGE)
+    _warn_of_lacking(result, source)
+    return result
+
+
+def _labelled(annotations: pd.DataFrame, source: Path, files: list[Path]) -> pd.DataFrame:
+    """The annotations with the texts of label files, which are in the language that they have."""
+    known = labels.read(files)
+    names = annotations["video_id"].map(labels.name_of)
+    originals = [known.get(name, "") for name in names]
+    if unused := known.keys() - set(names):
+        log.warning("%s: %d names of videos are none of the corpus, such as %.80r", source, len(unused), min(unused))
+    result = annotations.assign(text=list(map(clean, originals)), text_original=originals)
+    _warn_of_lacking(result, source)
+    return result
+
+
+def _warn_of_lacking(result: pd.DataFrame, source: Path) -> None:
     lacking = result.loc[(result["text"] == "") & (result["problem"] == ""), "video_id"]
     if len(lacking):
         names = ", ".join(lacking.head(5))
         log.warning("%s has no text for %d of %d videos, such as %s", source, len(lacking), len(result), names)
-    return result
 
 
 def report(videos: pd.DataFrame) -> str:
