@@ -37,7 +37,7 @@ def export_elan(timelines: Iterable[Timeline], root: Path, output: Path, overwri
     for path, place in places(by_path, root, output, (".eaf",), overwrite).items():
         link = link_video(path, place)
         file = place.with_name(f"{place.name}.eaf")
-        write_bytes(file, _document(by_path[path], link))
+        write_bytes(file, document(by_path[path], link.resolve().as_uri(), link.name))
         files.append(file)
     return files
 
@@ -51,25 +51,32 @@ def export_vtt(timelines: Iterable[Timeline], root: Path, output: Path, overwrit
     files = []
     for path, place in places(by_path, root, output, suffixes, overwrite).items():
         link_video(path, place)
-        for track, kinds in _TRACKS.items():
-            own = by_path[path].marks.items()
-            marks = sorted(mark for (kind, _), marks in own if kind in kinds for mark in marks)
-            if marks:
-                file = place.with_name(f"{place.name}{track}.vtt")
-                write_text(file, "WEBVTT\n\n" + "\n".join(map(_cue, marks)))
-                files.append(file)
+        for track, content in subtitles(by_path[path]).items():
+            file = place.with_name(f"{place.name}{track}.vtt")
+            write_text(file, content)
+            files.append(file)
     return files
 
 
-def _document(timeline: Timeline, link: Path) -> bytes:
-    """An ANNOTATION_DOCUMENT as XML."""
+def subtitles(timeline: Timeline) -> dict[str, str]:
+    """The content of a timeline's .vtt files, by what stands before that suffix; of those that have any."""
+    result = {}
+    for track, kinds in _TRACKS.items():
+        marks = sorted(mark for (kind, _), marks in timeline.marks.items() if kind in kinds for mark in marks)
+        if marks:
+            result[track] = "WEBVTT\n\n" + "\n".join(map(_cue, marks))
+    return result
+
+
+def document(timeline: Timeline, url: str, name: str) -> bytes:
+    """An ANNOTATION_DOCUMENT as XML. url: of its video; name: of that file, where it lies beside."""
     date = datetime.now(UTC).isoformat(timespec="seconds")
     root = ET.Element("ANNOTATION_DOCUMENT", AUTHOR="", DATE=date, FORMAT="3.0", VERSION="3.0")
     root.attrib |= {"xmlns:xsi": _XSI, "xsi:noNamespaceSchemaLocation": _SCHEMA}
     header = ET.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     ET.SubElement(
-        header, "MEDIA_DESCRIPTOR", MEDIA_URL=link.resolve().as_uri(),
-        MIME_TYPE=mimetypes.guess_type(link.name)[0] or "video/*", RELATIVE_MEDIA_URL=f"./{_text(link.name)}",
+        header, "MEDIA_DESCRIPTOR", MEDIA_URL=_text(url),
+        MIME_TYPE=mimetypes.guess_type(name)[0] or "video/*", RELATIVE_MEDIA_URL=f"./{_text(name)}",
     )  # fmt: skip
     last = ET.SubElement(header, "PROPERTY", NAME="lastUsedAnnotationId")
     order = ET.SubElement(root, "TIME_ORDER")

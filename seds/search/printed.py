@@ -38,15 +38,18 @@ def as_json(query: dict[str, str], stream: str, hits: Sequence[Hit], alignments:
     return json.dumps({"query": query, "stream": stream, "results": results}, ensure_ascii=False, indent=2)
 
 
-def as_csv(hits: Sequence[Hit], alignments: Sequence[Alignment]) -> str:
+def as_csv(hits: Sequence[Hit], alignments: Sequence[Alignment] = (), without: Sequence[str] = ()) -> str:
     """The fields of the hits, a line each, below their names; of those with an alignment, a line per word.
+
+    without: fields that are left out.
 
     The moment of a word is in seconds from the start of the cut, as in JSON. The ids of a sentence's videos are
     separated by blanks.
     """
     rows = []
     for i, hit in enumerate(hits):
-        row = {name: "" if value is None else value for name, value in asdict(hit).items()}
+        fields = asdict(hit).items()
+        row = {name: "" if value is None else value for name, value in fields if name not in without}
         row["score"] = round(hit.score, 4)
         if isinstance(hit, SentenceHit):
             row["video_ids"] = " ".join(hit.video_ids)

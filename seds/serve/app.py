@@ -9,6 +9,9 @@ GET  /media?video=  /poster?video=    the file, in ranges if asked
 POST /api/clips                       upload a clip, the body being the file -> 202 {clip}
 GET  /api/clips/NUMBER?k=&stream=     202 while it is processed, then sentences for it
 GET  /media?clip=                     an uploaded clip, to play
+GET  /download/videos.csv?q=&k=&stream=     what /api/search gives, as a table
+GET  /download/videos.zip?q=&k=&stream=     the same as ELAN files and subtitles of the files that are found
+GET  /download/sentences.csv?video=&k=&stream=    what /api/video gives; ?clip= for an uploaded clip
 
 Every error is {"error": message}.
 """
@@ -105,7 +108,26 @@ def build_app(service: SearchService, access: Access | None = None) -> FastAPI:
             return JSONResponse(service.progress(clip), 202)
         return JSONResponse(await service.sentences_for_clip(clip, k, stream))
 
+    @app.get("/download/videos.csv")
+    async def _(q: Text, k: Count = 10, stream: str | None = None) -> Response:
+        return _download(await service.videos_csv(q, k, stream), "text/csv; charset=utf-8")
+
+    @app.get("/download/videos.zip")
+    async def _(q: Text, k: Count = 10, stream: str | None = None) -> Response:
+        return _download(await service.videos_zip(q, k, stream), "application/zip")
+
+    @app.get("/download/sentences.csv")
+    async def _(
+        video: str | None = None, clip: str | None = None, k: Count = 10, stream: str | None = None
+    ) -> Response:
+        return _download(await service.sentences_csv(video, clip, k, stream), "text/csv; charset=utf-8")
+
     return app
+
+
+def _download(content: str | bytes, media_type: str) -> Response:
+    """A file to keep. Its name is the link's, or the end of the address."""
+    return Response(content, media_type=media_type, headers={"Content-Disposition": "attachment"})
 
 
 def _file(request: Request, path: Path, media_type: str, headers: Mapping[str, str]) -> Response:

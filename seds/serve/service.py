@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from seds.config import Serve
 from seds.messages import printable
 from seds.search.gallery import EncodedClip, Gallery
-from seds.serve import clip_worker, responses, video_tasks
+from seds.serve import clip_worker, downloads, responses, video_tasks
 from seds.serve.cache import Cache
 from seds.serve.executor import BoundedExecutor
 from seds.serve.media import Media, PlayableVideo
@@ -87,15 +87,27 @@ class SearchService:
 
     async def why(self, text: str, video_id: str | None, number: str | None, stream: str | None) -> dict[str, Any]:
         """When each word of a sentence is signed in a video of the gallery or in the uploaded clip of that number."""
-        text, source = self._checked_text(text), self._video_or_clip(video_id, number)
-        if isinstance(source, UploadedClip):
-            if source.encoded is None:
-                raise HTTPException(409, "this clip is still being processed")
-            encoded = source.encoded
-        else:
-            encoded = self.gallery.clip(source)
+        text, encoded = self._checked_text(text), self._encoded(video_id, number)
         alignment = await self._search_threads.run(partial(self.gallery.explain_clip, text, encoded, stream))
         return responses.why(alignment, encoded.duration_s)
+
+    async def videos_csv(self, text: str, k: int, stream: str | None) -> str:
+        """Videos for a sentence, as a table."""
+        text = self._checked_text(text)
+        hits = await self._search_threads.run(partial(self.gallery.search_text, text, self._checked_k(k), stream))
+        return downloads.table(hits)
+
+    async def videos_zip(self, text: str, k: int, stream: str | None) -> bytes:
+        """Videos for a sentence, and the moments of its words, as ELAN files and subtitles."""
+        text, k = self._checked_text(text), self._checked_k(k)
+        return await self._search_threads.run(partial(downloads.places, self.gallery, text, k, stream))
+
+    async def sentences_csv(self, video_id: str | None, number: str | None, k: int, stream: str | None) -> str:
+        """Sentences for a video of the gallery or for an uploaded clip that is ready, as a table."""
+        clip = self._encoded(video_id, number)
+        return downloads.table(
+            await self._search_threads.run(partial(self.gallery.search_video, clip, self._checked_k(k), stream))
+        )
 
     async def playable(self, video_id: str | None, number: str | None = None) -> PlayableVideo:
         """What to play of a video of the gallery, or of the uploaded clip of that number."""
@@ -129,6 +141,15 @@ class SearchService:
             videos = [responses.video(self._media.row(video_id)) for video_id in first_ids]
             results.append(responses.sentence_hit(hit, videos, is_own=hit.sentence_id == own_sentence))
         return results
+
+    def _encoded(self, video_id: str | None, number: str | None) -> EncodedClip:
+        """A video of the gallery, or the uploaded clip of that number."""
+        source = self._video_or_clip(video_id, number)
+        if not isinstance(source, UploadedClip):
+            return self.gallery.clip(source)
+        if source.encoded is None:
+            raise HTTPException(409, "this clip is still being processed")
+        return source.encoded
 
     def _video_or_clip(self, video_id: str | None, number: str | None) -> str | Clip:
         """The id of a video that the gallery has, or an uploaded clip."""

@@ -3,6 +3,8 @@
 One browser for all of it, Debian's chromium without a window, and one server.
 """
 
+import csv
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -92,6 +94,29 @@ def pause(page, selector: str = ".result video") -> None:
           video.pause();
         })""",
     )
+
+
+def test_what_is_shown_is_downloaded(page, served: Served) -> None:
+    search(page, served, "a sentence of plain")
+    page.click("#more")
+    page.wait_for_function("() => document.querySelectorAll('.result').length === 16")
+    with page.expect_download() as download:
+        page.click("#save-table")
+    assert download.value.suggested_filename == "videos.csv"
+    content = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    assert len(list(csv.DictReader(content.splitlines()))) >= 16
+    with page.expect_download() as download:
+        page.click("#save-places")
+    assert download.value.suggested_filename == "videos.zip"
+    assert "long.eaf" in zipfile.ZipFile(download.value.path()).namelist()
+    page.goto(f"{served.url}?video=cut-b")
+    page.wait_for_selector(".result")
+    assert not page.is_visible("#save-places")
+    with page.expect_download() as download:
+        page.click("#save-table")
+    assert Path(download.value.path()).read_text(encoding="utf-8-sig").startswith("rank,score,sentence_id")
+    page.click("#home")
+    page.wait_for_selector("#save", state="hidden")
 
 
 def test_search_results_play_and_show_why(page, served: Served) -> None:

@@ -1,15 +1,20 @@
 """The HTTP layer of the real server: responses, errors, ranges, headers. Nothing here needs a browser."""
 
+import csv
+import io
 import json
 import math
 import socket
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 from helpers.markup import Page
 from helpers.served import HOSTILE, Served
 
+from seds.corpora import eaf
 from seds.search.alignment import cell_edges
 from seds.search.gallery import Gallery
 from seds.serve.security import HEADERS
@@ -285,3 +290,36 @@ def test_two_hundred_concurrent_searches_are_all_answered(served: Served, galler
     for text, answer in list(zip(texts, answers, strict=True))[::40]:
         expected = gallery.search_text(text, 3)
         assert [r["video"] for r in answer.json["results"]] == [hit.video_id for hit in expected], "its own answer"
+
+
+def test_results_are_downloaded_as_a_table_without_paths(served: Served, gallery: Gallery) -> None:
+    text = "a sentence of plain"
+    answer = served.get("/download/videos.csv", {"q": text, "k": 16})
+    assert answer.headers["content-disposition"] == "attachment"
+    rows = list(csv.DictReader(io.StringIO(answer.body.decode("utf-8-sig"))))
+    hits = gallery.search_text(text, 16)
+    assert [row["video_id"] for row in rows] == [hit.video_id for hit in hits]
+    assert [row["text"] for row in rows] == [hit.text for hit in hits]
+    assert "path" not in rows[0]
+    answer = served.get("/download/sentences.csv", {"video": "cut-b", "k": 3})
+    rows = list(csv.DictReader(io.StringIO(answer.body.decode("utf-8-sig"))))
+    assert [row["text"] for row in rows] == [hit.text for hit in gallery.search_video(gallery.clip("cut-b"), 3)]
+
+
+def test_results_are_downloaded_as_elan_files(served: Served, tmp_path: Path) -> None:
+    answer = served.get("/download/videos.zip", {"q": "a sentence of plain", "k": 16})
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        names = set(archive.namelist())
+        archive.extractall(tmp_path)
+    assert {"README.txt", "long.eaf", "long.vtt", "long.search.vtt", "plain.eaf"} <= names
+    tiers = {tier.name: tier.annotations for tier in eaf.read(tmp_path / "long.eaf").tiers}
+    assert sorted((a.start_s, a.end_s) for a in tiers["sentences"]) == [(2.4, 4.8), (4.8, 7.2)]
+    assert len(tiers["search"]) == 2
+    assert str(served.root) not in (tmp_path / "long.eaf").read_text()
+
+
+@pytest.mark.parametrize("path", ["videos.csv", "videos.zip", "sentences.csv"])
+def test_downloads_of_nothing_say_why(served: Served, path: str) -> None:
+    query = {"q": " ", "video": "none"}
+    assert served.get(f"/download/{path}", query).status in (404, 422)
+    assert served.get(f"/download/{path}", {"q": "a", "video": "plain", "k": 10_000}).status == 422

@@ -6,6 +6,7 @@ import { about, clear, key, showSentences, showVideos } from "./results.js";
 
 const find = (id) => document.getElementById(id);
 const [form, box, status, failure, queryVideo, start, rest] = ["search", "q", "status", "error", "query-video", "start", "rest"].map(find);
+const [save, saveTable, savePlaces] = ["save", "save-table", "save-places"].map(find);
 const MOST = Number(document.body.dataset.resultsMost);
 const PAGE = Math.min(10, MOST);
 let current = null; // aborts the request that is running
@@ -20,6 +21,7 @@ async function show(count = PAGE) {
   shown = count;
   failure.hidden = true;
   rest.hidden = true;
+  save.hidden = true;
   start.hidden = true;
   for (const radio of form.querySelectorAll("[name=stream]")) radio.checked = radio.value === stream;
   box.value = query.q ?? "";
@@ -50,12 +52,23 @@ async function show(count = PAGE) {
       status.textContent = results.length ? `${best(results.length, "sentence")} (${took})` : "No results: the index has no sentences.";
     }
     rest.hidden = results.length < count || count >= MOST;
+    offer({ q: wanted === "q" ? query.q : null, clip: query.clip, video: wanted === "video" ? query.video : null, k: results.length, stream });
   } catch (error) {
     if (error.name !== "AbortError") fail(error.message);
   }
 }
 
 const best = (count, noun) => (count === 1 ? `Best ${noun}` : `Best ${count} ${noun}s`);
+
+/** Links to what is shown, as files. */
+function offer(query) {
+  save.hidden = !query.k;
+  saveTable.href = address(query.q ? "/download/videos.csv" : "/download/sentences.csv", query);
+  saveTable.download = query.q ? "videos.csv" : "sentences.csv";
+  savePlaces.href = address("/download/videos.zip", query);
+  savePlaces.download = "videos.zip";
+  savePlaces.hidden = !query.q;
+}
 
 /** Shows the video searched with, on top. */
 function present(video) {
