@@ -28,6 +28,10 @@ def serve(
     ] = False,
     certificate: Annotated[Path | None, typer.Option(help="Certificate (PEM), to encrypt what is sent.")] = None,
     key: Annotated[Path | None, typer.Option(help="Its private key (PEM, without a password).")] = None,
+    drawn: Annotated[
+        bool,
+        typer.Option("--skeletons", help="Show the keypoints moving instead of the videos, so that no face is seen."),
+    ] = False,
 ) -> None:
     """Search a corpus in the browser: type a sentence or drop in a clip, play the results and see when each word is
     signed.
@@ -37,4 +41,4 @@ def serve(
     from seds.serve.server import Lock
     from seds.serve.server import serve as run
 
-    run(dataset, host, port, typer.echo, Lock(token, is_open, certificate, key))
+    run(dataset, host, port, typer.echo, Lock(token, is_open, certificate, key), drawn=drawn)

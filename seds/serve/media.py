@@ -1,7 +1,7 @@
 """Video files and posters of the gallery's videos, by id. A request never names a path.
 
 If browsers can play a video's file, they get that file and the page plays the cut; otherwise the cut is transcoded once
-and kept in the cache.
+and kept in the cache. Of a video of which only keypoints exist, the skeleton is drawn moving; on request, of all.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from seds.serve import video_tasks
 from seds.serve.cache import Cache
 from seds.serve.sandbox import InvalidInputError, Sandbox, SandboxError
+from seds.serve.skeletons import Skeleton, Skeletons, write_film, write_picture
 from seds.video.cuts import cut_bounds
 
 _POSTER_S, _TRANSCODE_S = 30.0, 300.0  # time limits
@@ -39,12 +40,23 @@ class Media:
     """The playable files and posters of a gallery.
 
     find_row: `Gallery.video`, the row of a video, whose path is below `root`. posters, transcoder: two sandboxes of
-    `seds.serve.video_tasks`, so that a poster does not wait for a transcoding.
+    `seds.serve.video_tasks`, so that a poster does not wait for a transcoding. skeletons: of the gallery's videos.
+    drawn: every video is shown as its skeleton, as if there were no files.
     """
 
-    def __init__(self, find_row: FindRow, root: Path, cache: Cache, posters: Sandbox, transcoder: Sandbox) -> None:
+    def __init__(
+        self,
+        find_row: FindRow,
+        root: Path,
+        cache: Cache,
+        posters: Sandbox,
+        transcoder: Sandbox,
+        skeletons: Skeletons,
+        drawn: bool = False,
+    ) -> None:
         self._find_row, self._root, self._cache = find_row, root, cache
         self._posters, self._transcoder = posters, transcoder
+        self._skeletons, self._drawn = skeletons, drawn
         self._media_type = lru_cache(10_000)(self._find_media_type)
 
     def row(self, video_id: str) -> dict[str, Any]:
@@ -57,6 +69,8 @@ class Media:
     def poster(self, video_id: str) -> Path:
         """A JPEG. Raises HTTPException: 404 if the video's file is missing, 422 if it cannot be decoded."""
         row = self.row(video_id)
+        if self._drawn or not row["path"]:
+            return self._skeleton(row, "poster", ".jpg", write_picture)
         path, key = self._source(row)
         task = {"do": "poster", "path": str(path), **_cut(row), "fps": row["fps"], "seconds": row["duration_s"]}
         return self._cached(["poster", *key], ".jpg", task, self._posters, _POSTER_S)
@@ -64,6 +78,8 @@ class Media:
     def playable(self, video_id: str) -> PlayableVideo:
         """Raises HTTPException as `poster` does."""
         row = self.row(video_id)
+        if self._drawn or not row["path"]:
+            return PlayableVideo(self._skeleton(row, "film", ".mp4", write_film), "video/mp4", 0.0, None)
         path, key = self._source(row)
         cut = _cut(row)
         media_type = self._media_type(str(path), *key[1:3])
@@ -75,14 +91,22 @@ class Media:
 
     def _source(self, row: Mapping[str, Any]) -> tuple[Path, list[Any]]:
         """The file or folder of a video, and the cache key of what is made from it."""
-        if not row["path"]:
-            raise HTTPException(404, "this corpus has no video files, only what was extracted from them")
         path = self._root / row["path"]
         try:
             stat = os.stat(path)
         except (OSError, ValueError):
             raise HTTPException(404, "the file of this video no longer exists") from None
         return path, [str(path), stat.st_size, stat.st_mtime_ns, *_cut(row).values(), _VERSION]
+
+    def _skeleton(
+        self, row: Mapping[str, Any], what: str, suffix: str, write: Callable[[Path, Skeleton], None]
+    ) -> Path:
+        """What `write` draws of a video's keypoints. Raises HTTPException 404 if there are none."""
+        skeleton = self._skeletons.find(row)
+        if skeleton is None:
+            raise HTTPException(404, "there is neither a video file nor a keypoint of this video")
+        key = ["skeleton", what, row["video_id"], *skeleton.state, _VERSION]
+        return self._cache.get(key, suffix, lambda path: write(path, skeleton))
 
     def _find_media_type(self, path: str, size: int, changed: int) -> str | None:
         """The media type of a file that browsers play, else None. size, changed: for the cache around this."""

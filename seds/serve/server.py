@@ -105,9 +105,17 @@ class Lock:
 
 
 def serve(
-    dataset: str, host: str, port: int, echo: Callable[[str], None], lock: Lock | None = None, root: Path = Path()
+    dataset: str,
+    host: str,
+    port: int,
+    echo: Callable[[str], None],
+    lock: Lock | None = None,
+    root: Path = Path(),
+    drawn: bool = False,
 ) -> None:
     """Serve the gallery of a corpus below `root` until a signal ends it. echo: prints the lines with the URL.
+
+    drawn: its videos are shown as skeletons.
 
     Raises ServeError: the address is not available, or the lock's options do not fit. SearchError, ConfigError.
     """
@@ -120,7 +128,7 @@ def serve(
         gallery = Gallery.open(dataset, root)
         folder = root / FOLDER / dataset
         with scratch(folder) as clips:
-            service = SearchService(gallery, limits, root, folder / "media", clips)
+            service = SearchService(gallery, limits, root, folder / "media", clips, drawn)
             access = lock.access(listener)
             server = uvicorn.Server(settings(service, access, lock))
             here, *elsewhere = urls(listener, host, access, lock)

@@ -18,6 +18,7 @@ from seds.serve.cache import Cache
 from seds.serve.executor import BoundedExecutor
 from seds.serve.media import Media, PlayableVideo
 from seds.serve.sandbox import InvalidInputError, Sandbox, SandboxError
+from seds.serve.skeletons import Skeletons
 from seds.serve.uploads import UploadedClip, Uploads
 from seds.system.workers import cores
 from seds.video import VideoInfo
@@ -32,10 +33,12 @@ class SearchService:
     """Searches a gallery and plays its videos. Every request raises HTTPException, a search SearchError too.
 
     gallery: open. root: below which the videos' paths are. cache: folder of files that can be made again. scratch:
-    folder for uploaded clips, empty, removed after this is closed.
+    folder for uploaded clips, empty, removed after this is closed. drawn: the gallery's videos are shown as skeletons.
     """
 
-    def __init__(self, gallery: Gallery, limits: Serve, root: Path, cache: Path, scratch: Path) -> None:
+    def __init__(
+        self, gallery: Gallery, limits: Serve, root: Path, cache: Path, scratch: Path, drawn: bool = False
+    ) -> None:
         self.gallery, self.limits = gallery, limits
         self._scratch = scratch
         self._search_threads = BoundedExecutor(cores(), limits.queue, "search")
@@ -49,7 +52,9 @@ class SearchService:
         )
         self._extraction: Sandbox | None = None
         self._lock = threading.Lock()
-        self._media = Media(gallery.video, root, Cache(cache, limits.cache_mb), self._posters, self._transcoder)
+        skeletons = Skeletons(root / "data" / "pose" / gallery.header.dataset)
+        files = Cache(cache, limits.cache_mb)
+        self._media = Media(gallery.video, root, files, self._posters, self._transcoder, skeletons, drawn)
         self.uploads: Uploads[EncodedClip] = Uploads(scratch, limits, self._vet, self._process)
 
     def close(self) -> None:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from PIL import Image
 
 from seds import video
@@ -31,7 +32,7 @@ _PLAYABLE = {
 MEDIA_TYPES = tuple(media_type for media_type, _ in _PLAYABLE.values())
 POSTER_PX = 320  # longer side
 TRANSCODED_PX = 720  # shorter side; the longer one is at most 16/9 of it
-_POSTER_AT = 0.4  # of the duration: hands rest at both ends
+POSTER_AT = 0.4  # of the duration: hands rest at both ends
 _UNKNOWN_DURATION_S = 5.0
 _AT_ZERO_S = 0.002  # WebM rounds times to ms
 _TICK = Fraction(1, 90_000)  # s, time base of transcoded videos
@@ -120,7 +121,7 @@ def _poster(
     on_progress: OnProgress,
 ) -> None:  # fmt: skip
     """A JPEG of a frame of the cut at start_s <= t < end_s."""
-    at = (start_s or 0.0) + _POSTER_AT * (_UNKNOWN_DURATION_S if seconds is None else seconds)
+    at = (start_s or 0.0) + POSTER_AT * (_UNKNOWN_DURATION_S if seconds is None else seconds)
     try:
         frame = next(video.frames(path, at, end_s, fps))
     except video.VideoError:  # shorter than its header says
@@ -139,25 +140,34 @@ def _transcode(
     Frames keep their times, so that moments fit; the first is shown from the start. Where a file gives no times, and
     for a folder of frames, the rate is `fps`.
     """
-    rate = Fraction(fps).limit_denominator(10_000)
     expected = max(1.0, fps * (_UNKNOWN_DURATION_S if seconds is None else seconds))
-    frames = video.timed_frames(path, start_s, end_s, fps)
-    first = next(frames)
-    width, height = _even(first.image.shape[1], first.image.shape[0])
-    with av.open(output, "w", format="mp4", options={"movflags": "faststart"}) as container:
+
+    def due() -> Iterator[tuple[np.ndarray, float]]:
+        for i, (image, begin, _) in enumerate(video.timed_frames(path, start_s, end_s, fps)):
+            yield image, i / fps if i == 0 or math.isnan(begin) else begin - (start_s or 0.0)
+            if i % 10 == 0:
+                on_progress(min(1.0, i / expected))
+
+    encode(output, due(), fps)
+
+
+def encode(output: str | Path, frames: Iterable[tuple[np.ndarray, float]], fps: float) -> None:
+    """H.264 in MP4 of images uint8 [H,W,3] RGB, each with the time when it is shown, s; scaled to fit TRANSCODED_PX."""
+    rate = Fraction(fps).limit_denominator(10_000)
+    images = iter(frames)
+    first = next(images)
+    width, height = _even(first[0].shape[1], first[0].shape[0])
+    with av.open(str(output), "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "23"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = _TICK
         pts = -1
-        for i, (image, begin, _) in enumerate(chain([first], frames)):
+        for image, due in chain([first], images):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame = frame.reformat(width, height, "yuv420p", interpolation="AREA")
-            due = i / fps if i == 0 or math.isnan(begin) else begin - (start_s or 0.0)
             pts = max(pts + 1, round(due / _TICK))  # the codec rejects two frames at one time
             frame.pts, frame.time_base = pts, _TICK
             container.mux(stream.encode(frame))
-            if i % 10 == 0:
-                on_progress(min(1.0, i / expected))
         container.mux(stream.encode(None))
 
 

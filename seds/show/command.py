@@ -24,10 +24,11 @@ def show(
     """Show how good the keypoints are.
 
     With VIDEO: a contact sheet (PNG) of frames with skeleton and hand crops, kept and dropped frames, and confidence
-    over time. Without: an HTML page of the whole corpus (visibility, confidence and jitter, the worst videos first) and
-    a Parquet file with the measures of every video.
+    over time; with an OUTPUT that ends in .webp, the skeleton moving. Without: an HTML page of the whole corpus
+    (visibility, confidence and jitter, the worst videos first) and a Parquet file with the measures of every video.
     """
     from seds.config import load_params
+    from seds.show import moving
     from seds.show.contact_sheet import open_corpus, write_sheet
     from seds.show.quality_page import write_page
 
@@ -36,5 +37,7 @@ def show(
     corpus = open_corpus(dataset, load_params())
     if video is None:
         typer.echo(write_page(corpus, output, worst=24 if worst is None else worst, frames=frames or 5))
+    elif output is not None and output.suffix.lower() == moving.SUFFIX:
+        typer.echo(moving.write_webp(corpus, video, output))
     else:
         typer.echo(write_sheet(corpus, video, output, frames=frames or 12))

@@ -18,6 +18,7 @@ from seds.pages.html import jpeg_url
 from seds.show import quality
 from seds.show.contact_sheet import FOLDER, Corpus, ShowError, draw_frames, find_video, frame_state, spaced_frames
 from seds.show.keypoint_quality import KEYPOINT_QUALITY, measure_corpus
+from seds.show.moving import webp
 from seds.system.files import write_text
 from seds.video import VideoError
 
@@ -74,12 +75,16 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class WorstVideo:
-    """One of the worst videos: its row, its pictures or why there are none, and the command that shows more."""
+    """One of the worst videos: its row, its pictures or why there are none, and the command that shows more.
+
+    moving: where there is no video to look at, the skeleton as a data: URL of an animated picture, else "".
+    """
 
     row: dict[str, object]
     thumbnails: tuple[Thumbnail, ...]
     problem: str
     command: str
+    moving: str = ""
 
 
 def write_page(corpus: Corpus, output: Path | None, worst: int, frames: int) -> str:
@@ -179,7 +184,12 @@ def _worst_video(corpus: Corpus, row: dict[str, object], count: int) -> WorstVid
         Thumbnail(jpeg_url(image), number, frame_state(video.track, number))
         for image, number in zip(images, numbers, strict=True)
     )
-    return WorstVideo(row, thumbnails, "", command)
+    moving = "" if video.path else _webp_url(webp(video, min(_THUMB, 2 * video.width), corpus.rules))
+    return WorstVideo(row, thumbnails, "", command, moving)
+
+
+def _webp_url(content: bytes) -> str:
+    return "data:image/webp;base64," + base64.b64encode(content).decode()
 
 
 def _percent(value: float) -> str:

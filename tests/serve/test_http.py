@@ -190,7 +190,7 @@ def test_an_unplayable_video_is_transcoded_once(served: Served, video: str) -> N
 
 
 def test_posters_are_jpegs(served: Served) -> None:
-    for video in ("plain", "cut-a", "folder", "mpeg4", *HOSTILE):
+    for video in ("plain", "cut-a", "folder", "mpeg4", "bare", *HOSTILE):
         answer = served.get("/poster", {"video": video})
         assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
         assert answer.body[:2] == b"\xff\xd8"
@@ -198,7 +198,7 @@ def test_posters_are_jpegs(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("video", "status", "words"),
-    [("gone", 404, "no longer exists"), ("broken", 422, "cannot be decoded"), ("bare", 404, "only what was extracted")],
+    [("gone", 404, "no longer exists"), ("broken", 422, "cannot be decoded")],
 )
 def test_a_video_that_cannot_be_shown_says_why(served: Served, video: str, status: int, words: str) -> None:
     for path in ("/media", "/poster", "/api/film"):
@@ -206,6 +206,12 @@ def test_a_video_that_cannot_be_shown_says_why(served: Served, video: str, statu
         assert answer.status == status
         assert words in answer.json["error"]
         assert str(served.root) not in answer.json["error"]
+
+
+def test_keypoints_without_a_video_are_drawn_moving(served: Served) -> None:
+    film = served.get("/media", {"video": "bare"})
+    assert (film.status, film.headers["content-type"]) == (200, "video/mp4")
+    assert served.get("/api/film", {"video": "bare"}).json == {"start": 0.0, "end": None}
 
 
 def test_every_response_has_the_security_headers(served: Served) -> None:
