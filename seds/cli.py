@@ -10,6 +10,7 @@ from seds.add.command import add
 from seds.check.command import check
 from seds.compare.command import compare
 from seds.export.command import DEFAULT, ExportGroup, elan, embeddings, keypoints, vtt
+from seds.imports.command import import_keypoints
 from seds.release.command import export_checkpoint, import_checkpoint, import_features
 from seds.search.command import search
 from seds.serve.command import serve
@@ -41,8 +42,9 @@ app.command(context_settings={"ignore_unknown_options": True})(show)
 app.command()(compare)
 app.command()(verify)
 
-_IMPORT = "Import the features and checkpoints of the published SEDS."
+_IMPORT = "Import keypoints that were extracted elsewhere; features and checkpoints of the published SEDS."
 import_app = typer.Typer(no_args_is_help=True, help=_IMPORT, rich_markup_mode=_MARKDOWN)
+import_app.command("keypoints")(import_keypoints)
 import_app.command("features")(import_features)
 import_app.command("checkpoint")(import_checkpoint)
 app.add_typer(import_app, name="import")

@@ -68,6 +68,11 @@ class Extract(Section):
     address: str | None = None  # of a Ray cluster; null = the one RAY_ADDRESS names, else one is started here
 
 
+# Corpora that come without videos: with the keypoints, and perhaps RGB features, that were imported (seds.extraction.
+# imported) from the published release, or from keypoints that others extracted.
+IMPORTED = ("released", "keypoints")
+
+
 class Participant(Section):
     """One of several people who are annotated together: where they are to be seen."""
 
@@ -87,6 +92,8 @@ class Dataset(Section):
     captions: str | None = (
         None  # English texts, file or folder in the corpus's own (seds.corpora.readers.texts); null = none
     )
+    # pose: an imported corpus of keypoints alone, so that no RGB features are asked for and a model of pose is trained
+    streams: Literal["both", "pose"] | None = None  # null = both
     # elan (seds.corpora.readers.elan): names of tiers, or patterns such as "*Translation*"
     sentence_tiers: str | tuple[str, ...] | None = None  # whose annotations are the sentences
     sign_tiers: str | tuple[str, ...] | None = None  # signs of the hands
@@ -102,6 +109,15 @@ class Dataset(Section):
     unsigned: str | None = None  # regular expression of cues that are left out; null = sounds and notes in brackets
     # youtube_sl (seds.corpora.readers.youtube_sl)
     sign_language: str | None = None  # of the films that are read, such as ase; null = all
+
+    @model_validator(mode="after")
+    def _streams_of_what_is_there(self) -> Self:
+        if self.streams == "pose" and self.corpus not in IMPORTED:
+            raise ValueError(
+                f"streams: pose is for a corpus without videos ({', '.join(IMPORTED)}), not for {self.corpus!r}; to "
+                "train on the keypoints of videos alone, set train.<profile>.model.streams"
+            )
+        return self
 
 
 class Render(Section):
@@ -395,6 +411,14 @@ class Params(Section):
     def rules(self, name: str) -> SampleRules:
         """How the keypoints of a corpus are read. Raises ConfigError."""
         return SampleRules(**self.manifest.model_dump(), wrist_margin=self.dataset(name).wrist_margin)
+
+    def training(self, name: str) -> TrainProfile:
+        """The profile that a corpus trains with; of one that has keypoints alone, for a model of pose."""
+        profile = self.train.of(self.profile(name))
+        if self.dataset(name).streams != "pose":
+            return profile
+        model = profile.model.model_copy(update={"streams": "pose"})
+        return profile.model_copy(update={"model": model})
 
     def profile(self, name: str) -> ProfileName:
         """The profile that a corpus uses on this machine."""

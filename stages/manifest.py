@@ -23,7 +23,7 @@ def main(dataset: str) -> None:
     data = Path("data")
     videos = tables.read(data / "videos" / f"{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}")
     pose = MappedReader(data / "pose" / dataset, "pose")
-    rgb = ShardReader(data / "rgb" / dataset, "rgb")
+    rgb = None if params.dataset(dataset).streams == "pose" else ShardReader(data / "rgb" / dataset, "rgb")
     with ThreadPoolExecutor(1) as aside:  # both read all keypoints, and numpy lets go of the interpreter
         quality = aside.submit(keypoint_accuracy.by_split, videos, pose, data / "raw" / dataset / "joints.safetensors")
         table = join.build(videos, pose, rgb, params.rules(dataset))

@@ -26,7 +26,7 @@ def main(dataset: str) -> None:
     print(texts.report(videos))
     if lines := signs.summary(found, skipped):
         print(lines)
-    if params.dataset(dataset).corpus != imported.CORPUS:  # whose extraction takes no time
+    if not imported.is_imported(params.dataset(dataset)):  # whose extraction takes no time
         prepare.check_splits(dataset, videos)
 
 

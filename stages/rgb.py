@@ -16,7 +16,7 @@ from seds.rgb import extractor
 def main(dataset: Corpus, job: OnlyJob = None) -> None:
     params = load_params()
     output = Path("data/rgb") / dataset
-    if params.dataset(dataset).corpus == imported.CORPUS:
+    if imported.is_imported(params.dataset(dataset)):
         imported.hand_over("rgb", Path("data/raw") / dataset, output)
         return
     videos = tables.read(f"data/videos/{dataset}.parquet", tables.VIDEOS, f"dvc repro prepare@{dataset}")

@@ -89,7 +89,7 @@ def test_research_corpora_entries_can_be_uncommented(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(re.sub(r"^#(  +\w+:.*|  +# .*)$", r"\1", text, flags=re.MULTILINE), encoding="utf-8")
     datasets = load_params(path).datasets
-    assert list(datasets) == ["demo", "mine", "annotated", "talks", "how2sign", "phoenix14t", "csl_daily"]
+    assert list(datasets) == ["demo", "mine", "annotated", "talks", "points", "how2sign", "phoenix14t", "csl_daily"]
     assert datasets["how2sign"].wrist_margin == 50 / 256
     assert datasets["csl_daily"].wrist_margin == 50 / 512
 

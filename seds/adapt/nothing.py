@@ -18,8 +18,8 @@ def reason_for_nothing(params: Params, dataset: str, data: Path = Path("data")) 
     source = params.adapt.of(params.profile(dataset)).signs
     if source == "none":
         return "params.yaml says so (signs: none, in the section adapt)"
-    if params.dataset(dataset).corpus == imported.CORPUS:
-        return "its features were imported and there are no videos"
+    if imported.is_imported(params.dataset(dataset)):
+        return "it was imported, without videos"
     if source == "spotted":
         return ""
     signs = tables.read(data / "signs" / f"{dataset}.parquet", tables.SIGNS, f"dvc repro prepare@{dataset}")

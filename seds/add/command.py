@@ -19,13 +19,14 @@ def add(
 ) -> None:
     """Add a corpus: recognise what lies there, link it as data/raw/NAME and add its entry to params.yaml.
 
-    Recognised are a table of videos, ELAN files, videos with subtitles, a folder for each sign, and the layouts of
-    How2Sign, PHOENIX-2014T, CSL-Daily, OpenASL, YouTube-ASL, YouTube-SL-25, BOBSL, DGS Corpus, ASL Citizen, WLASL,
-    MS-ASL and Sem-Lex. Nothing is copied, moved or overwritten, and every line of params.yaml stays.
+    Recognised are a table of videos, ELAN files, videos with subtitles, a folder for each sign, keypoints without
+    videos, and the layouts of How2Sign, PHOENIX-2014T, CSL-Daily, OpenASL, YouTube-ASL, YouTube-SL-25, BOBSL, DGS
+    Corpus, ASL Citizen, WLASL, MS-ASL and Sem-Lex. Nothing is moved or overwritten, nothing but keypoints is copied,
+    and every line of params.yaml stays.
     """
     from seds.add import add as adding
     from seds.add.entry import entry_lines, with_entry
-    from seds.add.recognise import others, recognise, summary
+    from seds.add.recognise import KEYPOINTS, others, recognise, summary
     from seds.config import load_params
 
     adding.check_name(name, load_params())
@@ -39,9 +40,9 @@ def add(
         typer.echo(summary(found, found.folder))
     if dry_run:
         with_entry(Path("params.yaml").read_bytes().decode("utf-8"), name, found.entry)  # says why it cannot be added
-        typer.echo(f"would link {at} and add to params.yaml:")
+        verb = "import to" if found.kind == KEYPOINTS else "link"
+        typer.echo(f"would {verb} {at} and add to params.yaml:")
     else:
-        adding.add(name, found)
-        typer.echo(f"linked {at}; added to params.yaml:")
+        typer.echo(f"{adding.add(name, found)}; added to params.yaml:")
     typer.echo("\n".join(entry_lines(name, found.entry)))
     typer.echo(f"next: seds check {name}\nthen: dvc repro evaluate@{name} index@{name}")

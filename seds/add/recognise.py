@@ -11,6 +11,7 @@ import pandas as pd
 from seds.config import Dataset
 from seds.corpora import eaf, subtitles
 from seds.corpora.media import Files
+from seds.corpora.pickles import PickleError
 from seds.corpora.prepare import read_annotations
 from seds.corpora.readers import (
     asl_citizen,
@@ -32,8 +33,11 @@ from seds.corpora.readers import (
 )
 from seds.corpora.readers.elan_tiers import likeliest, listing, matching
 from seds.errors import SedsError, first_few
+from seds.imports.files import KeypointFiles, open_source
+from seds.imports.joints import KeypointsError
 from seds.messages import printable, summarise_skipped
 
+KEYPOINTS = "keypoints"  # which are imported, not linked
 SIGNS = "signs"  # the one kind that is no reader: a table of them is made for the reader `folder`
 VIDEOS = "videos"  # where this table finds the signs
 
@@ -97,6 +101,8 @@ def summary(found: Recognised, folder: Path) -> str:
 
     folder: where its files are now.
     """
+    if found.kind == KEYPOINTS:
+        return "no videos: the keypoints are imported, and a model of the pose stream is trained on them"
     if found.table is not None:
         shown = found.table["sign"]
         return f"{len(shown):,} videos of {shown.nunique():,} signs"
@@ -187,6 +193,19 @@ def _of_table(file: Path) -> Recognised | None:
     return Recognised("folder", file.parent, options, about=about)
 
 
+def _keypoints(path: Path) -> Recognised | None:
+    """Keypoints that others extracted, in a folder without videos."""
+    if not path.is_dir() or Files.below(path).videos:
+        return None
+    files = KeypointFiles.below(path).paths
+    try:
+        layout = open_source(path / files[0]).layout if files else ""
+    except (KeypointsError, PickleError, OSError):
+        return None
+    about = (f"{len(files):,} keypoint files; {files[0]}: {layout}",) if files else ()
+    return Recognised(KEYPOINTS, path, {"streams": "pose"}, about=about) if files else None
+
+
 def _elan(path: Path) -> Recognised | None:
     files = Files.below(path, elan.SUFFIX) if path.is_dir() else Files()
     if not files.others:
@@ -248,6 +267,7 @@ KINDS: dict[str, Callable[[Path], Recognised | None]] = {
     "csl_daily": _csl_daily,
     **{kind: _marked(kind, *marks) for kind, marks in _MARKS.items()},
     "dgs_corpus": _dgs_corpus,
+    KEYPOINTS: _keypoints,
     "folder": _table,
     "elan": _elan,
     "subtitled": _subtitled,
@@ -260,6 +280,7 @@ _EXPECTED = {
     **{kind: " or ".join(marks[:2]) for kind, marks in _MARKS.items()},
     "dgs_corpus": f"*{elan.SUFFIX} with the tiers {dgs_corpus.ENGLISH} and {dgs_corpus.SIGNS}",
     "folder": f"a table with the columns {' and '.join(folder.NEEDED)}, such as {folder.TABLES[0]}",
+    KEYPOINTS: "*.pose, OpenPose's *_keypoints.json, *.pkl, *.npy or *.parquet of keypoints, and no videos",
     "elan": f"*{elan.SUFFIX}",
     "subtitled": f"videos, and subtitles ({', '.join(subtitles.SUFFIXES)}) of the same names",
     SIGNS: "a folder for each sign, with its videos: HOUSE/1.mp4",

@@ -32,7 +32,7 @@ def check(
     header_cache, workers: as in prepare.prepare. decode: read every frame of every video, not only its header; this
     takes as long as the decoding of an extraction, and finds damage further on. Raises as prepare.prepare does.
     """
-    if dataset.corpus == imported.CORPUS:  # no files, and no annotations but its table
+    if imported.is_imported(dataset):  # no files, and no annotations but its table
         videos = prepare.prepare(name, dataset, root)
         findings = [*files.status(videos), *sentences.all_rules(videos)]
     else:

@@ -47,7 +47,7 @@ def prepare(
     `frames` counts those of the whole file. header_cache: see headers.read_headers. Raises ConfigError for an unknown
     corpus, TableError if an annotation file cannot be read at all.
     """
-    if dataset.corpus == imported.CORPUS:  # has no files to open: its table is whole
+    if imported.is_imported(dataset):  # has no files to open: its table is whole
         videos = imported.read_videos(root).assign(dataset=name)
         return tables.check(videos, tables.VIDEOS, f"the videos of {name}")
     return complete(name, read_annotations(dataset, root), header_cache, workers)
@@ -57,7 +57,7 @@ def prepare_with_signs(
     name: str, dataset: Dataset, root: Path, header_cache: Path | None = None, workers: int | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Skipped]]:
     """As `prepare`, with the SIGNS table and what is not in it (seds.corpora.signs). Raises as both do."""
-    if dataset.corpus == imported.CORPUS:
+    if imported.is_imported(dataset):
         return prepare(name, dataset, root), no_signs(), []
     annotations = read_annotations(dataset, root)
     videos = complete(name, annotations, header_cache, workers)

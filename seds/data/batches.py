@@ -89,7 +89,7 @@ def _padded(arrays: Sequence[np.ndarray], length: int) -> Tensor:
 
 def _padded_rgb(videos: Sequence[Video], slots: int) -> Tensor:
     padded = torch.from_numpy(_empty(len(videos), slots, videos[0].features.shape[1]))
-    step = max(1, _SERIAL // padded.shape[2])
+    step = max(1, _SERIAL // max(1, padded.shape[2]))
     for row, video in zip(padded, videos, strict=True):
         for start in range(0, len(video.nearest), step):
             windows = video.nearest[start : start + step]

@@ -46,6 +46,8 @@ _SLICES = "slices"
 # window and number of windows; of its RGB features the shard (its number in the file's list), offset, rows and width.
 _COLUMNS = ("frame", "frames", "window", "windows", "shard", "offset", "rows", "width")
 _FEATURES = "<f2"
+# A video of a corpus of which only keypoints exist has a window, the nearest of all, without a feature.
+_NO_SHARD, _NO_STARTS, _NO_FEATURES = -1, np.zeros(1, np.int32), np.zeros((1, 0), _FEATURES)
 _OPEN_FILES = 128  # that stay mapped; each holds a file descriptor, and a limit of 1024 of these is common
 
 
@@ -106,7 +108,10 @@ class Videos(Sequence[Video]):
         tensors = self._tensors(file)
         arrays: dict[str, Any] = {name: tensors[name][frame : frame + frames] for name in _BY_FRAME}
         arrays |= {name: tensors[name][window : window + windows] for name in _BY_WINDOW}
-        arrays["features"] = view(self._features(file, shard), Location(_FEATURES, (rows, width), offset))
+        if shard == _NO_SHARD:
+            arrays["features"] = _NO_FEATURES
+        else:
+            arrays["features"] = view(self._features(file, shard), Location(_FEATURES, (rows, width), offset))
         return Video(**arrays, video_id=self._ids[i], sentence_id=self._sentences[i], text=self._texts[i])
 
     def _open_tensors(self, number: int) -> dict[str, np.ndarray]:
@@ -168,7 +173,7 @@ def _cache_files(rows: pd.DataFrame, pose: ShardReader, rgb: ShardReader, folder
     groups = rows.reset_index(drop=True).groupby(["split", "pose_shard"], sort=False).indices
     for (_, pose_shard), positions in groups.items():
         part = rows.iloc[positions][columns]
-        rgb_shards = [(rgb.folder / shard, _shard_state(rgb, shard)) for shard in sorted(set(part["rgb_shard"]))]
+        rgb_shards = [(rgb.folder / shard, _shard_state(rgb, shard)) for shard in sorted(set(part["rgb_shard"]) - {""})]
         made_from = [
             pose_shard,
             vars(_shard_state(pose, pose_shard)),
@@ -191,20 +196,26 @@ def _compute(file: _CacheFile, pose: ShardReader, rgb: ShardReader, rules: Sampl
     """The tensors of a file. Raises ShardError."""
     names = [path.name for path, _ in file.rgb_shards]
     features_of = [locations(path) for path, _ in file.rgb_shards]
-    rgb_window = int(rgb.metadata["window"])
     computed: list[Sample] = []
     slices = []
     frame = window = 0
     for row in file.rows.itertuples():
-        (keypoints,), (starts,) = pose.read(row.video_id, ("keypoints",)), rgb.read(row.video_id, ("starts",))
+        (keypoints,) = pose.read(row.video_id, ("keypoints",))
+        if row.rgb_shard:
+            (starts,), rgb_window = rgb.read(row.video_id, ("starts",)), int(rgb.metadata["window"])
+        else:
+            starts, rgb_window = _NO_STARTS, rules.window
         sample = samples.make_sample(keypoints, row.width, row.height, starts, rgb_window, rules)
-        shard = names.index(row.rgb_shard)
-        features = features_of[shard].get(f"features/{row.video_id}")
-        if features is None or features.dtype != _FEATURES or len(features.shape) != 2:
-            raise ShardError(
-                f"{rgb.folder / names[shard]}: features of {row.video_id!r} are {features}, not float16 [V,D]"
-            )
-        slices.append((frame, len(sample.left), window, len(sample.starts), shard, features.offset, *features.shape))
+        place = (_NO_SHARD, 0, *_NO_FEATURES.shape)
+        if row.rgb_shard:
+            shard = names.index(row.rgb_shard)
+            features = features_of[shard].get(f"features/{row.video_id}")
+            if features is None or features.dtype != _FEATURES or len(features.shape) != 2:
+                raise ShardError(
+                    f"{rgb.folder / names[shard]}: features of {row.video_id!r} are {features}, not float16 [V,D]"
+                )
+            place = (shard, features.offset, *features.shape)
+        slices.append((frame, len(sample.left), window, len(sample.starts), *place))
         computed.append(sample)
         frame, window = frame + len(sample.left), window + len(sample.starts)
     tensors = {name: np.concatenate([getattr(sample, name) for sample in computed]) for name in _BY_FRAME + _BY_WINDOW}

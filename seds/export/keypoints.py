@@ -55,16 +55,11 @@ def export_keypoints(videos: pd.DataFrame, pose: ShardReader, output: Path) -> i
 
 
 def write_pose(path: Path, keypoints: np.ndarray, width: int, height: int, fps: float) -> None:
-    """keypoints: [T,133,3], x px, y px, confidence; joints that are not finite count as not detected.
+    """keypoints: [T,133,3], x px, y px, confidence; joints that are not finite count as not detected."""
+    from pose_format import Pose
+    from pose_format.numpy import NumPyPoseBody
+    from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 
-    Raises ExportError if pose-format is not installed.
-    """
-    try:
-        from pose_format import Pose
-        from pose_format.numpy import NumPyPoseBody
-        from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
-    except ModuleNotFoundError:
-        raise ExportError("pose-format is not installed; run: pip install -c constraints.txt -e '.[export]'") from None
     points = np.where(np.isfinite(keypoints).all(2, keepdims=True), keypoints, 0).astype(np.float32)[:, None]
     header = PoseHeader(VERSION, PoseHeaderDimensions(width, height), _components())
     with atomic_write(path, sync=False) as temporary, temporary.open("wb") as file:  # one of tens of thousands

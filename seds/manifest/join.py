@@ -42,24 +42,26 @@ class _Visibility:
 def build(
     videos: pd.DataFrame,
     pose: ShardReader,
-    rgb: ShardReader,
+    rgb: ShardReader | None,
     rules: SampleRules,
     workers: int | None = None,
 ) -> pd.DataFrame:
     """The MANIFEST table of a VIDEOS table and the two shard folders made from it.
 
+    rgb: None for a corpus of which only keypoints exist, so that none of its videos needs RGB features.
     left_visible and right_visible are shares of the frames that are read, which in a long video are not all (SPEC 3).
     workers: threads; None = as the machine suggests.
     Raises ShardError for a missing or damaged shard.
     """
     pose_of = {row.video_id: row for row in pose.index.itertuples()}
-    rgb_of = {row.video_id: row for row in rgb.index.itertuples()}
+    rgb_of = {} if rgb is None else {row.video_id: row for row in rgb.index.itertuples()}
+    kinds = ("pose",) if rgb is None else ("pose", "rgb")
     seen_of = _visibility([v for v in videos.itertuples() if v.video_id in pose], pose, rules, workers)
     rows = []
     for video in videos.itertuples():
         posed, featured = pose_of.get(video.video_id), rgb_of.get(video.video_id)
         seen = seen_of.get(video.video_id, _Visibility())
-        reason, detail = _reason(video, posed, featured, seen)
+        reason, detail = _reason(video, dict(zip(kinds, (posed, featured), strict=False)), seen)
         rows.append(
             vars(seen)
             | {
@@ -158,19 +160,26 @@ def _of_frames(left_seen: np.ndarray, right_seen: np.ndarray, rules: Manifest) -
     )
 
 
-def _reason(video: Any, posed: Any, featured: Any, seen: _Visibility) -> tuple[str, str]:
-    """Why a video cannot be used, (reason, detail), or ("", ""). Of several, the one that a stage would meet first."""
+def _reason(video: Any, extracted: Mapping[str, Any], seen: _Visibility) -> tuple[str, str]:
+    """Why a video cannot be used, (reason, detail), or ("", ""). Of several, the one that a stage would meet first.
+
+    extracted: by kind, its row of that index, or None.
+    """
     if video.status != "ok":
         return video.status, video.detail
-    for kind, row in (("pose", posed), ("rgb", featured)):
+    for kind, row in extracted.items():
         if row is None:
             return f"{kind} failed", f"not in the {kind} index; run: dvc repro {kind}@{video.dataset}"
         if row.status != "ok":
             return f"{kind} failed", row.detail
-    if posed.frames != featured.frames:
-        return "frames differ", f"pose has {posed.frames} frames, rgb {featured.frames}; both must read the same file"
+    frames = {kind: row.frames for kind, row in extracted.items()}
+    if len(set(frames.values())) > 1:
+        return (
+            "frames differ",
+            f"pose has {frames['pose']} frames, rgb {frames['rgb']}; both must read the same file",
+        )
     if not seen.retained:
-        return "no hand seen", f"no hand seen in any of {posed.frames} frames"
+        return "no hand seen", f"no hand seen in any of {frames['pose']} frames"
     if not video.text:
         return "no text", "its sentence is empty"
     return "", ""

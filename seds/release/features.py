@@ -7,9 +7,7 @@ goes on. T frames, n pose windows.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from reprlib import repr as brief
 from typing import Any
@@ -18,12 +16,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from seds import shards, tables
+from seds import tables
 from seds.config import Manifest
 from seds.corpora import pickles
 from seds.corpora.captions import RELEASES, Caption, CaptionError, Release, read_captions
 from seds.data import hands, windows
 from seds.extraction import imported
+from seds.imports.shard_writer import ShardWriter
 from seds.skeleton import JOINTS
 from seds.system.files import atomic_folder
 
@@ -69,8 +68,8 @@ def import_release(
     # The release does not name the weights. `window` is what the centres of the windows are computed from.
     i3d = {**source, "network": "InceptionI3D", "weights": "not published", "window": str(RULES.window)}
     with atomic_folder(output) as folder:
-        pose = _ShardWriter("pose", folder, {**source, "estimator": "RTMPose"}, shard_videos)
-        rgb = _ShardWriter("rgb", folder, i3d, shard_videos)
+        pose = ShardWriter("pose", folder, {**source, "estimator": "RTMPose"}, shard_videos)
+        rgb = ShardWriter("rgb", folder, i3d, shard_videos)
         progress = tqdm(entries, desc="import", unit="video", mininterval=0.5, disable=None)
         rows = [_import_video(entry, release, keypoints, features, pose, rgb) for entry in progress]
         videos = tables.check(pd.DataFrame(rows).assign(dataset=name), tables.VIDEOS, f"the videos of {name}")
@@ -122,52 +121,8 @@ def window_starts(keypoints: np.ndarray, release: Release) -> np.ndarray:
     return np.maximum(np.floor(centres - (RULES.window - 1) / 2), 0).astype(np.int32)
 
 
-@dataclass
-class _ShardWriter:
-    """Fills the shards of one kind, video by video, and collects their index."""
-
-    kind: str
-    folder: Path
-    header: Mapping[str, str]
-    shard_videos: int
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    waiting: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
-    shown: dict[str, dict[str, Any]] = field(default_factory=dict)  # fps and frame size of the waiting ones
-    written: int = 0
-
-    def add(self, video_id: str, tensors: dict[str, np.ndarray], frames: int, length: int, release: Release) -> None:
-        self.waiting[video_id] = tensors
-        self.shown[video_id] = {"fps": release.fps, "width": release.width, "height": release.height}
-        row = {"shard": self._name(), "frames": frames, "rows": length, "status": "ok", "detail": ""}
-        self.rows.append({"video_id": video_id, **row})
-        if len(self.waiting) == self.shard_videos:
-            self._write()
-
-    def fail(self, video_id: str, detail: str) -> None:
-        row = {"shard": "", "frames": 0, "rows": 0, "status": "failed", "detail": detail}
-        self.rows.append({"video_id": video_id, **row})
-
-    def finish(self) -> pd.DataFrame:
-        """Write the last shard and the index; returns the index."""
-        if self.waiting:
-            self._write()
-        index = pd.DataFrame(self.rows, columns=list(tables.SHARD_INDEX.columns))
-        shards.write_index(self.folder / self.kind, index)
-        return index
-
-    def _write(self) -> None:
-        header = {**self.header, "videos": json.dumps(self.shown)}
-        shards.write_shard(self.folder / self.kind / self._name(), self.kind, self.waiting, header)
-        self.waiting.clear()
-        self.shown.clear()
-        self.written += 1
-
-    def _name(self) -> str:
-        return f"shard-{self.written:05d}.safetensors"
-
-
 def _import_video(
-    entry: Caption, release: Release, keypoints: Path, features: Path, pose: _ShardWriter, rgb: _ShardWriter
+    entry: Caption, release: Release, keypoints: Path, features: Path, pose: ShardWriter, rgb: ShardWriter
 ) -> dict[str, Any]:
     """Add a video's tensors to the shards; returns its row of the VIDEOS table.
 
@@ -195,17 +150,18 @@ def _import_video(
     except (CaptionError, pickles.PickleError, OSError) as error:
         return row | unread | {"status": "unreadable", "detail": str(error)}
     frames = len(points)
-    pose.add(entry.video_id, {"keypoints": points}, frames, frames, release)
+    shown = {"fps": release.fps, "width": release.width, "height": release.height}
+    pose.add(entry.video_id, {"keypoints": points}, frames, frames, shown)
     digest = hashlib.sha256(points.tobytes())
     try:
         tensors = _features_of(_file(features, entry), points, release)
     except (CaptionError, pickles.PickleError, OSError) as error:
         rgb.fail(entry.video_id, str(error))
     else:
-        rgb.add(entry.video_id, tensors, frames, len(tensors["features"]), release)
+        rgb.add(entry.video_id, tensors, frames, len(tensors["features"]), shown)
         for tensor in tensors.values():
             digest.update(tensor.tobytes())
-    seen = {"frames": frames, "fps": release.fps, "width": release.width, "height": release.height}
+    seen = {"frames": frames, **shown}
     return row | seen | {"sha256": digest.hexdigest(), "status": "ok", "detail": ""}
 
 

@@ -64,7 +64,7 @@ def identity(params: Params, dataset: str, lr: float, code: Callable[..., Any]) 
     """
     name = params.profile(dataset)
     settings = params.train.model_dump(mode="json", exclude={"small", "published", "seeds"})
-    profile = params.train.of(name).model_dump(mode="json")
+    profile = params.training(dataset).model_dump(mode="json")
     weights = [profile[key] for key in ("clip", "signbert") if profile[key] is not None]
     return {
         "dataset": params.dataset(dataset).model_dump(mode="json") | {"profile": name},

@@ -63,7 +63,7 @@ class Extractors:
 def extractors(header: Header, params: Params) -> Extractors:
     """The extractors that made the corpus of an index. Raises SearchError if params.yaml now describes others."""
     name = header.dataset
-    if params.dataset(name).corpus == imported.CORPUS:
+    if imported.is_imported(params.dataset(name)):
         raise SearchError(
             f"the keypoints and features of {name} were imported, and how they were extracted is not known, so a new "
             "video cannot be compared with them; search with one of the corpus's own videos, by its id"

@@ -46,7 +46,7 @@ class Recipe:
 
 def recipes_of(params: Params, dataset: str) -> list[Recipe]:
     """One recipe for each seed that params.yaml names, the main model's first."""
-    profile = params.train.of(params.profile(dataset))
+    profile = params.training(dataset)
     lr = profile.lr if params.lr is None else params.lr
     return [Recipe(params.train, profile, lr, seed) for seed in params.train.seeds or (params.seed,)]
 

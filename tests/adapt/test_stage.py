@@ -15,7 +15,6 @@ from helpers.toy_signs import MARKER, NAME, SIGNS, copy_corpus, write_corpus, wr
 from seds import tables
 from seds.adapt.fitting import AdaptError
 from seds.config import load_params
-from seds.extraction import imported
 from seds.rgb.adapted import find_adapted
 from seds.rgb.extractor import corpus_extractor
 from seds.rgb.i3d import InceptionI3D
@@ -129,7 +128,7 @@ def test_broken_video_is_listed_and_the_rest_learnt_from(project: Path) -> None:
     ("corpus_reader", "changes", "why"),
     [
         ("demo", {"signs": "none"}, "params.yaml says so (signs: none, in the section adapt)"),
-        (imported.CORPUS, {}, "its features were imported and there are no videos"),
+        ("released", {}, "it was imported, without videos"),
     ],
 )
 def test_corpus_without_an_encoder_says_why(

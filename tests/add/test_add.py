@@ -7,10 +7,12 @@ import pytest
 from helpers.commands import seds
 from helpers.elan import write as write_elan
 from helpers.films import film
+from helpers.keypoint_files import people, pose_bytes, write_openpose
 
+from seds.add import add as adding
 from seds.add.entry import with_entry
 from seds.add.recognise import AddError, recognise
-from seds.config import load_params
+from seds.config import Dataset, load_params
 from seds.corpora import prepare
 from seds.corpora.readers import phoenix14t
 
@@ -240,3 +242,26 @@ def test_failure_leaves_nothing_behind(project: Path, disk: Path) -> None:
     assert "Add this below" in seds("add", "mine", str(disk), code=1).stderr
     assert (project / "params.yaml").read_text() == text
     assert not Path("data").exists()
+
+
+def test_keypoints_without_videos_are_imported(project: Path, disk: Path) -> None:
+    (disk / "a.pose").write_bytes(pose_bytes(0.2, people(20, 1, 67)))
+    (disk / "videos.csv").write_text("path,text\na,Rain falls.\nb,Snow.\n")
+    assert "would import to data/raw/points" in seds("add", "points", str(disk), "--dry-run").stdout
+    assert not Path("data").exists()
+    output = seds("add", "points", str(disk)).stdout
+    assert "1 keypoint files; a.pose: .pose 0.2, 67 points" in output
+    assert "missing: 1" in output
+    assert load_params().datasets["points"] == Dataset(corpus="keypoints", streams="pose")
+    assert len(prepare.prepare("points", load_params().datasets["points"], Path("data/raw/points"))) == 2
+
+
+def test_keypoints_that_lack_a_frame_size_say_how_to_import_them(project: Path, disk: Path) -> None:
+    before = Path("params.yaml").read_text()
+    write_openpose(disk / "clip", "clip", {0: []})
+    found = recognise(disk)
+    assert found.kind == "keypoints"
+    with pytest.raises(AddError, match=r"give --fps.*Try: seds import keypoints points --from"):
+        adding.add("points", found)
+    assert Path("params.yaml").read_text() == before
+    assert not Path("data/raw/points").exists()

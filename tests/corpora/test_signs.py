@@ -121,7 +121,7 @@ def test_corpora_without_signs_have_an_empty_table(root: Path) -> None:
     pd.testing.assert_frame_equal(signs, no_signs())
     assert (skipped, summary(signs, skipped)) == ([], "")
     prepare.prepare("mine", FOLDER, root).to_parquet(root / imported.VIDEOS)
-    _, signs, _ = prepare.prepare_with_signs("released", Dataset(corpus=imported.CORPUS), root)
+    _, signs, _ = prepare.prepare_with_signs("released", Dataset(corpus="released"), root)
     pd.testing.assert_frame_equal(signs, no_signs())
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +62,18 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     """
     file = _table(root, dataset.annotations)
     names = {"path": lambda path: os.path.lexists(file.parent / path)}
-    records = list(sheets.read(file, NEEDED, OPTIONAL, names))
+    return rows(list(sheets.read(file, NEEDED, OPTIONAL, names)), file.parent, file)
+
+
+def rows(records: Sequence[Mapping[str, str]], folder: Path, file: Path) -> pd.DataFrame:
+    """The ANNOTATIONS table of the records of `file`, whose paths are in `folder`; with splits, where none has one."""
     with_splits = any(trim(record.get("split", "")) for record in records)
     guesses = Guesses()
     commas = {name for name in NUMBERS if values.has_decimal_commas(trim(record.get(name, "")) for record in records)}
-    rows = [_row(record, file.parent, with_splits, commas, guesses) for record in records]
+    table = pd.DataFrame(
+        [_row(record, folder, with_splits, commas, guesses) for record in records], columns=list(ANNOTATIONS.columns)
+    )
     guesses.say(file)
-    table = pd.DataFrame(rows, columns=list(ANNOTATIONS.columns))
     if not with_splits:
         _split(table, file)
     return table
