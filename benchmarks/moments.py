@@ -40,7 +40,7 @@ import numpy as np
 import pandas as pd
 
 from seds.demo.language import SIGNS
-from seds.search.alignment import Moment
+from seds.search.answer import Moment
 from seds.search.gallery import Gallery
 
 ANNOTATIONS, SIGN_TIMES = (Path("data/raw/demo") / name for name in ("annotations.parquet", "signs.parquet"))

@@ -18,8 +18,7 @@ from seds.export.keypoints import ExportError
 from seds.timing import duration_s
 
 if TYPE_CHECKING:  # they import PyTorch
-    from seds.search.alignment import Alignment
-    from seds.search.gallery import VideoHit
+    from seds.search.answer import Alignment, VideoHit
 
 SENTENCES, SEARCH, MOMENTS = "sentences", "search", "moments"
 SIGN_TIERS = {tables.MANUAL: "signs", tables.NONMANUAL: "nonmanual"}

@@ -22,24 +22,34 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
 from pydantic import Field, ValidationError
 from torch import Tensor
 
-from seds import tables
 from seds.config import Manifest, SampleRules, Section
 from seds.errors import SedsError
 from seds.model.checkpoint import CONFIG, WEIGHTS
 from seds.system.files import digest, file_sha256
 from seds.tensorfile import TensorFileError, read_tensors
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SCHEMA: Final = "seds-index-1"
 FOLDER = Path("index")  # below it a folder a corpus
 HEADER, VIDEOS, SENTENCES = "index.json", "videos", "sentences"
 TEXT = "text"  # the one stream that sentences have
+# The columns that every search reads, of text and of numbers, and those of them that may have no value. The whole
+# contract (seds.tables) is checked when the index is made, and when all of a table is asked for: the libraries that do
+# it take a third of a second to load.
+_TEXTS = {VIDEOS: ("video_id", "sentence_id", "text", "split", "signer", "path"), SENTENCES: ("sentence_id", "text")}
+_NUMBERS = {VIDEOS: ("start_s", "end_s", "duration_s", "fps"), SENTENCES: ()}
+_OPTIONAL = ("start_s", "end_s")
 
 
 class SearchError(SedsError, ValueError):
@@ -93,16 +103,56 @@ class Sequences:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """One of the tables: rows[3] is the fourth row, {column: value}, None where it has no value."""
+
+    path: Path
+    table: pa.Table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {name: self.table.column(name)[row].as_py() for name in self.table.column_names}
+
+    def column(self, name: str) -> list[Any]:
+        """All values of a column."""
+        values: list[Any] = self.table.column(name).to_pylist()
+        return values
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The whole table, checked. Raises SearchError."""
+        from seds import tables
+
+        schema = tables.INDEX_VIDEOS if self.path.stem == VIDEOS else tables.INDEX_SENTENCES
+        try:
+            return tables.check(self.table.to_pandas(), schema, self.path)
+        except tables.TableError as error:
+            raise SearchError(f"{error}; {_again(self.path.parent)}") from None
+
+
+@dataclass(frozen=True)
 class Index:
     """An index that has been opened and checked."""
 
     folder: Path
     header: Header
-    videos: pd.DataFrame
-    sentences: pd.DataFrame
+    video_rows: Rows
+    sentence_rows: Rows
     video_tokens: dict[str, Sequences]  # by stream
     sentence_tokens: Sequences
     times: Tensor  # float32 [N,2] s, of the videos' tokens
+
+    @property
+    def videos(self) -> pd.DataFrame:
+        """tables.INDEX_VIDEOS. Raises SearchError."""
+        return self.video_rows.frame
+
+    @property
+    def sentences(self) -> pd.DataFrame:
+        """tables.INDEX_SENTENCES. Raises SearchError."""
+        return self.sentence_rows.frame
 
 
 def open_index(dataset: str, root: Path = Path()) -> Index:
@@ -111,11 +161,7 @@ def open_index(dataset: str, root: Path = Path()) -> Index:
     header = read_header(folder)
     if header.dataset != dataset:
         raise SearchError(f"{folder / HEADER} is the index of {header.dataset!r}, not of {dataset!r}; {_again(folder)}")
-    try:
-        videos = tables.read(folder / f"{VIDEOS}.parquet", tables.INDEX_VIDEOS, _command(folder))
-        sentences = tables.read(folder / f"{SENTENCES}.parquet", tables.INDEX_SENTENCES, _command(folder))
-    except tables.TableError as error:
-        raise SearchError(str(error)) from None
+    videos, sentences = (_read_rows(folder, kind) for kind in (VIDEOS, SENTENCES))
     of_videos, of_sentences = (_read(folder, kind, header.build) for kind in (VIDEOS, SENTENCES))
     counts = (
         (videos, VIDEOS, header.videos, header.video_tokens),
@@ -188,6 +234,35 @@ def model_digest(folder: Path) -> str:
 def build_digest(settings: Mapping[str, object], video_ids: Sequence[str], sentence_ids: Sequence[str]) -> str:
     """64 hex digits for the settings and the contents of an index."""
     return digest([dict(settings), list(video_ids), list(sentence_ids)])
+
+
+def _read_rows(folder: Path, kind: str) -> Rows:
+    """One of the tables. Raises SearchError if it is missing or damaged, or lacks what a search reads."""
+    path = folder / f"{kind}.parquet"
+    if not path.is_file():
+        raise SearchError(f"{path} not found; make it with: {_command(folder)}")
+    try:
+        with parquet.ParquetFile(path) as file:  # `read_table` would import pandas
+            table = file.read().combine_chunks()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise SearchError(f"{path} is not a readable Parquet file ({error}); {_again(folder)}") from None
+    for names, is_kind in ((_TEXTS[kind], _is_text), (_NUMBERS[kind], _is_number)):
+        for name in names:
+            if name not in table.column_names:
+                raise SearchError(f"{path} has no column {name}; {_again(folder)}")
+            column = table.column(name)
+            if not is_kind(column.type) or (column.null_count and name not in _OPTIONAL):
+                found = f"{column.type}, {column.null_count} of {len(table)} values missing"
+                raise SearchError(f"{path} breaks its contract: column {name}: {found}; {_again(folder)}")
+    return Rows(path, table)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_null(kind)
 
 
 def _read(folder: Path, kind: str, build: str) -> dict[str, Tensor]:

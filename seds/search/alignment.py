@@ -6,43 +6,13 @@ class token gets weight too but stands for no time, so its weight is given separ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
 from seds.model.similarity import TEMPERATURE
+from seds.search.answer import Alignment, Moment
 from seds.search.words import Words
-
-
-@dataclass(frozen=True)
-class Moment:
-    """The span of time in which a word's weight most exceeds its mean, in seconds from the start of the video's cut.
-
-    score: its share of the word's weight on all windows, in [0,1].
-    """
-
-    start_s: float
-    end_s: float
-    score: float
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """words: of the sentence, as the tokeniser reads them. times: float64 [V,2] s, the start and end of each window.
-
-    weights: float64 [words,V], the weight of each word on each window. class_weights: float64 [words], its weight on
-    the class token. A row and its class weight sum to 1; to less if padding gets weight, too (published numerics), and
-    to 0 if all tokens of the word were dropped from a long sentence.
-    moments: one per word; for a word without weight, the whole video with score 0.
-    """
-
-    words: tuple[str, ...]
-    times: np.ndarray
-    weights: np.ndarray
-    class_weights: np.ndarray
-    moments: tuple[Moment, ...]
 
 
 def align(words: Words, text: Tensor, video: Tensor, times: np.ndarray) -> Alignment:

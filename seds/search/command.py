@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from seds.search.answer import Answer, Question, VideoHit, answer
+from seds.system.memory import garbage_kept
+
 
 def search(
     dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml; the stage index must have run.")],
@@ -26,13 +29,15 @@ def search(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print CSV instead; with --explain, a row per result and word.")
     ] = False,
+    use_server: Annotated[
+        bool, typer.Option("--server/--no-server", help="Let a running `seds serve` of the corpus answer, in no time.")
+    ] = True,
 ) -> None:
     """Find videos that sign a sentence or, with --video, sentences for a video.
 
     Scores are the trained model's similarities: the higher, the better. Only compare scores within one search. For a
     video from outside the corpus, keypoints and features are extracted first, which takes as long as in the pipeline.
     """
-    from seds.search.gallery import Gallery
     from seds.search.printed import as_csv as format_csv
     from seds.search.printed import as_json as format_json
     from seds.search.printed import table as format_table
@@ -41,29 +46,43 @@ def search(
         raise typer.BadParameter("give either a sentence or --video")
     if as_json and as_csv:
         raise typer.BadParameter("give either --json or --csv")
-    gallery = Gallery.open(dataset)
-    if text is not None:
-        videos = gallery.search_text(text, k, stream)
-        pairs = [(text, gallery.clip(hit.video_id)) for hit in videos]
-    else:
-        assert video is not None
-        clip = gallery.encode_clip(Path(video)) if Path(video).exists() else gallery.clip(video)
-        sentences = gallery.search_video(clip, k, stream)
-        pairs = [(hit.text, clip) for hit in sentences]
-    if not explain:
-        pairs = pairs[: 1 if heatmap else 0]
-    alignments = [gallery.explain_clip(sentence, clip, stream) for sentence, clip in pairs]
+    question = Question(text, video, k, stream, k if explain else int(heatmap is not None))
+    found = _find(dataset, question, use_server)
     if heatmap is not None:
         from seds.search.heat_map import write
 
-        write(heatmap, alignments[0], title=pairs[0][1].video_id)
-    hits = videos if text is not None else sentences
-    explained = alignments if explain else []
+        first = found.hits[0]
+        title = first.video_id if isinstance(first, VideoHit) else _name(str(video))
+        write(heatmap, found.alignments[0], title)
+    explained = found.alignments if explain else ()
     query = {"text": text} if text is not None else {"video": str(video)}
-    searched = stream or gallery.streams[0]
     if as_csv:
-        typer.echo(format_csv(hits, explained), nl=False)
+        typer.echo(format_csv(found.hits, explained), nl=False)
     else:
-        typer.echo(format_json(query, searched, hits, explained) if as_json else format_table(hits, explained))
+        whole = format_json(query, found.stream, found.hits, explained) if as_json else None
+        typer.echo(whole or format_table(found.hits, explained))
     if heatmap is not None and not as_json and not as_csv:
         typer.echo(str(heatmap))
+
+
+def _find(dataset: str, question: Question, use_server: bool) -> Answer:
+    """The answer of a running `seds serve`; without one, and for a video file, of this process. Raises SearchError."""
+    file = Path(question.video) if question.video is not None and Path(question.video).exists() else None
+    if use_server and file is None:
+        from seds.serve.running import ask
+
+        if found := ask(dataset, question):
+            return found
+
+    with garbage_kept():
+        import torch
+
+        from seds.search.gallery import Gallery
+
+        torch.set_num_threads(1)  # as a server does: sums in the same order, and one query has little to share
+        gallery = Gallery.open(dataset)
+        return answer(gallery, question, gallery.encode_clip(file) if file else None)
+
+
+def _name(video: str) -> str:
+    return Path(video).name if Path(video).exists() else video

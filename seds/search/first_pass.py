@@ -8,14 +8,17 @@ weights them. Few candidates suffice; benchmarks/galleries.py measures how many.
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
-import faiss
 import numpy as np
 import torch
 from torch import Tensor
 
 from seds.index.store import Sequences
 from seds.search.ranking import Query, scores
+
+if TYPE_CHECKING:
+    import faiss
 
 
 class Ranker:
@@ -50,6 +53,8 @@ class Ranker:
 
 def _inner_products(pooled: Tensor) -> faiss.Index:
     """An index of float32 [n,D]. It stores float16, because a search reads all of it and reading takes the time."""
+    import faiss  # takes a while, and a small gallery does without
+
     index = faiss.IndexScalarQuantizer(pooled.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     index.train(pooled[:1].numpy())
     for part in pooled.split(100_000):  # memory-mapped, so it need not be in memory at once

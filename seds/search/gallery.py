@@ -9,57 +9,33 @@ from __future__ import annotations
 import difflib
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from seds.config import ConfigError, Params, load_params
 from seds.index.encoding import Encoded, encoded_texts, encoded_videos, window_times
-from seds.index.store import TEXT, Header, Index, SearchError, model_digest, open_index
+from seds.index.store import TEXT, Header, Index, Rows, SearchError, model_digest, open_index
 from seds.messages import printable
 from seds.model import checkpoint
 from seds.model.checkpoint import CheckpointError
 from seds.model.seds import SEDS
-from seds.search.alignment import Alignment, align
-from seds.search.clips import ClipSample, Extracted, Extractors, extractors, load_clip, ready_clip
+from seds.search.alignment import align
+from seds.search.answer import Alignment, SentenceHit, VideoHit
 from seds.search.first_pass import Ranker
 from seds.search.ranking import Query
 from seds.search.words import split_words
 from seds.system.workspace import MissingOutputError, require_outputs
-from seds.video.cuts import cut_bounds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seds.search.clips import ClipSample, Extracted, Extractors
 
 # Characters of a query that are read: far more than a sentence has, few enough to split quickly.
 QUERY_LENGTH = 10_000
-
-
-@dataclass(frozen=True)
-class VideoHit:
-    """A video of the results. start_s, end_s: its cut of the file, in seconds; None means the file's start or end."""
-
-    rank: int  # from 1
-    score: float
-    video_id: str
-    sentence_id: str
-    text: str
-    path: str  # "" if only its features were released
-    start_s: float | None
-    end_s: float | None
-    duration_s: float
-    split: str
-    signer: str
-
-
-@dataclass(frozen=True)
-class SentenceHit:
-    """A sentence of the results."""
-
-    rank: int  # from 1
-    score: float
-    sentence_id: str
-    text: str
-    video_ids: tuple[str, ...]  # videos of the gallery that sign it
 
 
 @dataclass(frozen=True)
@@ -83,14 +59,11 @@ class Gallery:
     def __init__(self, index: Index, model: SEDS, params: Params) -> None:
         self.index, self.model, self.params = index, model, params
         self.streams: tuple[str, ...] = index.header.streams
-        self.videos = index.videos
-        owners: dict[str, list[str]] = {}
-        for video_id, sentence_id in zip(index.videos["video_id"], index.videos["sentence_id"], strict=True):
-            owners.setdefault(sentence_id, []).append(video_id)
-        video_ids = [tuple(owners.get(sentence_id, ())) for sentence_id in index.sentences["sentence_id"]]
-        self.sentences = index.sentences.assign(video_ids=pd.Series(video_ids, index.sentences.index, dtype=object))
-        self._row_of = {video_id: row for row, video_id in enumerate(index.videos["video_id"])}
-        self._video_rows, self._sentence_rows = Rows(self.videos), Rows(self.sentences)
+        video_ids = index.video_rows.column("video_id")
+        self._row_of = {video_id: row for row, video_id in enumerate(video_ids)}
+        self._videos_of: dict[str, list[str]] = {}  # of each sentence that has any
+        for video_id, sentence_id in zip(video_ids, index.video_rows.column("sentence_id"), strict=True):
+            self._videos_of.setdefault(sentence_id, []).append(video_id)
         header = index.header
         sizes = header.first_pass, header.candidates
         self._video_rankers = {
@@ -103,6 +76,17 @@ class Gallery:
     @property
     def header(self) -> Header:
         return self.index.header
+
+    @property
+    def videos(self) -> pd.DataFrame:
+        """Raises SearchError."""
+        return self.index.videos
+
+    @cached_property
+    def sentences(self) -> pd.DataFrame:
+        """Raises SearchError."""
+        table = self.index.sentences
+        return table.assign(video_ids=[self._video_ids(sentence_id) for sentence_id in table["sentence_id"]])
 
     @classmethod
     def open(cls, dataset: str, root: Path = Path()) -> Gallery:
@@ -137,20 +121,21 @@ class Gallery:
                 video["sentence_id"],
                 video["text"],
                 video["path"],
-                *cut_bounds(video["start_s"], video["end_s"]),
-                float(video["duration_s"]),
+                video["start_s"],
+                video["end_s"],
+                video["duration_s"],
                 video["split"],
                 video["signer"],
             )
-            for rank, score, video in self._best(ranker, query, k, self._video_rows)
+            for rank, score, video in self._best(ranker, query, k, self.index.video_rows)
         ]
 
     def search_video(self, clip: EncodedClip, k: int = 10, stream: str | None = None) -> list[SentenceHit]:
         """The k best sentences for a video. Raises SearchError for an unknown stream."""
         query = self._query(clip.encoded, self._stream(stream))
         return [
-            SentenceHit(rank, score, row["sentence_id"], row["text"], row["video_ids"])
-            for rank, score, row in self._best(self._sentence_ranker, query, k, self._sentence_rows)
+            SentenceHit(rank, score, row["sentence_id"], row["text"], self._video_ids(row["sentence_id"]))
+            for rank, score, row in self._best(self._sentence_ranker, query, k, self.index.sentence_rows)
         ]
 
     def explain_clip(self, text: str, clip: EncodedClip, stream: str | None = None) -> Alignment:
@@ -163,7 +148,7 @@ class Gallery:
     def video(self, video_id: str) -> dict[str, Any] | None:
         """The row of `videos` with that id, or None."""
         row = self._row_of.get(video_id)
-        return None if row is None else self._video_rows[row]
+        return None if row is None else self.index.video_rows[row]
 
     def clip(self, video_id: str) -> EncodedClip:
         """An encoded video of the gallery, by id. Raises SearchError."""
@@ -177,7 +162,7 @@ class Gallery:
         valid = int(stored[self.streams[0]].valid[row])
         tokens = {stream: sequences.tokens[start:stop].float() for stream, sequences in stored.items()}
         times = self.index.times[start + 1 : start + valid].double().numpy()
-        return EncodedClip(video_id, Encoded(tokens, valid), times, float(self.videos["duration_s"].iloc[row]))
+        return EncodedClip(video_id, Encoded(tokens, valid), times, self.index.video_rows[row]["duration_s"])
 
     def encode_clip(self, path: Path) -> EncodedClip:
         """Extract and encode any video file, the way the corpus was, in a process of its own.
@@ -185,18 +170,28 @@ class Gallery:
         Raises SearchError: not a video, no hand visible, or the corpus was extracted with other settings than
         params.yaml has now.
         """
+        from seds.search.clips import load_clip  # takes a second, and is only needed for new videos
+
         return self._encode(load_clip(path, self.extractors(), self.header.rules))
 
     def encode_extracted(self, path: Path, extracted: Extracted) -> EncodedClip:
         """Encode a video file that another process has extracted. Raises SearchError if no hand is visible."""
+        from seds.search.clips import ready_clip
+
         return self._encode(ready_clip(path, extracted, self.extractors(), self.header.rules))
 
     def extractors(self) -> Extractors:
         """How a new video is extracted. Raises SearchError as `encode_clip` does."""
+        from seds.search.clips import extractors
+
         with self._lock:
             if self._extractors is None:
                 self._extractors = extractors(self.header, self.params)
             return self._extractors
+
+    def _video_ids(self, sentence_id: str) -> tuple[str, ...]:
+        """Of the videos of the gallery that sign a sentence."""
+        return tuple(self._videos_of.get(sentence_id, ()))
 
     def _encode(self, clip: ClipSample) -> EncodedClip:
         (encoded,) = encoded_videos(self.model, [clip.video])
@@ -226,13 +221,3 @@ class Gallery:
         indices, cosines = ranker.best(query, k)
         ranked = zip((cosines * self.header.logit_scale).tolist(), indices.tolist(), strict=True)
         return [(rank, score, rows[index]) for rank, (score, index) in enumerate(ranked, start=1)]
-
-
-class Rows:
-    """The rows of a table as dicts: rows[3] is the fourth row, {column: value}. Faster than `DataFrame.iloc`."""
-
-    def __init__(self, table: pd.DataFrame) -> None:
-        self._columns = {str(name): table[name].array for name in table}
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        return {name: column[row] for name, column in self._columns.items()}

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from seds.messages import printable
-from seds.search.alignment import Alignment, cell_edges
+from seds.search.alignment import cell_edges
+from seds.search.answer import Alignment
 from seds.system.files import atomic_write
 
 _LETTERS = 24  # shown of a word

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from seds.messages import printable
-from seds.search.alignment import Alignment
-from seds.search.gallery import SentenceHit, VideoHit
+from seds.search.answer import Alignment, SentenceHit, VideoHit
 
 Hit = VideoHit | SentenceHit
 _ID, _TEXT = 40, 100  # characters shown of an id and of a sentence

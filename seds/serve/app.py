@@ -12,6 +12,7 @@ GET  /media?clip=                     an uploaded clip, to play
 GET  /download/videos.csv?q=&k=&stream=     what /api/search gives, as a table
 GET  /download/videos.zip?q=&k=&stream=     the same as ELAN files and subtitles of the files that are found
 GET  /download/sentences.csv?video=&k=&stream=    what /api/video gives; ?clip= for an uploaded clip
+GET  /api/answer?q=&k=...             for `seds search` of the user whose server it is: seds.search.answer
 
 Every error is {"error": message}.
 """
@@ -19,12 +20,13 @@ Every error is {"error": message}.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.datastructures import MutableHeaders
@@ -32,7 +34,8 @@ from starlette.exceptions import HTTPException
 
 from seds.index.store import SearchError
 from seds.messages import printable
-from seds.serve import pages
+from seds.search.answer import Question, to_json
+from seds.serve import pages, running
 from seds.serve.ranges import normalised
 from seds.serve.security import Access, SecurityMiddleware
 from seds.serve.service import SearchService
@@ -45,8 +48,10 @@ Text = Annotated[str, Query(alias="q")]
 Count = Annotated[int, Query(alias="k")]
 
 
-def build_app(service: SearchService, access: Access | None = None) -> FastAPI:
-    """The application of a service, which it closes when it ends. access: see SecurityMiddleware."""
+def build_app(service: SearchService, access: Access | None, own_key: str) -> FastAPI:
+    """The application of a service, which it closes when it ends. access: see SecurityMiddleware. own_key: what the
+    requests have of the user whose server it is, who may know the paths of files.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -121,6 +126,19 @@ def build_app(service: SearchService, access: Access | None = None) -> FastAPI:
         video: str | None = None, clip: str | None = None, k: Count = 10, stream: str | None = None
     ) -> Response:
         return _download(await service.sentences_csv(video, clip, k, stream), "text/csv; charset=utf-8")
+
+    @app.get(running.ANSWER)
+    async def _(
+        k: Count,
+        explained: int,
+        key: Annotated[str, Header(alias=running.KEY)] = "",
+        q: str | None = None,
+        video: str | None = None,
+        stream: str | None = None,
+    ) -> JSONResponse:
+        if not secrets.compare_digest(key.encode(), own_key.encode()):
+            raise HTTPException(404, "not found")
+        return JSONResponse(to_json(await service.answer(Question(q, video, k, stream, explained))))
 
     return app
 

@@ -20,7 +20,8 @@ from seds.export.timelines import SENTENCES, Timeline, found
 from seds.search import printed
 
 if TYPE_CHECKING:
-    from seds.search.gallery import Gallery, SentenceHit, VideoHit
+    from seds.search.answer import SentenceHit, VideoHit
+    from seds.search.gallery import Gallery
 
 README = """Each .eaf opens in ELAN, which looks for the video in the same folder. Each .vtt is a track of subtitles
 for a player. The tier `search` has the places that were found, with rank and score; `moments` the words of the

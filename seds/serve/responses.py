@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seds.messages import printable
-from seds.search.alignment import Alignment, cell_edges
-
-if TYPE_CHECKING:
-    from seds.search.gallery import SentenceHit, VideoHit
+from seds.search.alignment import cell_edges
+from seds.search.answer import Alignment, SentenceHit, VideoHit
 
 SENTENCE_CHARS = 2000  # longest sentence shown
 SENTENCE_VIDEOS = 4  # videos shown of a sentence

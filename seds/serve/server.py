@@ -23,6 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from seds.config import load_params
 from seds.errors import SedsError
 from seds.search.gallery import Gallery
+from seds.serve import running
 from seds.serve.app import build_app
 from seds.serve.scratch import scratch
 from seds.serve.security import Access
@@ -31,7 +32,7 @@ from seds.serve.service import SearchService
 _HEADERS_S = 10.0  # within which a request's headers must arrive
 _CONNECTIONS = 1000  # at a time; more get 503
 _HEADER_BYTES = 16_384  # of a request's headers and URL; more get 400
-FOLDER = Path("work/serve")  # has a folder for each corpus
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 class ServeError(SedsError, RuntimeError):
@@ -125,12 +126,16 @@ def serve(
     with bind(host, port) as listener:  # first, so that a busy port is reported before a model is loaded
         # Searches run side by side, each in one thread (seds.serve.executor).
         torch.set_num_threads(1)
+        version = running.opened(dataset, root)
         gallery = Gallery.open(dataset, root)
-        folder = root / FOLDER / dataset
+        folder = root / running.FOLDER / dataset
         with scratch(folder) as clips:
             service = SearchService(gallery, limits, root, folder / "media", clips, drawn)
-            access = lock.access(listener)
-            server = uvicorn.Server(settings(service, access, lock))
+            access, key = lock.access(listener), running.new_key()
+            server = uvicorn.Server(settings(service, access, lock, key))
+            if lock.certificate is None:  # else the search would have to know whom it is made out to
+                token = access.token if access else None
+                running.announce(clips, own_address(listener), token, key, version)
             here, *elsewhere = urls(listener, host, access, lock)
             echo(f"{len(gallery.videos):,} videos of {dataset}: {here}  (Ctrl-C to stop)")
             for address in elsewhere:
@@ -152,10 +157,10 @@ def ended_by_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def settings(service: SearchService, access: Access | None, lock: Lock) -> uvicorn.Config:
+def settings(service: SearchService, access: Access | None, lock: Lock, key: str) -> uvicorn.Config:
     """uvicorn's configuration for a service."""
     return uvicorn.Config(
-        build_app(service, access),
+        build_app(service, access, key),
         ssl_certfile=lock.certificate,
         ssl_keyfile=lock.key,
         http=HeaderTimeoutProtocol,
@@ -195,10 +200,15 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def own_address(listener: socket.socket) -> tuple[str, int]:
+    """Where this machine reaches the server."""
+    address, port = listener.getsockname()[:2]
+    return _LOOPBACK.get(address, address), port
+
+
 def urls(listener: socket.socket, host: str, access: Access | None, lock: Lock) -> list[str]:
     """The URL of the page on this machine and, where every address is listened to, that for others."""
-    loopback = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
-    names = [loopback[host], socket.gethostname()] if host in loopback else [host]
+    names = [_LOOPBACK[host], socket.gethostname()] if host in _LOOPBACK else [host]
     scheme, query = "https" if lock.certificate else "http", f"?token={access.token}" if access else ""
     port = listener.getsockname()[1]
     return [f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}/{query}" for name in names]

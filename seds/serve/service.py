@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from seds.config import Serve
 from seds.messages import printable
+from seds.search.answer import Answer, Question, answer
 from seds.search.gallery import EncodedClip, Gallery
 from seds.serve import clip_worker, downloads, responses, video_tasks
 from seds.serve.cache import Cache
@@ -77,6 +78,10 @@ class SearchService:
         text = self._checked_text(text)
         hits = await self._search_threads.run(partial(self.gallery.search_text, text, self._checked_k(k), stream))
         return {"results": [responses.video_hit(hit) for hit in hits]}
+
+    async def answer(self, question: Question) -> Answer:
+        """What `seds search` would find by itself."""
+        return await self._search_threads.run(partial(answer, self.gallery, question))
 
     async def sentences_for_video(self, video_id: str, k: int, stream: str | None) -> dict[str, Any]:
         """Sentences for a video of the gallery."""

@@ -36,16 +36,26 @@ def errors_as_lines(prefix: str) -> Iterator[None]:
 @contextmanager
 def logging_to(stream: TextIO) -> Iterator[None]:
     """What this package logs inside goes to the stream, above the progress bar where there is one."""
-    from tqdm.contrib.logging import logging_redirect_tqdm
-
-    logger, handler = logging.getLogger("seds"), logging.StreamHandler(stream)
+    logger, handler = logging.getLogger("seds"), _AboveProgressBar(stream)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        with logging_redirect_tqdm([logger]):
-            yield
+        yield
     finally:
         logger.removeHandler(handler)
+
+
+class _AboveProgressBar(logging.StreamHandler[TextIO]):
+    """As tqdm.contrib.logging does it, whose import takes longer than most commands before they begin."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        try:
+            tqdm.write(self.format(record), file=self.stream)
+            self.flush()
+        except Exception:
+            self.handleError(record)
 
 
 def print_anything() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -2, -3, -4  # malloc.h
 _LARGE = 16 << 20  # bytes
@@ -32,3 +35,18 @@ def keep_freed_blocks() -> None:
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, _EVERYTHING)
         mallopt(_M_TOP_PAD, _LARGE)
+
+
+@contextmanager
+def garbage_kept() -> Iterator[None]:
+    """Inside, Python does not look for objects that refer to one another alone.
+
+    For importing large libraries, whose objects all stay: looking through them takes a tenth of the time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -180,7 +180,11 @@ class Served:
 
     def scratch(self) -> list[str]:
         """Names of the clips' files that are there."""
-        return [path.name for path in self.root.glob("work/serve/toy/clips-*/*") if path.name != "lock"]
+        return [
+            path.name
+            for path in self.root.glob("work/serve/toy/clips-*/*")
+            if path.suffix != ".json" and path.name != "lock"
+        ]
 
     def finished(self, number: str, **query: object) -> Answer:
         """The answer on a clip once it is ready or has failed."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from helpers.toy_search import write_index, write_model, write_project, write_se
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch
 
+from seds import tables
 from seds.config import load_params
 from seds.data.split import DataError
+from seds.index import store
 from seds.index.build import build
 from seds.index.row_writer import RowWriter
 from seds.index.store import SearchError, open_index
@@ -148,6 +151,39 @@ def test_a_header_that_does_not_fit_is_told(folder: Path, change: dict[str, obje
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(SearchError, match=message):
         open_index("toy", folder.parents[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop(columns="text"), "has no column text"),
+        (lambda table: table.assign(text=1), "column text: int64, 0 of"),
+        (lambda table: table.assign(fps=np.nan), r"column fps: double, (\d+) of \1 values missing"),
+    ],
+    ids=["no column", "no text", "no value"],
+)
+def test_table_that_a_search_cannot_read_is_named(folder: Path, change: Callable, message: str) -> None:
+    path = folder / "videos.parquet"
+    change(pd.read_parquet(path)).to_parquet(path, index=False)
+    with pytest.raises(SearchError, match=rf"videos\.parquet.*{message}.*dvc repro index@toy"):
+        open_index("toy", folder.parents[1])
+
+
+def test_whole_table_is_checked_by_its_contract(folder: Path) -> None:
+    path = folder / "videos.parquet"
+    pd.read_parquet(path).assign(split="holdout").to_parquet(path, index=False)
+    index = open_index("toy", folder.parents[1])
+    with pytest.raises(SearchError, match=r"(?s)videos\.parquet breaks its contract.*holdout.*dvc repro index@toy"):
+        _ = index.videos
+
+
+def test_columns_that_a_search_reads_are_of_the_contract() -> None:
+    for kind, schema in ((store.VIDEOS, tables.INDEX_VIDEOS), (store.SENTENCES, tables.INDEX_SENTENCES)):
+        columns = {name: str(column.dtype) for name, column in schema.columns.items()}
+        assert {columns[name] for name in store._NUMBERS[kind]} <= {"float64"}
+        assert {columns[name] for name in store._TEXTS[kind]} == {columns["text"]}
+    nullable = {name for name, column in tables.INDEX_VIDEOS.columns.items() if column.nullable}
+    assert set(store._OPTIONAL) == nullable
 
 
 def test_a_model_for_other_data_makes_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

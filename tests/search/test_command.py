@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,23 @@ def test_a_sentence_gives_a_table_of_videos(project: Path) -> None:
         assert line.split()[:3] == [str(hit.rank), f"{hit.score:.2f}", hit.video_id]
         assert f"0.00-{hit.duration_s:.2f} s" in line
         assert line.endswith(hit.text)
+
+
+@pytest.mark.slow
+def test_a_sentence_needs_few_libraries(project: Path) -> None:
+    """A second or two would pass before it is searched for."""
+    heavy = (
+        "mmaction", "mmcv", "mmengine", "mmpose", "mediapipe", "av", "cv2", "dvc", "faiss", "matplotlib", "open_clip",
+        "pandas", "pandera", "scipy", "sklearn", "tqdm.auto", "torch._dynamo", "torch._inductor", "torchvision",
+    )  # fmt: skip
+    code = (
+        "import sys; from seds.cli import app\n"
+        "app(['search', 'toy', 'a cat', '--explain', '--no-server'], standalone_mode=False)\n"
+        f"print(sorted(set({heavy}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "score" in done.stdout
 
 
 def test_json_has_the_same_results_and_moments_if_asked(project: Path) -> None:

@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from helpers.served import Served
 
+from seds.serve import running
 from seds.serve.server import Lock, ServeError, bind
 
 SECRETS = ("/", "/api/search?q=a", "/media?video=plain", "/poster?video=plain", "/static/main.js", "/nothing")
@@ -50,6 +52,18 @@ def test_token_in_a_header_is_enough_for_programs(locked: Served) -> None:
     assert (answer.status, "error" in answer.json) == (200, False)
     other = locked.get("/api/search", {"q": "a"}, Authorization=f"Bearer {locked.token}", Host="evil.example")
     assert other.status == 421, "a token opens nothing to other sites"
+
+
+def test_command_of_the_servers_user_needs_no_token(locked: Served) -> None:
+    (record,) = (
+        found
+        for path in locked.root.glob("work/serve/toy/*/server.json")
+        if (found := json.loads(path.read_text()))["address"] == ["127.0.0.1", locked.port]
+    )
+    query: dict[str, object] = {"q": "a", "k": 1, "explained": 0}
+    own = {running.KEY.replace("-", "_"): record["key"]}
+    assert locked.get(running.ANSWER, query, **own).status == 401, "a stranger to the network"
+    assert locked.get(running.ANSWER, query, **own, Authorization=f"Bearer {record['token']}").status == 200
 
 
 def test_loopback_address_needs_no_token(served: Served) -> None:

@@ -1,0 +1,138 @@
+"""What a search asks and what it finds, without the libraries that search: a running server may answer instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from seds.search.gallery import EncodedClip, Gallery
+
+
+@dataclass(frozen=True)
+class VideoHit:
+    """A video of the results. start_s, end_s: its cut of the file, in seconds; None means the file's start or end."""
+
+    rank: int  # from 1
+    score: float
+    video_id: str
+    sentence_id: str
+    text: str
+    path: str  # "" if only its features were released
+    start_s: float | None
+    end_s: float | None
+    duration_s: float
+    split: str
+    signer: str
+
+
+@dataclass(frozen=True)
+class SentenceHit:
+    """A sentence of the results."""
+
+    rank: int  # from 1
+    score: float
+    sentence_id: str
+    text: str
+    video_ids: tuple[str, ...]  # videos of the gallery that sign it
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The span of time in which a word's weight most exceeds its mean, in seconds from the start of the video's cut.
+
+    score: its share of the word's weight on all windows, in [0,1].
+    """
+
+    start_s: float
+    end_s: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """words: of the sentence, as the tokeniser reads them. times: float64 [V,2] s, the start and end of each window.
+
+    weights: float64 [words,V], the weight of each word on each window. class_weights: float64 [words], its weight on
+    the class token. A row and its class weight sum to 1; to less if padding gets weight, too (published numerics), and
+    to 0 if all tokens of the word were dropped from a long sentence.
+    moments: one per word; for a word without weight, the whole video with score 0.
+    """
+
+    words: tuple[str, ...]
+    times: np.ndarray
+    weights: np.ndarray
+    class_weights: np.ndarray
+    moments: tuple[Moment, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """text or video: the sentence to search for, or the id of a video of the gallery. explained: of how many results
+    it wants to know when each word is signed.
+    """
+
+    text: str | None
+    video: str | None
+    k: int
+    stream: str | None
+    explained: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """stream: the one that was compared. hits: VideoHit for a text, SentenceHit for a video. alignments: of the first
+    hits.
+    """
+
+    stream: str
+    hits: tuple[VideoHit, ...] | tuple[SentenceHit, ...]
+    alignments: tuple[Alignment, ...]
+
+
+def answer(gallery: Gallery, question: Question, clip: EncodedClip | None = None) -> Answer:
+    """Search a gallery. clip: the video to search with, if it is none of the gallery. Raises SearchError."""
+    k, stream = question.k, question.stream
+    if question.text is not None:
+        videos = gallery.search_text(question.text, k, stream)
+        pairs = [(question.text, gallery.clip(hit.video_id)) for hit in videos[: question.explained]]
+        hits: tuple[VideoHit, ...] | tuple[SentenceHit, ...] = tuple(videos)
+    else:
+        assert question.video is not None
+        own = clip or gallery.clip(question.video)
+        sentences = gallery.search_video(own, k, stream)
+        pairs = [(hit.text, own) for hit in sentences[: question.explained]]
+        hits = tuple(sentences)
+    alignments = tuple(gallery.explain_clip(sentence, explained, stream) for sentence, explained in pairs)
+    return Answer(stream or gallery.streams[0], hits, alignments)
+
+
+def to_json(found: Answer) -> dict[str, Any]:
+    """For `from_json`, which gets every digit back."""
+    kind = "videos" if found.hits and isinstance(found.hits[0], VideoHit) else "sentences"
+    alignments = [
+        asdict(each) | {name: getattr(each, name).tolist() for name in ("times", "weights", "class_weights")}
+        for each in found.alignments
+    ]
+    return {"stream": found.stream, kind: [asdict(hit) for hit in found.hits], "alignments": alignments}
+
+
+def from_json(read: Mapping[str, Any]) -> Answer:
+    """The answer that was sent. Raises KeyError, TypeError and ValueError for anything else."""
+    hits: tuple[VideoHit, ...] | tuple[SentenceHit, ...]
+    if "videos" in read:
+        hits = tuple(VideoHit(**hit) for hit in read["videos"])
+    else:
+        hits = tuple(SentenceHit(**hit | {"video_ids": tuple(hit["video_ids"])}) for hit in read["sentences"])
+    return Answer(read["stream"], hits, tuple(map(_alignment, read["alignments"])))
+
+
+def _alignment(read: Mapping[str, Any]) -> Alignment:
+    import numpy as np  # which most answers do without
+
+    arrays = {name: np.array(read[name], np.float64) for name in ("times", "weights", "class_weights")}
+    moments = tuple(Moment(**moment) for moment in read["moments"])
+    return Alignment(tuple(read["words"]), moments=moments, **arrays)
