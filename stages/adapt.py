@@ -11,6 +11,7 @@ from pathlib import Path
 from seds.adapt.nothing import reason_for_nothing, write_unadapted
 from seds.config import load_params
 from seds.system.commands import run_stage
+from seds.system.memory import keep_freed_blocks
 
 
 def main(dataset: str) -> None:
@@ -25,4 +26,5 @@ def main(dataset: str) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_blocks()  # not in `main`: a caller's process would keep them for good
     run_stage(main)

@@ -28,7 +28,6 @@ from seds.rgb.weights import find_weights
 from seds.shards import ShardReader
 from seds.system.code_version import code_version
 from seds.system.files import file_sha256
-from seds.system.memory import keep_freed_blocks
 from seds.weightfiles import Checkpoint
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,6 @@ def adapt(params: Params, dataset: str, output: Path, data: Path = Path("data"))
     with open_run("adapt", dataset, lambda: run) as folder, catch_stop_signals() as stop:
         checkpointer = Checkpointer(folder, params.machine.checkpoint_minutes, stop, "adapt")
         torch.set_flush_denormal(True)  # gradients that fade towards zero would take the processor's slow path
-        keep_freed_blocks()
         workers = params.machine.workers or os.cpu_count() or 1
         of_split = {
             split: Windows(
