@@ -51,11 +51,8 @@ def files() -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_encoder_learns_to_tell_unseen_signs_apart(tmp_path: Path) -> None:
-    with chdir(tmp_path):
-        write_corpus(Path(), {"train": 40, "dev": 16})
-        write_params(Path(), epochs=24, batch=8, lr=3e-3, colour=0.1, recolour=0.0, dropout=0.1, nonmanual_weight=1.0)
-        adapt.main(NAME)
+def test_encoder_learns_to_tell_unseen_signs_apart(trained: Path) -> None:
+    with chdir(trained):
         found = config()
         assert found["labels"] == {"manual": sorted(SIGNS), "nonmanual": [MARKER]}
         assert found["signs"] == {"train": 120, "dev": 48}

@@ -14,11 +14,12 @@ from helpers.toy_extractor import begun
 from helpers.toy_runs import files, parts, run_toy
 
 from seds.engine.attempt import Attempt
-from seds.engine.command import JobShare
+from seds.engine.command import JobShare, run_extraction_stage
 from seds.extraction.extractor import Extraction, Failure, Video
 from seds.system.files import EngineError
 from seds.system.locks import lock
 from seds.video import content_hash
+from stages import pose
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -197,22 +198,36 @@ def test_jobs_are_disjoint_complete_and_stable(tmp_path: Path) -> None:
     assert moved.identity == videos[7].identity
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("text", ["0/4", "5/4", "x", "1", "1/0", "-1/4", "1/4/2", "1.5/4", ""])
-def test_job_that_is_invalid_is_named(text: str) -> None:
-    done = start_stage(f"--job={text}")
-    assert done.returncode == 2
-    assert f"'--job': {text!r}: expected i/n with i from 1 to n" in done.stderr
+def test_job_that_is_invalid_is_named(
+    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start_stage(monkeypatch, f"--job={text}") == 2
+    assert f"'--job': {text!r}: expected i/n with i from 1 to n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--shard=5/4"], ["--shard", "5/4"]])
+def test_job_by_its_old_option_is_understood(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start_stage(monkeypatch, *arguments) == 2
+    printed = capsys.readouterr().err
+    assert "--shard is deprecated; use --job" in printed
+    assert "'--job': '5/4': expected i/n" in printed
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [["--shard=5/4"], ["--shard", "5/4"]])
-def test_job_by_its_old_option_is_understood(arguments: list[str]) -> None:
-    done = start_stage(*arguments)
-    assert "--shard is deprecated; use --job" in done.stderr
-    assert "'--job': '5/4': expected i/n" in done.stderr
-    assert "--shard" not in start_stage("--help").stdout
+def test_stage_as_it_is_typed_knows_jobs_alone() -> None:
+    command = [sys.executable, "-m", "stages.pose", "demo"]
+    printed = subprocess.run([*command, "--help"], capture_output=True, text=True).stdout
+    assert "--job" in printed
+    assert "--shard" not in printed
+    assert subprocess.run([*command, "--job=5/4"], capture_output=True).returncode == 2
 
 
-def start_stage(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "stages.pose", "demo", *arguments], capture_output=True, text=True)
+def start_stage(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    """What `python -m stages.pose demo` with these arguments ends with, in this process."""
+    monkeypatch.setattr(sys, "argv", ["stages/pose.py", "demo", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run_extraction_stage(pose.main)
+    return ended.value.code

@@ -51,7 +51,7 @@ def write_video(path: Path, frames: np.ndarray) -> None:
         container.mux(stream.encode(None))
 
 
-def write_corpus(root: Path, videos: dict[str, int], signs: bool = True, markers: bool = True) -> None:
+def write_corpus(root: Path, videos: dict[str, int], signs: bool = True) -> None:
     """`root`/data: so many videos of three signs in each split, and their tables; without `signs`, an empty one."""
     generator = np.random.default_rng(0)
     rows: list[dict[str, Any]] = []
@@ -71,7 +71,7 @@ def write_corpus(root: Path, videos: dict[str, int], signs: bool = True, markers
                 (video_id, i * step / FPS, (i * step + LENGTH) / FPS, tables.MANUAL, name)
                 for i, name in enumerate(names)
             ]
-            if asked and markers:
+            if asked:
                 timed.append((video_id, 0.0, 3 * step / FPS, tables.NONMANUAL, MARKER))
     columns = ["video_id", "start_s", "end_s", "tier", "label"]
     table = pd.DataFrame(timed, columns=columns).assign(source="annotation", score=1.0) if signs else no_signs()

@@ -70,7 +70,8 @@ def test_threads_sleep_soon_while_they_wait(command: list[str]) -> None:
     ids=["active", "passive", "spin count"],
 )
 def test_users_own_wait_setting_wins(setting: dict[str, str], count: int) -> None:
-    assert spin_counts(COMMANDS["stage"], **setting) == {count}
+    # What every stage begins with, without the second or two that one's other imports take.
+    assert spin_counts([sys.executable, "-c", "import stages, torch"], **setting) == {count}
 
 
 @pytest.mark.slow
