@@ -66,6 +66,10 @@ class Recognised:
         return "folder" if self.kind == SIGNS else self.kind
 
     @property
+    def dataset(self) -> Dataset:
+        return Dataset.model_validate(self.entry)
+
+    @property
     def entry(self) -> dict[str, object]:
         return {"corpus": self.corpus, "profile": "auto", **self.options}
 
@@ -124,7 +128,19 @@ def summary(found: Recognised, folder: Path) -> str:
 
 def _how2sign(path: Path) -> Recognised | None:
     present = [layout for layout in how2sign.LAYOUTS if (path / layout[0].format(split="train")).is_file()]
-    return Recognised("how2sign", path, {"wrist_margin": 50 / 256}) if present else None
+    if not present:
+        return None
+    places = (
+        "*/openpose_output/json",
+        "*/*/openpose_output/json",
+        "sentence_level/*/rgb_front/features/openpose_output/json",
+    )
+    boxes = next((folder for place in places for folder in sorted(path.glob(place))), None)
+    about = (
+        f"OpenPose keypoints of its clips can be imported: seds import keypoints OTHER_NAME --from {path} "
+        f"--table {path} --size 1280x720 --fps 24"
+    )
+    return Recognised("how2sign", path, {"wrist_margin": 50 / 256}, about=(about,) if boxes else ())
 
 
 def _phoenix(path: Path) -> Recognised | None:

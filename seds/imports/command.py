@@ -20,7 +20,10 @@ def import_keypoints(
     ],
     table: Annotated[
         Path | None,
-        typer.Option(help="Table of the videos: path or video_id, text, ...", show_default="videos.csv in the folder"),
+        typer.Option(
+            help="Table of the videos: path or video_id, text, ...; or a folder that seds add recognises.",
+            show_default="videos.csv in the folder",
+        ),
     ] = None,
     fps: Annotated[float | None, typer.Option(min=0.1, max=1000, help="Frame rate, where no file says it.")] = None,
     size: Annotated[str | None, typer.Option(help="Frame size in px, such as 1280x720, where no file says it.")] = None,

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from seds import tables
 from seds.corpora.pickles import PickleError
-from seds.corpora.prepare import distinct, person_box
+from seds.corpora.prepare import distinct, person_box, read_annotations
 from seds.corpora.readers import folder as own_videos
 from seds.corpora.readers import sheets
 from seds.extraction import imported
@@ -31,6 +31,7 @@ from seds.imports.shard_writer import ShardWriter
 from seds.imports.signer import choose_signer
 from seds.imports.source import People, Source
 from seds.system.files import atomic_folder
+from seds.video.boxes import format_box
 from seds.video.cuts import cut_bounds
 
 SHARD_VIDEOS = 250
@@ -70,10 +71,11 @@ def import_keypoints(
     """Write `output`, whole or not at all: videos.parquet and pose/, which the pipeline reads as corpus `name`.
 
     source: a folder with a file of keypoints, or a folder of OpenPose's frames, for each video. table: its rows say
-    what is signed in them (seds.corpora.readers.folder); None = the one in `source`, and if there is none, each file is
-    a row without a text. A row whose keypoints are missing, unreadable or do not fit is in the table with its reason.
-    Raises KeypointsError where there are no keypoints, TableError for an unusable table, FileExistsError if `output`
-    exists.
+    what is signed in them (seds.corpora.readers.folder), or the folder of a corpus that `seds add` recognises, whose
+    reader says it; None = the table in `source`, and if there is none, each file is a row without a text. A row whose
+    keypoints are missing, unreadable or do not fit is in the table with its reason. Raises KeypointsError where there
+    are no keypoints, TableError for an unusable table, AddError for a folder that is no corpus, FileExistsError if
+    `output` exists.
     """
     if output.exists():
         raise FileExistsError(f"{output} exists; remove it, or import under another name")
@@ -86,7 +88,12 @@ def import_keypoints(
             f"{source} has no keypoints; expected *.pose, *.pose.zst, *.pkl, *.npy, *.npz or *.parquet files, or "
             "folders of OpenPose's *_keypoints.json"
         )
-    records = _records(table, files) if table else [_record({"path": str(path)}, files) for path in files.paths]
+    if table is None:
+        records = [_record({"path": str(path)}, files) for path in files.paths]
+    elif table.is_dir() and not sheets.exists(table):
+        records = _records_of_corpus(table, files)
+    else:
+        records = _records(table, files)
     annotations = own_videos.rows(records, source, table or source)
     further = [_further(record) for record in records]
     done = Imported(unused=len(set(map(str, files.paths)) - {said["keypoints"] for said in further}))
@@ -120,6 +127,29 @@ def _records(table: Path, files: KeypointFiles) -> list[dict[str, str]]:
     records = [_record(record, files) for record in sheets.read(table, ("text",), list(dict.fromkeys(optional)), names)]
     if records and not any(column in record for record in records for column in _PATHS):
         raise tables.TableError(f"{table}: no column {', '.join(_PATHS)}, which say whose keypoints a row is about")
+    return records
+
+
+def _records_of_corpus(folder: Path, files: KeypointFiles) -> list[dict[str, str]]:
+    """The rows of a corpus as its reader has them. Keypoints that are called by a row's id are those of its clip, those
+    that are called as its file are of the whole file. Raises AddError, TableError.
+    """
+    from seds.add.recognise import recognise  # which imports this folder
+
+    found = recognise(folder)
+    names = [name for name in own_videos.OPTIONAL if name in tables.ANNOTATIONS.columns]
+    records = []
+    for row in read_annotations(found.dataset, found.folder).to_dict("records"):
+        record = {
+            name: "" if pd.isna(row[name]) else str(row[name]) for name in (*names, "path", "text_original", "problem")
+        }
+        record["text"] = row["text"]
+        if not record["problem"]:
+            del record["problem"]
+        ids = (row["video_id"].replace(":", other) for other in (":", "_", "-", ""))  # which Windows does not allow
+        if own := next((name for name in ids if files.find(name)), None):
+            record |= {"path": own, "start_s": "", "end_s": ""}
+        records.append(_record(record, files))
     return records
 
 
@@ -188,6 +218,7 @@ def _import_row(
         known = isinstance(error, KeypointsError | PickleError | ValueError)
         reason = str(error) if known and str(error) else f"{type(error).__name__} {error}"
         return unread | {"status": "unreadable", "detail": f"{said['keypoints']}: {reason}"}
+    kept["bbox"] = format_box(person_box(row["bbox"], shown["width"], shown["height"]))
     done.layouts[source.layout] += 1
     done.several += bool(remark)
     writer.header = {"estimator": source.layout, **writer.header}  # of the first

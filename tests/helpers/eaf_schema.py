@@ -1,6 +1,8 @@
 """The rules of the EAF 3.0 schema for what is written here: elements in order, their attributes and references.
 
-Not the schema itself, whose licence is not this project's: the same rules, in Python.
+Not the schema itself, whose licence is not this project's: the same rules, in Python. They were compared with
+EAFv3.0.xsd, which the source distribution of pympi-ling 1.71 has in its tests; what is written is valid by that,
+too.
 """
 
 import re

@@ -1,5 +1,6 @@
 """`seds import keypoints`: whose keypoints a row gets, in px, and what becomes of rows that do not fit."""
 
+import json
 import pickle
 from textwrap import dedent
 
@@ -10,7 +11,9 @@ from helpers import keypoint_files as made
 from typer.testing import CliRunner
 
 from seds import tables
+from seds.add.recognise import recognise
 from seds.cli import app
+from seds.corpora.readers import openasl
 from seds.export.keypoints import export_keypoints
 from seds.imports.joints import KeypointsError
 from seds.imports.keypoints import Given, import_keypoints
@@ -139,3 +142,44 @@ def test_the_command_says_what_it_took_and_what_to_add(tmp_path, monkeypatch):
     assert "1 videos show several people: the largest was taken" in result.output
     assert "  mine:\n    corpus: keypoints\n    profile: auto\n    streams: pose" in result.output
     assert CliRunner().invoke(app, ["import", "keypoints", "x", "--from", "from", "--size", "12"]).exit_code == 2
+
+
+def test_rows_may_be_those_of_a_corpus(tmp_path):
+    """How2Sign ships OpenPose's frames of its clips; the official files name them."""
+    names = {"train": "a_0-5-rgb_front", "val": "b_0-1-rgb_front", "test": "c_0-1-rgb_front"}
+    header = "VIDEO_ID\tVIDEO_NAME\tSENTENCE_ID\tSENTENCE_NAME\tSTART_REALIGNED\tEND_REALIGNED\tSENTENCE\n"
+    for split, name in names.items():
+        rows = f"a\ta-1-rgb_front\ta_0\t{name}\t9\t12\tText of {split}.\n"
+        (tmp_path / "from").mkdir(exist_ok=True)
+        (tmp_path / f"from/how2sign_realigned_{split}.csv").write_text(header + rows)
+        if split != "test":
+            persons = list(made.people(4, 1, 137))
+            folder = tmp_path / f"from/{split}/openpose_output/json/{name}"
+            made.write_openpose(folder, name, dict(enumerate(persons)))
+    assert "--size 1280x720 --fps 24" in recognise(tmp_path / "from").about[0]
+    done = import_keypoints("h", tmp_path / "from", tmp_path / "out", tmp_path / "from", Given(24, 1280, 720))
+    found = done.videos[["video_id", "split", "text", "status", "frames", "signer"]].to_numpy().tolist()
+    assert found == [
+        [names["train"], "train", "Text of train.", "ok", 4, "5"],
+        [names["val"], "dev", "Text of val.", "ok", 4, "1"],
+        [names["test"], "test", "Text of test.", "missing", 0, "1"],
+    ]
+
+
+def test_keypoints_of_a_film_are_cut_and_those_of_a_clip_are_not(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    rows = [
+        (f"1nFdgokPwBw-00:00:0{s}.000-00:00:0{s + 1}.000", f"00:00:0{s}.000", f"00:00:0{s + 1}.000") for s in (1, 2)
+    ]
+    lines = ["\t".join(openasl.COLUMNS)]
+    lines += ["\t".join((vid, vid[:11], start, end, "NA", "na", "", "train")) for vid, start, end in rows]
+    (tmp_path / "corpus/openasl-v1.0.tsv").write_text("\n".join(lines))
+    (tmp_path / "corpus/bbox-v1.0.json").write_text(json.dumps({rows[1][0]: [0, 0, 0.5, 1]}))
+    pose(tmp_path / "from", f"{rows[0][0].replace(':', '_')}.pose", 10)
+    pose(tmp_path / "from", "1nFdgokPwBw.pose", 80)
+    done = import_keypoints("o", tmp_path / "from", tmp_path / "out", tmp_path / "corpus")
+    assert done.videos[["video_id", "status", "frames", "text"]].to_numpy().tolist() == [
+        [rows[0][0], "ok", 10, "NA"],
+        [rows[1][0], "ok", 25, "NA"],
+    ]
+    assert done.videos["bbox"].tolist() == ["", "0,0,320,480"]

@@ -10,7 +10,7 @@ params.yaml names, a path in that folder. Columns, in any order; others are igno
     split         train, dev or test, in every row; default: see seds.corpora.readers.splits
     start_s end_s a part of a longer video, seconds, or times such as 00:00:14.100
     signer        who signs
-    bbox          the signer's place in the frame, "left,top,right,bottom" px
+    bbox          the signer's place in the frame, "left,top,right,bottom" px, or all four in percent, "10%,0%,90%,100%"
     language      of the text, such as en, en-US or eng, kept as ISO 639-1; default: en
     fps           of a folder of frames
     sign          the one sign that the video shows, where it shows one sign instead of a sentence, as in a dictionary
@@ -139,7 +139,8 @@ def _row(
         sides = field("bbox")
         if ";" in sides:  # so that its numbers can have decimal commas
             sides = ",".join(side.replace(",", ".") for side in sides.split(";"))
-        bbox = format_box(parse_box(",".join(map(trim, sides.split(",")))))
+        sides = ",".join(map(trim, sides.split(",")))
+        bbox = sides if sides.count("%") == 4 else format_box(parse_box(sides))
     except ValueError as error:
         problems.append(str(error))
     cut = "" if math.isnan(start) and math.isnan(end) else f" {_seconds(start)}-{_seconds(end)}"
