@@ -67,6 +67,8 @@ def decode(content: bytes, file: Path) -> tuple[str, str]:
             if name == "utf-8" and re.search(r"[^\x00-\x7f\ufffd]", content.decode(errors="replace")):
                 break
             continue
+        if name == "cp1252" and "\0" in text:
+            break
         return text, name
     raise ContentError(
         f"{file} is not text: it is neither {encoding or 'UTF-8'} ({problem}) nor Windows-1252; save it as UTF-8"
@@ -74,9 +76,13 @@ def decode(content: bytes, file: Path) -> tuple[str, str]:
 
 
 def _zeros(content: bytes) -> str:
-    """UTF-16 without a mark, told by the zero bytes that Latin letters and line breaks have in it; else ""."""
-    start = content[:1000]
-    low, high = start[0::2].count(0), start[1::2].count(0)
-    if len(start) < 4 or max(low, high) < 0.2 * len(start) / 2 or min(low, high) > 0:
-        return ""
-    return "utf-16-le" if high > low else "utf-16-be"
+    """UTF-16 without a mark, told by the zero bytes that Latin letters and line breaks have in it; else "".
+
+    They are a fifth of the first characters, or all of the very first, as in a table of another script with its header.
+    """
+    for size, share in ((1000, 0.2), (16, 1.0)):
+        start = content[:size]
+        low, high = start[0::2].count(0), start[1::2].count(0)
+        if len(start) >= 4 and max(low, high) >= share * (len(start) // 2) and not min(low, high):
+            return "utf-16-le" if high > low else "utf-16-be"
+    return ""

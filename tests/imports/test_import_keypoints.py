@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import keypoint_files as made
+from pose_format import Pose
 from typer.testing import CliRunner
 
 from seds import tables
@@ -183,3 +184,28 @@ def test_keypoints_of_a_film_are_cut_and_those_of_a_clip_are_not(tmp_path):
         [rows[1][0], "ok", 25, "NA"],
     ]
     assert done.videos["bbox"].tolist() == ["", "0,0,320,480"]
+
+
+@pytest.mark.real
+def test_real_sentences_of_the_dgs_corpus_get_their_texts(shared, tmp_path):
+    """Ten sentences, whose texts lie beside them as JSON; against pose-format and that JSON."""
+    folder = shared / "data/formats/dgs_sentences"
+    said = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))}
+    rows = [
+        {
+            "path": name, "text": one["sentence"]["english"], "text_original": one["sentence"]["german"],
+            "signer": one["document_id"],
+        }
+        for name, one in said.items()
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "texts.csv", index=False)
+    done = import_keypoints("dgs", folder, tmp_path / "out", tmp_path / "texts.csv")
+    videos = done.videos.set_index("video_id")
+    assert len(videos) == 10
+    assert done.unused == 0
+    assert (videos["status"] == "ok").all(), videos["detail"].tolist()
+    for name, one in said.items():
+        whole = Pose.read((folder / f"{name}.pose").read_bytes())
+        assert videos.loc[name, "frames"] == len(whole.body.data)
+        assert videos.loc[name, "fps"] == pytest.approx(whole.body.fps)
+        assert videos.loc[name, "text_original"] == " ".join(one["sentence"]["german"].split())

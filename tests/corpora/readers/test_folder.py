@@ -188,11 +188,15 @@ def test_windows_encoding_is_guessed_and_said(tmp_path, caplog):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf16_is_read_with_and_without_its_mark(tmp_path, encoding):
-    table = read(write(tmp_path, "path\ttext\r\na\t\u00e9t\u00e9 \u4eca\r\n", encoding=encoding))
-    assert table["text"].tolist() == ["\u00e9t\u00e9 \u4eca"]
+    texts = ["\u00e9t\u00e9 \u4eca", "\u4eca\u5929" * 1000]
+    rows = "".join(f"{i}\t{text}\r\n" for i, text in enumerate(texts))
+    for order in (1, -1):
+        table = read(write(tmp_path, f"path\ttext\r\n{rows}", encoding=encoding))
+        assert table["text"].tolist() == texts[::order]
+        rows = "".join(f"{i}\t{text}\r\n" for i, text in enumerate(texts[::-1]))
 
 
-@pytest.mark.parametrize("content", ["a,\u00e9t\u00e9\n".encode() + b"b,\xe9t\xe9\n", b"a,\x81\n"])
+@pytest.mark.parametrize("content", ["a,\u00e9t\u00e9\n".encode() + b"b,\xe9t\xe9\n", b"a,\x81\n", b"a,\xe9\0\n"])
 def test_bytes_of_no_certain_encoding_are_named(tmp_path, content):
     (tmp_path / "videos.csv").write_bytes(b"path,text\n" + content)
     with pytest.raises(tables.TableError, match=r"videos\.csv is not text: .* at byte \d+, in line [23]\)"):
