@@ -48,8 +48,11 @@ def read_annotations(root: Path, dataset: Dataset) -> pd.DataFrame:
     if len(tracks) < len(files.others):
         log.info("%s: %d subtitle files are of no listed film", root, len(files.others) - len(tracks))
     rows, groups = subtitled.sentences(root, dataset, subtitled.chosen(tracks, files, dataset.language, root))
-    for name in films.keys() - {Path(row["path"]).stem for row in rows}:
-        film = next((path for path in files.videos if path.stem == name), None) if tracks or files.videos else None
+    read, there = {Path(row["path"]).stem for row in rows}, {path.stem: path for path in files.videos}
+    for name in films:
+        if name in read:
+            continue
+        film = there.get(name)
         problem = f"{root / film}: has no subtitles that are read" if film else ""
         place = root / (film or f"videos/{name}.mp4")
         rows.append({**cuts.cut(name, place, 0, 0, "", subtitled.LANGUAGE, problem), "start_s": None, "end_s": None})

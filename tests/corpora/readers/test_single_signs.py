@@ -177,3 +177,18 @@ def test_row_says_what_it_lacks() -> None:
     assert problem() == ""
     assert problem(start_s=2, end_s=1) == "f:1: begins at 2 s, but ends at 1 s"
     assert problem(problem="f:1: odd") == "f:1: odd"
+
+
+def test_no_name_leads_out_of_a_corpus(tmp_path: Path) -> None:
+    root, out = tmp_path / "corpus", "../../outside.mp4"
+    film(tmp_path / "outside.mp4")
+    for split in ("train", "val", "test"):
+        write(root / f"citizen/splits/{split}.csv", f"{HEADER}P1,{out},DOG,A\n")
+        address = "www.youtube.com/watch?v=../../etc/p"
+        write(root / f"ms/MSASL_{split}.json", [{"url": address, "text": "a", "start_time": 0, "end_time": 1}])
+    write(root / "lex/semlex_metadata.csv", f"video_id,label,split\n{out},dog,train\n/etc/passwd,dog,train\n")
+    wlasl(root / "w", instance("../../outside"), instance("/etc/passwd"))
+    for corpus, folder in (("asl_citizen", "citizen"), ("ms_asl", "ms"), ("sem_lex", "lex"), ("wlasl", "w")):
+        videos = prepare.prepare("x", Dataset(corpus=corpus), root / folder)
+        assert set(videos["status"]) <= {"refused", "missing", "duplicate"}, corpus
+        assert all(str(path).startswith(f"{root}/") for path in videos.loc[videos["status"] == "missing", "path"])
