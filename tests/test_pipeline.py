@@ -59,6 +59,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params = yaml.load(folder / "params.yaml")
     params["render"] |= {"train_sentences": 12, "dev_sentences": 3, "test_sentences": 4, "takes": 1}
     params["train"]["small"] |= {"epochs": 2, "batch": 6}
+    params["adapt"]["small"]["epochs"] = 2
     yaml.dump(params, folder / "params.yaml")
     run(folder, "git", "init", "-q")
     run(folder, "git", "add", "-A")
