@@ -177,6 +177,9 @@ class Pose(Section):
 
 
 class RgbProfile(Network):
+    # a config of mmaction2, its name or a path; null = the Inception-I3D of seds.rgb. The config says which frames a
+    # window has and how large they are, so `size`, `crop`, `width`, `alpha` and rgb.window take no part
+    network: str | None = None
     weights: str | None  # an I3D checkpoint's path; null = a fixed random initialisation
     weights_sha256: str | None
     seed: int  # of the random initialisation

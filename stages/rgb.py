@@ -10,7 +10,7 @@ from seds.engine.command import Corpus, OnlyJob, run_extraction_stage
 from seds.engine.executors import make_executor
 from seds.engine.run import extract
 from seds.extraction import imported
-from seds.rgb import extractor
+from seds.recognizers import extractor
 
 
 def main(dataset: Corpus, job: OnlyJob = None) -> None:

@@ -20,6 +20,8 @@ def reason_for_nothing(params: Params, dataset: str, data: Path = Path("data")) 
         return "params.yaml says so (signs: none, in the section adapt)"
     if imported.is_imported(params.dataset(dataset)):
         return "it was imported, without videos"
+    if params.rgb.of(params.profile(dataset)).network is not None:
+        return "its features come from another network than the one that is trained here (rgb.<profile>.network)"
     if source == "spotted":
         return ""
     signs = tables.read(data / "signs" / f"{dataset}.parquet", tables.SIGNS, f"dvc repro prepare@{dataset}")

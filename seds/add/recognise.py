@@ -33,7 +33,7 @@ from seds.corpora.readers import (
 )
 from seds.corpora.readers.elan_tiers import likeliest, listing, matching
 from seds.errors import SedsError, first_few
-from seds.imports.files import KeypointFiles, open_source
+from seds.imports.files import VideoFiles, open_source
 from seds.imports.joints import KeypointsError
 from seds.messages import printable, summarise_skipped
 
@@ -213,7 +213,7 @@ def _keypoints(path: Path) -> Recognised | None:
     """Keypoints that others extracted, in a folder without videos."""
     if not path.is_dir() or Files.below(path).videos:
         return None
-    files = KeypointFiles.below(path).paths
+    files = VideoFiles.below(path).paths
     try:
         layout = open_source(path / files[0]).layout if files else ""
     except (KeypointsError, PickleError, OSError):

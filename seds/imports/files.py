@@ -16,6 +16,7 @@ from seds.imports.source import Source
 from seds.messages import safe_filename
 
 SUFFIXES = (*pose_file.SUFFIXES, *arrays.SUFFIXES)
+FEATURES = (".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth")  # of files of features
 
 
 def open_source(path: Path) -> Source:
@@ -27,15 +28,15 @@ def open_source(path: Path) -> Source:
 
 def without_suffix(name: str) -> str:
     """A path without the suffix that keypoints or videos have."""
-    for suffix in sorted((*SUFFIXES, *MEDIA), key=len, reverse=True):
+    for suffix in sorted({*SUFFIXES, *FEATURES, *MEDIA}, key=len, reverse=True):
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return name
 
 
 @dataclass(frozen=True)
-class KeypointFiles:
-    """Files, and folders of OpenPose's frames, relative to their folder, in order."""
+class VideoFiles:
+    """Files of keypoints or features, and folders of OpenPose's frames, relative to their folder, in order."""
 
     paths: Sequence[PurePosixPath]
 
@@ -48,7 +49,7 @@ class KeypointFiles:
         object.__setattr__(self, "_known", dict(known))
 
     @classmethod
-    def below(cls, root: Path, *tables: Path) -> KeypointFiles:
+    def below(cls, root: Path, *tables: Path) -> VideoFiles:
         """Those in a folder, without the tables that lie there."""
         found: list[PurePosixPath] = []
         aside = {table.resolve() for table in tables}
@@ -59,6 +60,11 @@ class KeypointFiles:
             elif path.name.lower().endswith(SUFFIXES) and (root / path).resolve() not in aside:
                 found.append(path)
         return cls(list(dict.fromkeys(found)))
+
+    @classmethod
+    def of_features(cls, root: Path) -> VideoFiles:
+        """Files of features in a folder."""
+        return cls([path for path in walk(root) if path.suffix.lower() in FEATURES])
 
     def find(self, name: str) -> list[PurePosixPath]:
         """What a path or an id means: the file of that path, else those of that name, with any suffix. Often one."""

@@ -25,7 +25,7 @@ from seds.corpora.prepare import distinct, person_box, read_annotations
 from seds.corpora.readers import folder as own_videos
 from seds.corpora.readers import sheets
 from seds.extraction import imported
-from seds.imports.files import KeypointFiles, open_source, without_suffix
+from seds.imports.files import VideoFiles, open_source, without_suffix
 from seds.imports.joints import KeypointsError
 from seds.imports.shard_writer import ShardWriter
 from seds.imports.signer import choose_signer
@@ -82,7 +82,7 @@ def import_keypoints(
     if not source.is_dir():
         raise KeypointsError(f"{source} is no folder; give the one that has a file of keypoints for each video")
     table = table or _own_table(source)
-    files = KeypointFiles.below(source, *([table] if table else []))
+    files = VideoFiles.below(source, *([table] if table else []))
     if not files.paths:
         raise KeypointsError(
             f"{source} has no keypoints; expected *.pose, *.pose.zst, *.pkl, *.npy, *.npz or *.parquet files, or "
@@ -98,7 +98,7 @@ def import_keypoints(
     further = [_further(record) for record in records]
     done = Imported(unused=len(set(map(str, files.paths)) - {said["keypoints"] for said in further}))
     with atomic_folder(output) as folder:
-        writer = ShardWriter("pose", folder, {"source": "imported"}, shard_videos)
+        writer = ShardWriter("pose", folder / "pose", {"source": "imported"}, shard_videos)
         opened = _Opened(source)
         rows = []
         ids, repeated = distinct(annotations["video_id"].tolist())
@@ -120,7 +120,7 @@ def _own_table(source: Path) -> Path | None:
     return next((source / name for name in own_videos.TABLES if (source / name).is_file()), None)
 
 
-def _records(table: Path, files: KeypointFiles) -> list[dict[str, str]]:
+def _records(table: Path, files: VideoFiles) -> list[dict[str, str]]:
     """The rows of a table, with the `path` of their keypoints or the `problem` why there is none. Raises TableError."""
     optional = (*_PATHS, *own_videos.OPTIONAL, *_NUMBERS, "text_original")
     names = {column: lambda name: bool(files.find(name)) for column in _PATHS}
@@ -130,7 +130,7 @@ def _records(table: Path, files: KeypointFiles) -> list[dict[str, str]]:
     return records
 
 
-def _records_of_corpus(folder: Path, files: KeypointFiles) -> list[dict[str, str]]:
+def _records_of_corpus(folder: Path, files: VideoFiles) -> list[dict[str, str]]:
     """The rows of a corpus as its reader has them. Keypoints that are called by a row's id are those of its clip, those
     that are called as its file are of the whole file. Raises AddError, TableError.
     """
@@ -153,7 +153,7 @@ def _records_of_corpus(folder: Path, files: KeypointFiles) -> list[dict[str, str
     return records
 
 
-def _record(record: dict[str, str], files: KeypointFiles) -> dict[str, str]:
+def _record(record: dict[str, str], files: VideoFiles) -> dict[str, str]:
     """The row with the file of its keypoints, under `keypoints`, "" where there is none."""
     given = [record[column].strip() for column in _PATHS if record.get(column, "").strip()]
     found = next((paths for name in given if (paths := files.find(name))), [])

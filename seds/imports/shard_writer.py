@@ -18,7 +18,7 @@ _SHARD_BYTES = 512 * 2**20  # a shard of long videos holds fewer of them
 
 @dataclass
 class ShardWriter:
-    """Fills the shards of one kind in `folder`/<kind> and collects their index. header: how they were made."""
+    """Fills the shards of one kind in `folder` and collects their index. header: how they were made."""
 
     kind: str
     folder: Path
@@ -51,12 +51,12 @@ class ShardWriter:
         if self.waiting:
             self._write()
         index = pd.DataFrame(self.rows, columns=list(tables.SHARD_INDEX.columns))
-        shards.write_index(self.folder / self.kind, index)
+        shards.write_index(self.folder, index)
         return index
 
     def _write(self) -> None:
         header = {**self.header, "videos": json.dumps(self.shown)}
-        shards.write_shard(self.folder / self.kind / self._name(), self.kind, self.waiting, header)
+        shards.write_shard(self.folder / self._name(), self.kind, self.waiting, header)
         self.waiting.clear()
         self.shown.clear()
         self.written, self._bytes = self.written + 1, 0

@@ -68,8 +68,8 @@ def import_release(
     # The release does not name the weights. `window` is what the centres of the windows are computed from.
     i3d = {**source, "network": "InceptionI3D", "weights": "not published", "window": str(RULES.window)}
     with atomic_folder(output) as folder:
-        pose = ShardWriter("pose", folder, {**source, "estimator": "RTMPose"}, shard_videos)
-        rgb = ShardWriter("rgb", folder, i3d, shard_videos)
+        pose = ShardWriter("pose", folder / "pose", {**source, "estimator": "RTMPose"}, shard_videos)
+        rgb = ShardWriter("rgb", folder / "rgb", i3d, shard_videos)
         progress = tqdm(entries, desc="import", unit="video", mininterval=0.5, disable=None)
         rows = [_import_video(entry, release, keypoints, features, pose, rgb) for entry in progress]
         videos = tables.check(pd.DataFrame(rows).assign(dataset=name), tables.VIDEOS, f"the videos of {name}")

@@ -20,7 +20,7 @@ from seds.extraction.extractor import Extraction, Extractor, ExtractorSpec, Vide
 from seds.index.store import Header, SearchError
 from seds.messages import printable
 from seds.pose import estimators
-from seds.rgb import extractor
+from seds.recognizers import extractor
 from seds.system import workers
 from seds.timing import FRAME_TIMES, frame_edges
 from seds.video import VideoError, VideoInfo, probe
@@ -82,7 +82,7 @@ def extractors(header: Header, params: Params) -> Extractors:
                 f"the index of {name} was extracted with other settings than params.yaml has now ({spec.kind}: "
                 f"{'; '.join(differing)}); run: dvc repro index@{name}"
             )
-    return Extractors(pose, rgb if "rgb" in header.streams else None, params.rgb.window)
+    return Extractors(pose, rgb if "rgb" in header.streams else None, int(rgb.settings["window"]))
 
 
 def load_clip(path: Path, how: Extractors, rules: SampleRules) -> ClipSample:

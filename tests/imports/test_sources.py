@@ -16,7 +16,7 @@ from pose_format import Pose
 
 from seds.corpora.pickles import PickleError
 from seds.imports import pose_file
-from seds.imports.files import KeypointFiles, open_source
+from seds.imports.files import VideoFiles, open_source
 from seds.imports.joints import KeypointsError
 from seds.skeleton import FACE, JOINT, JOINT_NAMES, LEFT_HAND, RIGHT_HAND
 
@@ -223,7 +223,7 @@ def test_a_name_means_a_file_by_path_stem_or_id(tmp_path):
     for name in ("train/a.pose", "b.pose.zst", "clips/c_000000000003_keypoints.json", "x-1.npy", "videos.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    files = KeypointFiles.below(tmp_path)
+    files = VideoFiles.below(tmp_path)
     assert sorted(map(str, files.paths)) == ["b.pose.zst", "clips", "train/a.pose", "x-1.npy"]
     for name in ("train/a.pose", "train/a.mp4", "a", "videos/a.mp4", "train\\a.pose", "a.pose"):
         assert list(map(str, files.find(name))) == ["train/a.pose"]
