@@ -34,7 +34,8 @@ def check(
     """
     if imported.is_imported(dataset):  # no files, and no annotations but its table
         videos = prepare.prepare(name, dataset, root)
-        findings = [*files.status(videos), *sentences.all_rules(videos)]
+        findings = [*files.status(videos), *files.cuts(videos), *files.remarks(videos), *files.shapes(videos)]
+        findings += [*files.same_bytes(videos), *sentences.all_rules(videos)]
     else:
         annotations = prepare.read_annotations(dataset, root)
         videos = prepare.complete(name, annotations, header_cache, workers)

@@ -59,7 +59,8 @@ def cuts(videos: pd.DataFrame) -> Iterator[Finding]:
 def remarks(videos: pd.DataFrame) -> Iterator[Finding]:
     """Files that can be read in more than one way, each once."""
     ok = videos[(videos["status"] == "ok") & (videos["detail"] != "")]
-    for row in ok.drop_duplicates("path").itertuples():
+    file = ok["path"].where(ok["path"] != "", ok["video_id"])  # an imported video has none
+    for row in ok[~file.duplicated()].itertuples():
         for remark in row.detail.split("; "):
             kind, _, detail = remark.partition(": ")
             yield Finding(WARNING, kind, row.video_id, row.path, detail)

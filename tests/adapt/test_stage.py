@@ -14,6 +14,7 @@ from helpers.toy_signs import MARKER, NAME, SIGNS, copy_corpus, write_corpus, wr
 
 from seds import tables
 from seds.adapt.fitting import AdaptError
+from seds.adapt.nothing import reason_for_nothing
 from seds.config import load_params
 from seds.rgb.adapted import find_adapted
 from seds.rgb.extractor import corpus_extractor
@@ -137,6 +138,13 @@ def test_corpus_without_an_encoder_says_why(
     assert list(files()) == ["README.md", "config.json"]
     assert why in (OUTPUT / "README.md").read_text()
     assert find_adapted(OUTPUT) is None
+
+
+def test_features_of_another_network_need_no_encoder() -> None:
+    params = load_params(Path(__file__).parents[2] / "params.yaml")
+    rgb = params.rgb.model_copy(update={"small": params.rgb.small.model_copy(update={"network": "x3d"})})
+    why = reason_for_nothing(params.model_copy(update={"rgb": rgb}), "demo")
+    assert why.startswith("its features come from another network")
 
 
 def test_signs_that_leave_nothing_to_tell_apart_give_no_encoder(project: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from pathlib import Path
 from textwrap import dedent
 
 import numpy as np
@@ -13,7 +14,9 @@ from typer.testing import CliRunner
 
 from seds import tables
 from seds.add.recognise import recognise
+from seds.check.corpus import check
 from seds.cli import app
+from seds.config import Dataset
 from seds.corpora.readers import openasl
 from seds.export.keypoints import export_keypoints
 from seds.imports.joints import KeypointsError
@@ -141,6 +144,8 @@ def test_the_command_says_what_it_took_and_what_to_add(tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     assert "1 videos: .pose 0.2, 67 points" in result.output
     assert "1 videos show several people: the largest was taken" in result.output
+    _, findings = check("mine", Dataset(corpus="keypoints"), Path("data/raw/mine"))
+    assert "in 20 of 20 frames; the largest was taken" in findings.set_index("kind")["detail"]["several people"]
     assert "  mine:\n    corpus: keypoints\n    profile: auto\n    streams: pose" in result.output
     assert CliRunner().invoke(app, ["import", "keypoints", "x", "--from", "from", "--size", "12"]).exit_code == 2
 

@@ -100,7 +100,7 @@ def test_checkpoint_must_fit_its_config(tmp_path, video):
     ("name", "clip"),
     [
         ("swin-tiny-p244-w877_in1k-pre_8xb8-amp-32x2x1-30e_kinetics400-rgb",
-         Clip(32, 2, 224, None, (224, 224), "NCTHW")),
+         Clip(32, 2, 256, None, (224, 224), "NCTHW")),
         ("vit-base-p16_videomae-k400-pre_16x4x1_kinetics-400", Clip(16, 4, 224, None, (224, 224), "NCTHW")),
         ("x3d_s_13x6x1_facebook-kinetics400-rgb", Clip(13, 6, 182, None, (182, 182), "NCTHW")),
         ("tsm_imagenet-pretrained-mobilenetv2_8xb16-1x1x8-100e_kinetics400-rgb",
