@@ -249,7 +249,7 @@ def _read(
     remark = ""
     if several:
         whose = "the largest was taken" if box is None else "the one nearest to its bbox was taken"
-        remark = f"several people: in {several:,} of {len(keypoints):,} frames; {whose}"
+        remark = f"several people: in {several:,} of {len(keypoints):,} frames, of whom {whose}"
     return np.ascontiguousarray(keypoints, np.float32), shown, remark
 
 

@@ -145,7 +145,7 @@ def test_the_command_says_what_it_took_and_what_to_add(tmp_path, monkeypatch):
     assert "1 videos: .pose 0.2, 67 points" in result.output
     assert "1 videos show several people: the largest was taken" in result.output
     _, findings = check("mine", Dataset(corpus="keypoints"), Path("data/raw/mine"))
-    assert "in 20 of 20 frames; the largest was taken" in findings.set_index("kind")["detail"]["several people"]
+    assert "in 20 of 20 frames, of whom the largest was taken" in findings.set_index("kind")["detail"]["several people"]
     assert "  mine:\n    corpus: keypoints\n    profile: auto\n    streams: pose" in result.output
     assert CliRunner().invoke(app, ["import", "keypoints", "x", "--from", "from", "--size", "12"]).exit_code == 2
 
