@@ -2,6 +2,7 @@
 # make test    set up once, then lint, type-check and test
 # make check   set up once, then lint, type-check and run the quick half of the tests
 # make setup   only the environment, in .venv: the versions that constraints.txt lists
+# make gpu     compare the GPU's results with the CPU's and measure its speed, in at most 8 minutes; send the table back
 # make lock    renew constraints.txt: the newest versions that pyproject.toml allows; run make test after it
 # make clean   remove the environment, caches and build leftovers; keeps data, models, and interrupted runs in work/
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -14,7 +15,7 @@ pip_option = $$($(BIN)/python -m pip config list | sed -n "s/.*[.]$(1)='\(.*\)'/
 UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$(call pip_option,index-url)}" \
 	UV_INDEX="$${UV_INDEX:-$(call pip_option,extra-index-url)}" UV_INDEX_STRATEGY=unsafe-best-match $(BIN)/uv pip
 
-.PHONY: setup repro test check lint lock clean
+.PHONY: setup repro test check lint gpu lock clean
 
 setup: .venv/.installed
 
@@ -47,6 +48,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# With whatever Python has torch, and without the network: nothing is installed.
+gpu:
+	PYTHONPATH=$(CURDIR) $(if $(wildcard $(BIN)/python),$(BIN)/python,python3) benchmarks/gpu.py
 
 clean:
 	rm -rf .venv build *.egg-info third_party/*/build third_party/*/*.egg-info

@@ -34,10 +34,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds.config import ModelSizes
+from seds.model.encoding import VIDEO_BATCH
 from seds.model.fusion import MlpFusion
 from seds.model.seds import fusion_of
 from seds.model.similarity import Tokens, text_to_video, video_to_text
-from seds.retrieval.inference import VIDEO_BATCH
 from seds.retrieval.scoring import Sentences
 
 SIZES = ModelSizes()
