@@ -368,6 +368,8 @@ class Index(Section):
     splits: tuple[Literal["train", "dev", "test"], ...] = Field(min_length=1)  # whose videos can be found
     first_pass: int = Field(ge=1)  # up to so many videos all are scored exactly
     candidates: int = Field(ge=1)  # of a larger gallery, how many the first pass leaves to exact scoring
+    # Videos per file. Batches of videos must not depend on it (seds.model.encoding).
+    shard_videos: int = Field(ge=32, multiple_of=32)
 
 
 class Report(Section):

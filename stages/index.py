@@ -9,9 +9,10 @@ from seds.index import build
 from seds.index.store import FOLDER, model_digest
 from seds.model import checkpoint
 from seds.system.commands import run_stage
+from seds.system.jobs import OnlyJob
 
 
-def main(dataset: str) -> None:
+def main(dataset: str, job: OnlyJob = None) -> None:
     params = load_params()
     folder = Path("models") / dataset
     model = checkpoint.load(folder).to(params.device())
@@ -23,7 +24,10 @@ def main(dataset: str) -> None:
         params.index,
         FOLDER / dataset,
         workers=params.machine.workers,
+        job=job,
     )
+    if header is None:
+        return
     print(
         f"{FOLDER / dataset}: {header.videos:,} videos, {header.sentences:,} sentences, streams "
         f"{', '.join(header.streams)}; {header.video_tokens:,} and {header.sentence_tokens:,} tokens of {header.embed}"

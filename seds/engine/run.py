@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from seds.engine.command import JobShare
 from seds.engine.crash_log import QUARANTINE, RUN_ALONE, CrashLog, Journal
 from seds.engine.executors import Executor
 from seds.engine.parts import Parts
@@ -26,6 +25,7 @@ from seds.extraction.extractor import ExtractorSpec, Failure, Outcome, Video, re
 from seds.messages import printable, summarise_skipped
 from seds.system.code_version import code_version
 from seds.system.files import EngineError, digest
+from seds.system.jobs import JobShare
 from seds.system.locks import lock
 from seds.system.workers import Death
 
@@ -68,7 +68,7 @@ def extract(
         run = _Run(spec, Parts(folder), CrashLog(folder), executor)
         try:
             if job is not None:
-                videos_of_job = [video for video in wanted if job.includes(video)]
+                videos_of_job = [video for video in wanted if job.includes(int(video.identity, 16))]
                 run.complete(videos_of_job)
                 done = f"job {job} is done. When all {job.count} are done: dvc repro {kind}@{output.name}"
                 _report(run, videos_of_job, output.name, done)

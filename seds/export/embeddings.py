@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
+from seds.index.joined import TokenRows
 from seds.index.row_writer import RowWriter
 from seds.index.store import HEADER, SENTENCES, TEXT, VIDEOS, Index, Sequences
 from seds.system.files import atomic_write, write_bytes
@@ -43,7 +44,7 @@ class Collection:
     kind: str
     table: pd.DataFrame
     streams: dict[str, Sequences]
-    times: Tensor | None
+    times: TokenRows | None
 
     @property
     def first(self) -> Sequences:
@@ -96,7 +97,8 @@ def _tables(output: Path, collection: Collection, header: str) -> list[Path]:
             "valid": pa.array(position < np.repeat(first.valid[start:stop].numpy(), lengths)),
         }
         if times is not None:
-            columns |= {"start_s": pa.array(times[tokens, 0].numpy()), "end_s": pa.array(times[tokens, 1].numpy())}
+            span = times[tokens]
+            columns |= {"start_s": pa.array(span[:, 0].numpy()), "end_s": pa.array(span[:, 1].numpy())}
         columns |= {stream: _vectors(stored.tokens[tokens]) for stream, stored in collection.streams.items()}
         return pa.table(columns).replace_schema_metadata({"seds": header})
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from safetensors import safe_open
 from torch import Tensor
 from tqdm import tqdm
 
@@ -21,7 +23,9 @@ from seds.index.store import HEADER, SCHEMA, SENTENCES, TEXT, VIDEOS, Header, bu
 from seds.model.seds import SEDS
 from seds.model.similarity import DUAL_MIX
 from seds.shards import ShardReader, extraction
-from seds.system.files import atomic_folder, write_text
+from seds.system.code_version import code_version
+from seds.system.files import atomic_folder, digest, storage_errors, write_text
+from seds.system.jobs import JobShare
 from seds.tensorfile import metadata
 from seds.timing import FRAME_TIMES, duration_s, frame_edges
 
@@ -35,13 +39,16 @@ def build(
     output: Path,
     data: Path = Path("data"),
     workers: int | None = None,
-) -> Header:
+    job: JobShare | None = None,
+    scratch: Path = Path("work"),
+) -> Header | None:
     """Write the index of a corpus's usable videos to the folder `output`, whole or not at all.
 
     model: in evaluation mode. model_sha256: of its folder (store.model_digest). workers: threads that compute hand
-    crops and windows; None = one a core. Apart from a table of the videos, memory does not grow with the corpus. Equal
-    inputs make equal bytes. Raises DataError when no video of the splits is usable or the model is made for other data;
-    StorageError.
+    crops and windows; None = one a core. job: where videos take several files, make only those that are this job's, in
+    scratch/index, and return None; a run without a job makes what is missing there and puts the index together. Apart
+    from a table of the videos, memory does not grow with the corpus. Equal inputs make equal bytes. Raises DataError
+    when no video of the splits is usable or the model is made for other data; StorageError.
     """
     rows = usable_rows(name, settings.splits, data)
     videos = load_videos(name, rows, rules, model.sizes, data, workers)
@@ -63,17 +70,36 @@ def build(
     }
     build = build_digest(contents, rows["video_id"].tolist(), sentences["sentence_id"].tolist())
 
+    made = {"build": build, "videos": len(rows), "sentences": len(sentences)}
+    names = Header.model_validate(contents | made | {"video_tokens": 0, "sentence_tokens": 0}).video_files
+    kept = scratch / "index" / name / digest([build, code_version(write_shard)])[:16]
+
+    def write(i: int, path: Path) -> None:
+        part = range(len(rows))[i * settings.shard_videos : (i + 1) * settings.shard_videos]
+        write_shard(model, rows, videos, part, pose, rules.window, path, build)
+
+    if len(names) > 1:
+        with storage_errors(kept):
+            kept.mkdir(parents=True, exist_ok=True)
+        for i, file in enumerate(names):
+            if (job is None or job.includes(i)) and not (kept / file).exists():
+                write(i, kept / file)
+    if job is not None:
+        return None
+
     with atomic_folder(output) as folder:
-        video_rows = _write_videos(model, rows, videos, pose, rules.window, folder, build)
+        for i, file in enumerate(names):
+            if len(names) == 1:
+                write(i, folder / file)
+            else:
+                with storage_errors(folder):
+                    shutil.move(kept / file, folder / file)
+        video_rows = _write_table(rows, [folder / file for file in names], folder)
         sentence_rows = _write_sentences(model, sentences, folder, build)
-        counts = {
-            "videos": len(rows),
-            "sentences": len(sentences),
-            "video_tokens": video_rows,
-            "sentence_tokens": sentence_rows,
-        }
-        header = Header.model_validate(contents | {"build": build} | counts)
+        counts = {"video_tokens": video_rows, "sentence_tokens": sentence_rows}
+        header = Header.model_validate(contents | made | counts)
         write_text(folder / HEADER, header.model_dump_json(indent=2) + "\n")
+    shutil.rmtree(kept, ignore_errors=True)
     return header
 
 
@@ -82,35 +108,47 @@ def _sentences(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop_duplicates("sentence_id")[["sentence_id", "text", "split"]]
 
 
-def _write_videos(
+def write_shard(
     model: SEDS,
     rows: pd.DataFrame,
     videos: Sequence[Video],
+    part: range,
     pose: ShardReader,
     window: int,
-    folder: Path,
+    path: Path,
     build: str,
-) -> int:
-    """Write videos.safetensors and videos.parquet; returns the number of tokens."""
-    windows = []
-    with _writer(folder, VIDEOS, build) as file:
+) -> None:
+    """Write the tokens of a part of the videos to a file, whole or not at all."""
+    with _writer(path, VIDEOS, build) as file:
         offsets = _Offsets(file)
-        tokens_of_videos = tqdm(encoded_videos(model, videos), "index", len(rows), unit="video", disable=None)
-        for row, video, encoded in zip(rows.itertuples(), videos, tokens_of_videos, strict=True):
+        encoding = encoded_videos(model, (videos[i] for i in part))
+        tokens_of_videos = tqdm(encoding, "index", len(part), unit="video", disable=None)
+        some = rows.iloc[part.start : part.stop].itertuples()
+        for row, i, encoded in zip(some, part, tokens_of_videos, strict=True):
+            video = videos[i]
             edges = frame_edges(pose.find(row.video_id, FRAME_TIMES), int(video.raw_frames[-1]) + 1, row.fps)
             for stream, tokens in encoded.tokens.items():
                 _append(file, f"/{stream}", tokens, encoded.valid)
             file.append("times", _times(window_times(video, window, edges), duration_s(row), encoded))
             offsets.append(encoded)
-            windows.append(len(video.starts))
+
+
+def _write_table(rows: pd.DataFrame, files: Sequence[Path], folder: Path) -> int:
+    """Write videos.parquet; returns the number of tokens. files: those of the videos' tokens."""
+    valid, tokens = [], 0
+    for path in files:
+        with safe_open(path, framework="np") as file:
+            valid.append(file.get_tensor("valid"))
+            tokens += int(file.get_tensor("offsets")[-1])
+    windows = np.concatenate(valid) - 1  # the class token is no window's
     table = rows.assign(duration_s=[duration_s(row) for row in rows.itertuples()], windows=windows)
     tables.write(table[list(tables.INDEX_VIDEOS.columns)], tables.INDEX_VIDEOS, folder / f"{VIDEOS}.parquet")
-    return offsets.end
+    return tokens
 
 
 def _write_sentences(model: SEDS, sentences: pd.DataFrame, folder: Path, build: str) -> int:
     """Write sentences.safetensors and sentences.parquet; returns the number of tokens."""
-    with _writer(folder, SENTENCES, build) as file:
+    with _writer(folder / f"{SENTENCES}.safetensors", SENTENCES, build) as file:
         offsets = _Offsets(file)
         for encoded in encoded_texts(model, sentences["text"].tolist()):
             _append(file, "", encoded.tokens[TEXT], encoded.valid)
@@ -145,6 +183,5 @@ class _Offsets:
         self._file.append("valid", np.array([encoded.valid], np.int64))
 
 
-def _writer(folder: Path, kind: str, build: str) -> RowWriter:
-    header = {"build": build, "kind": kind, "schema": SCHEMA}
-    return RowWriter(folder / f"{kind}.safetensors", metadata(header))
+def _writer(path: Path, kind: str, build: str) -> RowWriter:
+    return RowWriter(path, metadata({"build": build, "kind": kind, "schema": SCHEMA}))

@@ -13,6 +13,9 @@ index/<dataset>/
                                                            each video's first, spans the video
   sentences.safetensors    tokens, pooled, offsets, valid
 
+An index of more than `index.shard_videos` videos has several files of videos, `videos-00000-of-00003.safetensors` and
+so on, each as above with the next so many videos and offsets that begin at 0. They are opened as one.
+
 Padding influences scores under the published numerics, so it is stored there; otherwise every token is valid. Each file
 has the digest of the whole build, so that files of two builds are never mixed. Tokens are mapped, not loaded.
 """
@@ -27,12 +30,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pyarrow as pa
+import torch
 from pyarrow import parquet
 from pydantic import Field, ValidationError
 from torch import Tensor
 
 from seds.config import Manifest, SampleRules, Section
 from seds.errors import SedsError
+from seds.index.joined import JoinedRows, TokenRows
 from seds.model.checkpoint import CONFIG, WEIGHTS
 from seds.system.files import digest, file_sha256
 from seds.tensorfile import TensorFileError, read_tensors
@@ -71,6 +76,7 @@ class Header(Section):
     splits: tuple[str, ...]
     first_pass: int = Field(ge=1)  # up to this many videos or sentences, all are scored exactly
     candidates: int = Field(ge=1)  # how many are, of more than that
+    shard_videos: int = Field(ge=1)  # per file of videos' tokens
     windows: Manifest  # rules of frames, crops and windows
     wrist_margin: float | None
     pose: dict[str, str]  # how keypoints were extracted, from the headers of the shards
@@ -79,6 +85,14 @@ class Header(Section):
     sentences: int
     video_tokens: int
     sentence_tokens: int
+
+    @property
+    def video_files(self) -> list[str]:
+        """Names of the files of videos' tokens, in their order."""
+        count = max(1, -(-self.videos // self.shard_videos))
+        if count == 1:
+            return [f"{VIDEOS}.safetensors"]
+        return [f"{VIDEOS}-{i:05d}-of-{count:05d}.safetensors" for i in range(count)]
 
     @property
     def rules(self) -> SampleRules:
@@ -93,8 +107,8 @@ class Sequences:
     tokens: float16 [N,D]; pooled: float32 [n,D]; offsets: int64 [n+1]; valid: int64 [n].
     """
 
-    tokens: Tensor
-    pooled: Tensor
+    tokens: TokenRows
+    pooled: TokenRows
     offsets: Tensor
     valid: Tensor
 
@@ -142,7 +156,7 @@ class Index:
     sentence_rows: Rows
     video_tokens: dict[str, Sequences]  # by stream
     sentence_tokens: Sequences
-    times: Tensor  # float32 [N,2] s, of the videos' tokens
+    times: TokenRows  # float32 [N,2] s, of the videos' tokens
 
     @property
     def videos(self) -> pd.DataFrame:
@@ -162,7 +176,8 @@ def open_index(dataset: str, root: Path = Path()) -> Index:
     if header.dataset != dataset:
         raise SearchError(f"{folder / HEADER} is the index of {header.dataset!r}, not of {dataset!r}; {_again(folder)}")
     videos, sentences = (_read_rows(folder, kind) for kind in (VIDEOS, SENTENCES))
-    of_videos, of_sentences = (_read(folder, kind, header.build) for kind in (VIDEOS, SENTENCES))
+    of_videos = _joined([_read(folder / name, VIDEOS, header.build) for name in header.video_files], folder)
+    of_sentences = _joined([_read(folder / f"{SENTENCES}.safetensors", SENTENCES, header.build)], folder)
     counts = (
         (videos, VIDEOS, header.videos, header.video_tokens),
         (sentences, SENTENCES, header.sentences, header.sentence_tokens),
@@ -173,7 +188,7 @@ def open_index(dataset: str, root: Path = Path()) -> Index:
                 f"{folder / kind}.parquet has {len(table)} rows, {folder / HEADER} says {number}; {_again(folder)}"
             )
 
-    def sequences(tensors: dict[str, Tensor], kind: str, stream: str, number: int, tokens: int) -> Sequences:
+    def sequences(tensors: dict[str, Any], kind: str, stream: str, number: int, tokens: int) -> Sequences:
         suffix = "" if kind == SENTENCES else f"/{stream}"
         names = (f"tokens{suffix}", f"pooled{suffix}", "offsets", "valid")
         stored = Sequences(*(tensors[name] for name in names))
@@ -265,9 +280,25 @@ def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_floating(kind) or pa.types.is_null(kind)
 
 
-def _read(folder: Path, kind: str, build: str) -> dict[str, Tensor]:
+def _joined(files: list[dict[str, Tensor]], folder: Path) -> dict[str, Any]:
+    """The tensors of several files as one's; offsets and valid are put together in memory."""
+    if len(files) == 1:
+        return dict(files[0])
+    try:
+        joined: dict[str, Any] = {name: JoinedRows([file[name] for file in files]) for name in files[0]}
+        joined["valid"] = torch.cat([file["valid"] for file in files])
+        lengths = torch.cat([file["offsets"].diff() for file in files])
+    except KeyError as error:
+        raise SearchError(f"{folder}: its tensors lack {error}; {_again(folder)}") from None
+    except ValueError as error:
+        raise SearchError(f"{folder}: the files of one index differ: {error}; {_again(folder)}") from None
+    joined["offsets"] = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+    return joined
+
+
+def _read(path: Path, kind: str, build: str) -> dict[str, Tensor]:
     """The tensors of one file, mapped. Raises SearchError if it is missing, damaged, foreign or of another build."""
-    path = folder / f"{kind}.safetensors"
+    folder = path.parent
     if not path.is_file():
         raise SearchError(f"{path} not found; make it with: {_command(folder)}")
     try:

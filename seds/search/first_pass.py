@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from seds.index.joined import TokenRows
 from seds.index.store import Sequences
 from seds.search.ranking import Query, scores
 
@@ -51,7 +51,7 @@ class Ranker:
         return np.sort(indices[0][indices[0] >= 0])
 
 
-def _inner_products(pooled: Tensor) -> faiss.Index:
+def _inner_products(pooled: TokenRows) -> faiss.Index:
     """An index of float32 [n,D]. It stores float16, because a search reads all of it and reading takes the time."""
     import faiss  # takes a while, and a small gallery does without
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seds.index.joined import TokenRows
 from seds.index.store import Sequences
 from seds.model.similarity import TEMPERATURE
 
@@ -56,7 +57,7 @@ def scores(query: Query, stored: Sequences, mix: float, rows: Tensor | None = No
     return result
 
 
-def _gather(buffer: Tensor, tokens: Tensor, starts: Tensor, stops: Tensor) -> Tensor:
+def _gather(buffer: Tensor, tokens: TokenRows, starts: Tensor, stops: Tensor) -> Tensor:
     """Copy the rows from each start to its stop into `buffer`, end to end. Returns the part that is filled."""
     breaks = torch.ones(len(starts) + 1, dtype=torch.bool)
     breaks[1:-1] = starts[1:] != stops[:-1]  # adjacent sequences are copied together

@@ -14,9 +14,10 @@ from helpers.toy_extractor import begun
 from helpers.toy_runs import files, parts, run_toy
 
 from seds.engine.attempt import Attempt
-from seds.engine.command import JobShare, run_extraction_stage
+from seds.engine.command import run_extraction_stage
 from seds.extraction.extractor import Extraction, Failure, Video
 from seds.system.files import EngineError
+from seds.system.jobs import JobShare
 from seds.system.locks import lock
 from seds.video import content_hash
 from stages import pose
@@ -190,7 +191,9 @@ def test_workers_die_with_the_stage(tmp_path: Path) -> None:
 def test_jobs_are_disjoint_complete_and_stable(tmp_path: Path) -> None:
     videos = [Video(str(i), "", None, None, 1, 25.0, 8, 8, f"{i:064x}") for i in range(500)]
     for count in (1, 3, 7):
-        owners = [[i for i in range(1, count + 1) if JobShare(i, count).includes(video)] for video in videos]
+        owners = [
+            [i for i in range(1, count + 1) if JobShare(i, count).includes(int(video.identity, 16))] for video in videos
+        ]
         assert all(len(owner) == 1 for owner in owners)
         sizes = [sum(owner == [i] for owner in owners) for i in range(1, count + 1)]
         assert min(sizes) > 0.7 * len(videos) / count

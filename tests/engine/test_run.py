@@ -13,9 +13,9 @@ from helpers.toy_extractor import begun, make_broken, make_dying
 from helpers.toy_runs import files, parts, run_toy
 
 from seds import shards
-from seds.engine.command import JobShare
 from seds.engine.executors import LocalExecutor, gpu_of_each_worker
 from seds.system import workers
+from seds.system.jobs import JobShare
 
 
 def test_index_has_the_ok_videos_in_order_with_reasons(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

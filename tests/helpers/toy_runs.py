@@ -9,10 +9,10 @@ import pandas as pd
 
 from helpers.toy_extractor import Toy
 from seds import tables
-from seds.engine.command import JobShare
 from seds.engine.executors import Executor, LocalExecutor
 from seds.engine.run import extract
 from seds.extraction.extractor import Extractor, ExtractorSpec
+from seds.system.jobs import JobShare
 
 
 def write_videos(folder: Path, names: Iterable[str]) -> pd.DataFrame:

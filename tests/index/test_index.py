@@ -20,8 +20,12 @@ from seds.data.split import DataError
 from seds.index import store
 from seds.index.build import build
 from seds.index.row_writer import RowWriter
-from seds.index.store import SearchError, open_index
+from seds.index.store import Header, SearchError, model_digest, open_index
+from seds.model import checkpoint
+from seds.search.first_pass import Ranker
+from seds.search.ranking import Query
 from seds.shards import write_shard
+from seds.system.jobs import JobShare
 
 FILES = ("index.json", "sentences.parquet", "sentences.safetensors", "videos.parquet", "videos.safetensors")
 
@@ -90,6 +94,50 @@ def test_the_same_inputs_make_the_same_bytes(folder: Path) -> None:
     before = {name: (folder / name).read_bytes() for name in FILES}
     write_index(folder.parents[1])
     assert {name: (folder / name).read_bytes() for name in FILES} == before
+
+
+def test_files_of_several_jobs_are_one_index(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of eight, so that files of eight videos have those of one file; the second job's are made at the end."""
+    monkeypatch.setattr("seds.model.encoding.VIDEO_BATCH", 8)
+    write_index(Path())
+    whole, table = open_index("toy", Path()), (folder / "videos.parquet").read_bytes()
+    params, model = load_params(), checkpoint.load(Path("models/toy")).eval()
+    settings = params.index.model_copy(update={"shard_videos": 8})
+
+    def make(job: JobShare | None = None) -> Header | None:
+        sha256 = model_digest(Path("models/toy"))
+        return build("toy", model, sha256, params.rules("toy"), settings, folder, workers=1, job=job)
+
+    assert make(JobShare(1, 2)) is None
+    made = sorted(path.name for path in Path("work/index/toy").rglob("*.safetensors"))
+    assert made == ["videos-00000-of-00003.safetensors", "videos-00002-of-00003.safetensors"]
+    assert (folder / "videos.safetensors").exists(), "the index that is there stays until the new one is whole"
+    first = next(Path("work/index/toy").rglob("videos-00000*")).stat().st_mtime_ns
+    make()
+    files = sorted(path.name for path in folder.glob("*.safetensors"))
+    assert files == ["sentences.safetensors", *(f"videos-{i:05d}-of-00003.safetensors" for i in range(3))]
+    assert (folder / files[1]).stat().st_mtime_ns == first
+    assert not list(Path("work/index").rglob("*.safetensors"))
+    assert (folder / "videos.parquet").read_bytes() == table
+
+    sharded, count = open_index("toy", Path()), len(whole.times)
+    for low, high in ((0, count), (0, 1), (count - 3, count), (5, 5)):
+        assert torch.equal(sharded.times[low:high], whole.times[low:high])
+    for stream, expected in whole.video_tokens.items():
+        found = sharded.video_tokens[stream]
+        assert torch.equal(found.tokens[:], expected.tokens[:])
+        assert torch.equal(torch.cat(list(found.pooled.split(3))), expected.pooled[:])
+        assert torch.equal(found.offsets, expected.offsets)
+        assert torch.equal(found.valid, expected.valid)
+        query = Query(whole.sentence_tokens.tokens[:4].float(), 4)
+        for exact in (100, 5):
+            rankers = (Ranker(stored, 0.5, exact, 15) for stored in (found, expected))
+            (rows, values), (expected_rows, expected_values) = (ranker.best(query, 10) for ranker in rankers)
+            assert rows.tolist() == expected_rows.tolist()
+            assert values.tobytes() == expected_values.tobytes()
+    (folder / files[2]).unlink()
+    with pytest.raises(SearchError, match=r"videos-00001-of-00003.safetensors not found; make .*dvc repro index@toy"):
+        open_index("toy", Path())
 
 
 def test_one_reader_takes_a_video_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
