@@ -36,7 +36,7 @@ from seds.search.first_pass import Ranker
 from seds.search.ranking import Query
 
 FPS, JOINTS, FEATURES, EMBED, STREAMS, WINDOWS = 25, 133, 1024, 512, 3, 64
-CPU_RTMW_S, CPU_I3D_S = 0.222, 0.354  # of a core, a frame and a window
+CPU_RTMW_S, CPU_I3D_S = 0.222, 0.241  # of a core, a frame and a window
 SHARD = 51_200  # index.shard_videos
 GPUS = (1, 8, 64)
 

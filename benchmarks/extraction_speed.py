@@ -2,6 +2,7 @@
 
     python benchmarks/extraction_speed.py mmpose     batches against mmpose's own inference_topdown
     python benchmarks/extraction_speed.py i3d        one pass against decoding and running each window
+    python benchmarks/extraction_speed.py shared     the I3D's first layers once for windows that overlap
     python benchmarks/extraction_speed.py compile    the I3D with torch.compile against without
     python benchmarks/extraction_speed.py workers --frames 1000     MediaPipe by 2 processes against 1
 
@@ -25,7 +26,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -46,9 +47,8 @@ from seds.engine.run import extract
 from seds.extraction.extractor import Video
 from seds.extraction.openmmlab import fill_import_gaps
 from seds.pose import estimators
-from seds.precision import autocast, to_float32
 from seds.rgb.extractor import RgbExtractor, crop_middle, make_extractor, resize_to_square
-from seds.rgb.i3d import average_pool
+from seds.rgb.windows import rgb_windows
 from seds.video import frames
 
 FPS = 25.0
@@ -108,12 +108,8 @@ def mmpose(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callabl
 class Unrounded(RgbExtractor):
     """The extractor before its last step, rounding to float16, which would hide what the two ways differ by."""
 
-    @torch.inference_mode()
-    def features(self, batch: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
-        stacked = torch.stack([torch.stack(list(clip), dim=1) for clip in batch])
-        stacked = stacked.contiguous(memory_format=torch.channels_last_3d)
-        with autocast(self.device, self.precision):
-            return average_pool(to_float32(self.recognizers[0][1](stacked[:, None], mode="tensor")))
+    def rows(self, pooled: torch.Tensor) -> torch.Tensor:
+        return pooled
 
 
 def i3d(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:
@@ -130,6 +126,23 @@ def i3d(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[
         "each window by itself": lambda: torch.cat([alone(start) for start in starts]).numpy(),
         "one pass": lambda: ours(video).tensors["features"],
     }, len(starts)
+
+
+def shared(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:
+    """Every frame's window, whatever the profile's stride: first layers for each by itself, and shared."""
+    profile, window, video = rgb_profile(options), load_params().rgb.window, render(folder, options.frames)
+    profile = profile.model_copy(update={"stride": 1})
+    made = make_extractor(profile, window, None, options.device)
+    ways = {}
+    for way, shares in {"each window's own": False, "shared": True}.items():
+        extractor = Unrounded(made.recognizers, profile, window, options.device)
+        extractor.shares = shares
+        ways[way] = partial(_features, extractor, video)
+    return ways, len(rgb_windows(options.frames, window, 1))
+
+
+def _features(extractor: RgbExtractor, video: Video) -> np.ndarray:
+    return extractor(video).tensors["features"]
 
 
 def compiled(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Callable[[], np.ndarray]], int]:
@@ -188,7 +201,7 @@ def rgb_profile(options: argparse.Namespace) -> RgbProfile:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    measured = {"mmpose": mmpose, "i3d": i3d, "compile": compiled, "workers": workers}
+    measured = {"mmpose": mmpose, "i3d": i3d, "shared": shared, "compile": compiled, "workers": workers}
     parser.add_argument("what", choices=measured)
     parser.add_argument("--profile", choices=("small", "published"), default="small", help="of params.yaml")
     parser.add_argument("--frames", type=int, default=64)

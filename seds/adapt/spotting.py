@@ -7,7 +7,7 @@ is an extraction like that of features: by many processes, resumable, failures l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -63,10 +63,9 @@ class Spotter(RgbExtractor):
         self.weight, self.bias = weight.to(device), bias.to(device)
         super().__init__([(1.0, recognizer_with(profile, checkpoint))], profile, window, device)
 
-    @torch.inference_mode()
-    def features(self, batch: Sequence[Sequence[Tensor]]) -> Tensor:
-        """B windows -> float32 [B,2]: the probability of the likeliest class, and its number."""
-        scores = torch.nn.functional.linear(self.pooled(batch), self.weight, self.bias)
+    def rows(self, pooled: Tensor) -> Tensor:
+        """Features float32 [B,D] -> float32 [B,2]: the probability of the likeliest class, and its number."""
+        scores = torch.nn.functional.linear(pooled, self.weight, self.bias)
         likeliest, label = scores.softmax(dim=1).max(dim=1)
         return torch.stack([likeliest, label.float()], dim=1)
 

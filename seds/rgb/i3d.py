@@ -54,12 +54,15 @@ def same_padding(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[i
     return [(total // 2, total - total // 2) for total in totals]
 
 
-def _pad_after(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> tuple[Tensor, tuple[int, ...]]:
-    """x with the odd zeros appended, and the even rest of the padding, which an operator adds without a copy."""
+def pad_after(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> tuple[Tensor, tuple[int, ...]]:
+    """x with the odd zeros appended, and the even rest of the padding, which an operator adds without a copy.
+
+    x: [B,C,...], with as many axes after these two as kernel and stride have.
+    """
     pads = same_padding(x.shape[2:], kernel, stride)
     odd = [after - before for before, after in pads]
     if any(odd):
-        x = F.pad(x, (0, odd[2], 0, odd[1], 0, odd[0]))  # F.pad counts axes from the last
+        x = F.pad(x, [amount for after in reversed(odd) for amount in (0, after)])  # F.pad counts axes from the last
     return x, tuple(before for before, _ in pads)
 
 
@@ -75,7 +78,7 @@ class MaxPool(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        x, padding = _pad_after(x, self.kernel, self.stride)
+        x, padding = pad_after(x, self.kernel, self.stride)
         return F.max_pool3d(x, self.kernel, self.stride, padding)
 
 
@@ -94,8 +97,12 @@ class Unit(nn.Module):
             # in which max-pools are slow: at a quarter of the width a window would take 31 ms instead of 17.
             x = F.linear(x.movedim(1, -1), conv.weight.flatten(1)).movedim(-1, 1)
         else:
-            x, padding = _pad_after(x, conv.kernel_size, conv.stride)
+            x, padding = pad_after(x, conv.kernel_size, conv.stride)
             x = F.conv3d(x, conv.weight, None, conv.stride, padding)
+        return self.normalise(x)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """What follows the convolution."""
         return F.relu_(self.bn(x))
 
 
@@ -151,6 +158,15 @@ class InceptionI3D(nn.Module):
         for layer in self.children():
             x = layer(x)
         return x
+
+    def stem(self) -> list[nn.Module]:
+        """The layers before the first Inception block."""
+        return list(self.children())[: -len(self.after_stem())]
+
+    def after_stem(self) -> list[nn.Module]:
+        """The first Inception block and the layers after it."""
+        layers = dict(self.named_children())
+        return list(layers.values())[list(layers).index(next(iter(BLOCKS))) :]
 
     def units(self) -> list[Unit]:
         """Every convolution with its normalisation, in the order of the modules."""

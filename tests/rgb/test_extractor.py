@@ -180,6 +180,24 @@ def test_extractor_in_one_pass_equals_each_window_alone(tmp_path, extractor, cou
         np.testing.assert_allclose(feature, alone, rtol=2**-10, atol=1e-4 * alone.std())  # float16 has 11 bits
 
 
+@pytest.mark.parametrize("count", [21, 5])
+def test_windows_that_share_layers_have_the_same_features(tmp_path, count):
+    """In float32, before rounding, of which the layers behind make more. Two networks share frames, but no maps."""
+    profile = PROFILE.model_copy(update={"stride": 1})
+    recognizers = [(share, build_recognizer(PROFILE.width)) for share in (0.25, 0.75)]
+    for seed, (_, recognizer) in enumerate(recognizers):
+        initialise(recognizer.backbone, seed)
+    extractor = RgbExtractor(recognizers, profile, WINDOW, "cpu")
+    extractor.rows = lambda pooled: pooled
+    video = a_video(write_video(tmp_path / "v.mp4", count))
+    assert extractor.shares
+    shared = extractor(video).tensors["features"]
+    extractor.shares = False
+    alone = extractor(video).tensors["features"]
+    assert not np.array_equal(shared, alone) or count < WINDOW
+    np.testing.assert_allclose(shared, alone, rtol=1e-3, atol=1e-3 * np.abs(alone).max())
+
+
 def test_batches_change_no_feature(extractor):
     """In float32, before rounding: 1e-4 of the features' size."""
     batch = torch.rand(5, 3, WINDOW, 56, 56, generator=torch.Generator().manual_seed(0)) - 0.5
