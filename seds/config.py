@@ -358,10 +358,18 @@ class Train(Section):
         return seeds
 
 
+class FineGrained(Section):
+    """Each caption among others that differ from it in one or two words."""
+
+    captions: int = Field(40, ge=0)  # others, at most; 0 = no such test
+    sentences: int = Field(500, ge=1)  # of the test split that are asked, at most
+
+
 class Evaluate(Section):
     bootstrap: int = Field(1000, ge=0)  # resamples of the queries for the intervals of the metrics; 0 = none
     seed: int = 0
     published_ties: bool = False  # the published rule's metrics beside ours
+    fine_grained: FineGrained = FineGrained()
 
 
 class Index(Section):

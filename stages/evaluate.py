@@ -11,10 +11,11 @@ from pathlib import Path
 from seds import tables
 from seds.config import load_params
 from seds.data.split import load_split
-from seds.evaluation import curves, minimal_pairs, results
+from seds.evaluation import curves, fine_grained, minimal_pairs, results
 from seds.evaluation.headline import headline
-from seds.evaluation.measure import evaluate_model, metric_files
+from seds.evaluation.measure import Training, evaluate_model, metric_files
 from seds.model import checkpoint
+from seds.retrieval import leaks
 from seds.retrieval.metrics import metrics_table
 from seds.system.commands import run_stage
 from seds.system.files import write_json
@@ -35,14 +36,18 @@ def main(dataset: str) -> None:
     load = partial(load_split, dataset, rules=rules, sizes=model.sizes, numerics=model.numerics, workers=workers)
     test, dev = load("test"), load("dev") if has_dev else None
     rows = manifest.set_index("video_id").loc[test.video_ids]
+    train = manifest[manifest["usable"] & (manifest["split"] == "train")]
+    training = Training(tuple(train["text"]), frozenset(train["signer"]) - {""})
     pairs = minimal_pairs.find_pairs(rows, test.sentence_of)
-    evaluation = evaluate_model(model, test, dev, pairs)
+    settings, corpus = params.evaluate, params.dataset(dataset).corpus
+    captions = fine_grained.draw_captions(test.texts, training.texts, corpus, settings.fine_grained, settings.seed)
+    evaluation = evaluate_model(model, test, dev, pairs, captions)
     main_seed = str(provenances[0].get("seed", ""))
     by_seed = {main_seed: evaluation}
     for other in folders[1:]:
-        by_seed[other.name] = evaluate_model(checkpoint.load(other).to(device), test, dev, pairs)
+        by_seed[other.name] = evaluate_model(checkpoint.load(other).to(device), test, dev, pairs, captions)
 
-    files = metric_files(evaluation, by_seed, test, rows["signer"].tolist(), keypoints["test"], params.evaluate)
+    files = metric_files(evaluation, by_seed, test, rows["signer"].tolist(), training, keypoints["test"], settings)
     files[results.HEADLINE] = headline([one.metrics for one in by_seed.values()], provenances, keypoints["test"])
     for name, values in files.items():
         write_json(metrics_folder / name, values)
@@ -60,6 +65,11 @@ def main(dataset: str) -> None:
         print(f"late: {evaluation.late_weight:g} x the score of pose + {1 - evaluation.late_weight:g} x that of RGB")
     for line in minimal_pairs.summary(evaluation.told_apart):
         print(line)
+    print(
+        *fine_grained.summary(evaluation.among_substitutes),
+        *leaks.summary(files[results.TEST]["without_leaks"]),
+        sep="\n",
+    )
     if len(by_seed) > 1:
         print(f"the table is of seed {main_seed}; mean and deviation of {len(by_seed)} seeds are in test.json")
 

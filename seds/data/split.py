@@ -41,7 +41,7 @@ class Split:
         order = np.argsort(self.sentence_of, kind="stable")
         self.videos_of = np.split(order, np.cumsum(np.bincount(self.sentence_of))[:-1])
         self.texts = [texts[videos[0]] for videos in self.videos_of]  # a sentence's first text, as published
-        self.ids = text.tokenise(self.texts, sizes.max_words)  # int64 [sentences, max_words]
+        self.ids = self.tokenise(self.texts)
 
     def training_batches(
         self,
@@ -63,7 +63,7 @@ class Split:
         """
         for indices, texts in self._draw_epoch(size, swap, generator)[start:]:
             rows, ids = local_rows(len(indices)), self.ids[self.sentence_of[indices]]
-            swapped = text.tokenise(texts, self.sizes.max_words)
+            swapped = self.tokenise(texts)
             least = (
                 max(self._least[0], int(self.windows[indices].max())),
                 max(self._least[1], count_words(ids), count_words(swapped)),
@@ -83,6 +83,10 @@ class Split:
             videos = np.array([each[generator.integers(len(each))] for each in candidates])
             batches.append((videos, [text.swap_words(self.texts[s], swap, generator) for s in sentences]))
         return batches
+
+    def tokenise(self, texts: Sequence[str]) -> np.ndarray:
+        """As the model reads them; int64 [len(texts), max_words]."""
+        return text.tokenise(texts, self.sizes.max_words)
 
     def steps(self, size: int) -> int:
         """Batches per epoch."""

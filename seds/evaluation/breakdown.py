@@ -1,8 +1,8 @@
-"""For whom and for what retrieval works: metrics by signer and by sentence length."""
+"""For whom and for what retrieval works: metrics by signer, known from training or not, and by sentence length."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ BINS = 4  # of sentence length, at most
 BIN_SENTENCES = 10  # in a bin, at least, unless there are fewer in all
 SIGNERS = 16  # named, those with most videos
 OTHERS = "(others)"
+KNOWN, UNKNOWN = "in train", "not in train"
 SHOWN = ("R@1", "R@5", "R@10", "MedR", "MRR")
 
 Parts = dict[str, dict[str, np.ndarray]]  # {name: {direction: int64 [queries]}}, queries of a part in rising order
@@ -67,6 +68,21 @@ def by_signer(signers: Sequence[str], sentence_of: np.ndarray) -> Parts:
     for label, originals in names_of.items():
         videos = np.flatnonzero(np.isin(signer_of, originals))
         parts[label] = {"t2v": np.unique(sentence_of[videos]), "v2t": videos}
+    return parts
+
+
+def by_known_signer(signers: Sequence[str], sentence_of: np.ndarray, trained: Collection[str]) -> Parts:
+    """Videos by signers that training has and by others, KNOWN and UNKNOWN; arguments as for by_signer.
+
+    trained: the signers of training, none where they are not known. A sentence that both sign counts in both parts.
+    """
+    known = np.array([signer in trained for signer in signers], bool)
+    named = np.array([signer != "" for signer in signers], bool)
+    parts: Parts = {}
+    for name, chosen in ((KNOWN, known & named), (UNKNOWN, ~known & named)):
+        videos = np.flatnonzero(chosen)
+        if len(videos) and trained:
+            parts[name] = {"t2v": np.unique(sentence_of[videos]), "v2t": videos}
     return parts
 
 

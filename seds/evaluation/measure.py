@@ -10,11 +10,11 @@ import numpy as np
 
 from seds.config import Evaluate
 from seds.data.split import Split
-from seds.evaluation import breakdown, late, minimal_pairs, published_ranks
+from seds.evaluation import breakdown, fine_grained, late, minimal_pairs, published_ranks
 from seds.evaluation.minimal_pairs import Pair
 from seds.evaluation.results import GROUPS, INTERVALS, TEST
 from seds.model.seds import SEDS
-from seds.retrieval import inference, ranks
+from seds.retrieval import inference, leaks, ranks
 from seds.retrieval.metrics import over_seeds, rounded
 from seds.retrieval.ranks import Metrics, Ranking
 
@@ -28,17 +28,40 @@ class Evaluation:
     metrics: Metrics
     late_weight: float | None = None
     told_apart: dict[str, dict[str, float]] = field(default_factory=dict)  # minimal_pairs.told_apart; empty: no pairs
+    among_substitutes: dict[str, Any] = field(default_factory=dict)  # fine_grained.measure; empty: there are none
 
 
-def evaluate_model(model: SEDS, split: Split, dev: Split | None = None, pairs: Sequence[Pair] = ()) -> Evaluation:
-    """dev: what the weight of the late fusion is chosen on; None, or a model of one stream, has no late fusion."""
-    similarities, weight = inference.score(model, split), None
+def evaluate_model(
+    model: SEDS,
+    split: Split,
+    dev: Split | None = None,
+    pairs: Sequence[Pair] = (),
+    captions: Mapping[int, Sequence[str]] | None = None,
+) -> Evaluation:
+    """dev: what the weight of the late fusion is chosen on; None, or a model of one stream, has no late fusion.
+
+    captions: of fine_grained.draw_captions.
+    """
+    similarities, own = inference.score_captions(model, split, captions or {})
+    among = {stream: list(scores.values()) for stream, scores in own.items()}
+    weight = None
     if dev is not None and len(model.streams) > 1:
         weight = late.choose_weight(inference.score(model, dev), dev.sentence_of)
         similarities[late.NAME] = late.mix(similarities, weight)
+        if among:
+            both = zip(among["pose"], among["rgb"], strict=True)
+            among[late.NAME] = [late.mix({"pose": pose, "rgb": rgb}, weight) for pose, rgb in both]
     metrics, rankings = ranks.evaluate(similarities, split.sentence_of)
     told_apart = minimal_pairs.told_apart(similarities, split.sentence_of, pairs)
-    return Evaluation(similarities, rankings, metrics, weight, told_apart)
+    return Evaluation(similarities, rankings, metrics, weight, told_apart, fine_grained.measure(among) if among else {})
+
+
+@dataclass(frozen=True)
+class Training:
+    """What of the training split evaluation has to know: the texts and the signers of its usable videos."""
+
+    texts: tuple[str, ...] = ()
+    signers: frozenset[str] = frozenset()
 
 
 def metric_files(
@@ -46,6 +69,7 @@ def metric_files(
     by_seed: Mapping[str, Evaluation],
     split: Split,
     signers: Sequence[str],
+    training: Training,
     keypoints: Mapping[str, Any],
     settings: Evaluate,
 ) -> dict[str, dict[str, Any]]:
@@ -53,8 +77,9 @@ def metric_files(
 
     TEST: the metrics, the interval of R@1, the counts and the weight of the late fusion; on request the published
     rule's metrics beside them; of several seeds each one's metrics, their mean and standard deviation. With minimal
-    pairs `told_apart`, also by seed, and how far the keypoints of a pair differ. INTERVALS: 95 % intervals of all
-    metrics. GROUPS: metrics by number of words and by signer.
+    pairs `told_apart`, also by seed, and how far the keypoints of a pair differ. `without_leaks`: what
+    retrieval.leaks gives; `fine_grained`: each caption among almost equal ones. INTERVALS: 95 % intervals of all
+    metrics. GROUPS: metrics by number of words, by signer, and by whether the signer is one of training.
 
     evaluation: of the main model. by_seed: of every model, the main one included, so that one seed alone adds nothing.
     signers: of each video, "" where unknown. keypoints: the part on test of metrics/<dataset>/pose.json.
@@ -86,9 +111,19 @@ def metric_files(
         if len(by_seed) > 1:
             told = {seed: one.told_apart for seed, one in by_seed.items()}
             test["told_apart"]["seeds"] = minimal_pairs.over_seeds(list(told.values())) | {"each": told}
+    test["without_leaks"] = leaks.without_leaks(evaluation.similarities, split.texts, split.sentence_of, training.texts)
+    if evaluation.among_substitutes:
+        test["fine_grained"] = dict(evaluation.among_substitutes)
+        if len(by_seed) > 1:
+            found = {
+                seed: {name: one.among_substitutes[name] for name in fine_grained.METRICS}
+                for seed, one in by_seed.items()
+            }
+            test["fine_grained"]["seeds"] = minimal_pairs.over_seeds(list(found.values())) | {"each": found}
     parts = {
         "words": breakdown.by_length(split.texts, split.sentence_of),
         "signer": breakdown.by_signer(signers, split.sentence_of),
+        "signer_in_train": breakdown.by_known_signer(signers, split.sentence_of, training.signers),
     }
     groups = {kind: breakdown.metrics_of(queries_of, evaluation.rankings) for kind, queries_of in parts.items()}
     return {TEST: test, INTERVALS: intervals, GROUPS: groups}

@@ -23,6 +23,30 @@ def score(model: SEDS, split: Split) -> dict[str, np.ndarray]:
     return _score(model, split, lambda videos: videos.streams)
 
 
+def score_captions(
+    model: SEDS, split: Split, captions: Mapping[int, Sequence[str]]
+) -> tuple[dict[str, np.ndarray], dict[str, dict[int, np.ndarray]]]:
+    """As `score`, and {stream: {video: float32 [captions of its sentence]}}, on the same scale.
+
+    captions: {sentence: texts that its videos alone are compared with}.
+    """
+    own: dict[str, dict[int, np.ndarray]] = {}
+
+    def compare(rows: np.ndarray, streams: Mapping[str, Tensor], valid: Tensor) -> None:
+        of_sentence: dict[int, Sentences] = {}  # videos of a sentence may stand in one batch, as they have like lengths
+        for i, video in enumerate(rows.tolist()):
+            sentence = int(split.sentence_of[video])
+            if sentence not in captions:
+                continue
+            if sentence not in of_sentence:
+                of_sentence[sentence] = _sentences(model, split.tokenise(captions[sentence]))
+            for stream, values in streams.items():
+                scores = of_sentence[sentence].scores(Tokens(values[i : i + 1], valid[i : i + 1]), DUAL_MIX)
+                own.setdefault(stream, {})[video] = (model.logit_scale.exp() * scores[0]).float().cpu().numpy()
+
+    return _score(model, split, lambda videos: videos.streams, compare), own
+
+
 def score_weights(
     model: SEDS, split: Split, weights: Sequence[float]
 ) -> tuple[dict[str, np.ndarray], dict[float, np.ndarray]]:
@@ -39,25 +63,36 @@ def score_weights(
 
 @torch.inference_mode()
 def _score(
-    model: SEDS, split: Split, sequences: Callable[[VideoTokens], Mapping[Name, Tensor]]
+    model: SEDS,
+    split: Split,
+    sequences: Callable[[VideoTokens], Mapping[Name, Tensor]],
+    visit: Callable[[np.ndarray, Mapping[Name, Tensor], Tensor], None] | None = None,
 ) -> dict[Name, np.ndarray]:
     """{name: float32 [videos, sentences]}. sequences: a batch of videos -> tokens by name, [B, T, D].
 
     Every video and sentence is encoded once. Videos are compared as soon as they are encoded, so that memory holds
-    the sentences' tokens but only a batch of the videos'; those of like lengths are taken together.
+    the sentences' tokens but only a batch of the videos'; those of like lengths are taken together. visit: is called
+    with the videos of each batch, int64 [B], their tokens by name and which are valid, [B, T].
     """
     model.eval()
-    texts = list(encode_texts(model, split.ids))
-    words = Tokens(torch.cat([part.tokens for part in texts]), torch.cat([part.valid for part in texts]))
-    sentences, scale = Sentences(words, model.masked, model.logit_scale.device), float(model.logit_scale.exp())
+    sentences, scale = _sentences(model, split.ids), float(model.logit_scale.exp())
     order = np.argsort(split.windows, kind="stable")
     result: dict[Name, np.ndarray] = {}
     done = 0
     for videos in encode_videos(model, split.video_batches(videos_a_batch(model), order)):
         rows = order[done : done + len(videos.valid)]
-        for name, values in sequences(videos).items():
+        tokens = sequences(videos)
+        for name, values in tokens.items():
             scores = scale * sentences.scores(Tokens(values, videos.valid), DUAL_MIX)
             matrix = result.setdefault(name, np.empty((len(order), sentences.count), np.float32))
             matrix[rows] = scores.float().cpu().numpy()
+        if visit is not None:
+            visit(rows, tokens, videos.valid)
         done += len(rows)
     return result
+
+
+def _sentences(model: SEDS, ids: np.ndarray) -> Sentences:
+    texts = list(encode_texts(model, ids))
+    words = Tokens(torch.cat([part.tokens for part in texts]), torch.cat([part.valid for part in texts]))
+    return Sentences(words, model.masked, model.logit_scale.device)

@@ -112,6 +112,7 @@ def _metrics(provenance: dict[str, Any]) -> list[str]:
         f"{len(recalls)} lie within it. The epoch was chosen by these numbers, so they are optimistic; rely on test.",
         "",
     ]
+    lines += _without_leaks(provenance["dev_without_leaks"], provenance["sentences"]["dev"])
     if "dev_over_seeds" in provenance:
         seeds = provenance["seeds"]
         lines += [
@@ -125,6 +126,29 @@ def _metrics(provenance: dict[str, Any]) -> list[str]:
         "## Training sentences ranked among themselves (this epoch)",
         "",
         *metrics_table(provenance["train_metrics"]),
+        "",
+    ]
+
+
+def _without_leaks(found: dict[str, Any], sentences: int) -> list[str]:
+    """Nothing where the metrics above have no leaks."""
+    if found["texts"] == sentences and not found["in_train"]:
+        return ["No two of these sentences have the same text, and training has none of them.", ""]
+    lines = [
+        f"### Equal texts as one sentence ({found['texts']:,} texts for {sentences:,} sentences)",
+        "",
+        *metrics_table(found["equal_as_one"]),
+        "",
+    ]
+    if not found["in_train"]:
+        return [*lines, "Training has none of these texts.", ""]
+    if not found["not_in_train"]:
+        return [*lines, "Training has all of these texts.", ""]
+    return [
+        *lines,
+        f"### Without the {found['in_train']:,} texts that training has, too",
+        "",
+        *metrics_table(found["not_in_train"]),
         "",
     ]
 

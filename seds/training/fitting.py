@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from seds.model.losses import check_streams
 from seds.model.published import load_signbert
 from seds.model.seds import SEDS
 from seds.resume.checkpointer import Checkpointer
-from seds.retrieval import ranks
+from seds.retrieval import inference, leaks, ranks
 from seds.retrieval.ranks import Metrics
 from seds.training.alarms import TrainingError
 from seds.training.loop import EVAL_TRAIN_SENTENCES, Loop, Recipe, retrieval_metrics
@@ -33,7 +34,8 @@ class Fit:
     """What training leaves behind: the weights of the chosen epoch and what was measured.
 
     dev, train: retrieval metrics of the chosen epoch; train_last_epoch: of the last. Those of train rank its first
-    sentences (at most EVAL_TRAIN_SENTENCES) among themselves. recalls: of each epoch, the R@1 on dev that it was chosen
+    sentences (at most EVAL_TRAIN_SENTENCES) among themselves. dev_without_leaks: of retrieval.leaks, at the chosen
+    epoch. recalls: of each epoch, the R@1 on dev that it was chosen
     by. pose_weight: how much pose counts in the fusion, chosen on dev; None = the streams are not weighed. warnings: of
     seds.training.alarms, as text; counts: how often each occurred. hours: of training, summed over all interruptions.
     """
@@ -41,6 +43,7 @@ class Fit:
     epoch: int
     state: dict[str, Tensor]
     dev: Metrics
+    dev_without_leaks: dict[str, Any]
     train: Metrics
     train_last_epoch: Metrics
     recalls: list[float]
@@ -136,6 +139,7 @@ def fit(
         epoch=chosen,
         state=state.best,
         dev=state.history[chosen - 1]["dev"],
+        dev_without_leaks=leaks.without_leaks(inference.score(model, dev), dev.texts, dev.sentence_of, train.texts),
         train=retrieval_metrics(model, sample),
         train_last_epoch=train_last_epoch,
         recalls=[ranks.mean_recall(epoch["dev"][main]) for epoch in state.history],

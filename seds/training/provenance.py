@@ -75,6 +75,7 @@ def provenance(
         "rgb": extraction(ShardReader(f"data/rgb/{dataset}", "rgb").metadata),
         "windows": params.manifest.model_dump(),
         "dev": fit.dev,
+        "dev_without_leaks": fit.dev_without_leaks,
         "dev_recalls": fit.recalls,
         "pose_weight": fit.pose_weight,
         "train_metrics": fit.train,

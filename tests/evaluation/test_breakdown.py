@@ -73,3 +73,14 @@ def test_metrics_of_parts_are_those_of_their_queries() -> None:
                 assert row["queries"] == len(queries)
                 for metric in breakdown.SHOWN:
                     assert abs(row[metric] - summarise(ranks)[metric]) < 1e-4
+
+
+def test_signers_are_parted_by_whether_training_has_them() -> None:
+    sentence_of = np.array([0, 0, 1, 1, 2])
+    parts = breakdown.by_known_signer(["a", "b", "a", "", "c"], sentence_of, {"a", "z"})
+    assert {name: (part["t2v"].tolist(), part["v2t"].tolist()) for name, part in parts.items()} == {
+        "in train": ([0, 1], [0, 2]),
+        "not in train": ([0, 2], [1, 4]),
+    }
+    assert list(breakdown.by_known_signer(["a"] * 5, sentence_of, {"a"})) == ["in train"]
+    assert breakdown.by_known_signer(["a"] * 5, sentence_of, set()) == {}, "training's signers are not known"

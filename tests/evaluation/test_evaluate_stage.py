@@ -53,6 +53,11 @@ def test_files_agree_with_each_other(project: Path) -> None:
             parts = [groups["signer"][name][stream][direction] for name in ("A", "B")]
             assert sum(part["queries"] for part in parts) == {"v2t": 15, "t2v": 15}[direction]
     assert not {"seeds", "published_ties"} & set(test)
+    leaks = test["without_leaks"]
+    assert (leaks["texts"], leaks["in_train"]) == (8, 0)
+    assert leaks["not_in_train"]["pose"]["v2t"].items() >= {name: test["pose"]["v2t"][name] for name in METRICS}.items()
+    assert groups["signer_in_train"] == {}, "there is no training split"
+    assert "fine_grained" not in test, "nor are there words of one"
     curve = pd.DataFrame(json.loads(Path("results/toy/recall.json").read_text()))
     first = curve[curve["K"] == 1].set_index(["stream", "direction"])["recall"]
     assert first["fusion", "t2v"] == test["fusion"]["t2v"]["R@1"]
@@ -83,6 +88,45 @@ def test_models_of_all_seeds_are_measured(project: Path) -> None:
             assert published["R@5"] == pytest.approx(alone[stream][direction]["R@5"]), "nothing ties here"
 
 
+def test_training_s_texts_and_signers_are_told_apart(project: Path) -> None:
+    write_corpus(project / "data", {"train": 1, "test": 2})
+    manifest = pd.read_parquet("data/manifest/toy.parquet")
+    change_manifest(
+        project,
+        text=manifest["text"].where(manifest["split"] == "test", "a house near a tree").replace("a dog", "a CAT."),
+        signer=["A"] * 8 + ["A", "B"] * 8,
+    )
+    write_keypoint_quality(project)
+    save_model(Path("models/toy/seeds/8"), 8)
+    evaluate.main("toy")
+    test, groups = read("test"), read("test_groups")
+    leaks = test["without_leaks"]
+    assert (leaks["texts"], leaks["in_train"]) == (7, 0)
+    assert leaks["equal_as_one"]["fusion"]["t2v"]["queries"] == 7
+    assert {name: part["fusion"]["v2t"]["queries"] for name, part in groups["signer_in_train"].items()} == {
+        "in train": 8,
+        "not in train": 7,
+    }
+    fine = test["fine_grained"]
+    assert fine["videos"] == 15
+    assert set(fine["R@1"]) == {"fusion", "pose", "rgb"}
+    assert set(fine["seeds"]["each"]) == {"7", "8"}
+    assert fine["seeds"]["each"]["7"]["R@1"] == fine["R@1"]
+
+
+def test_captions_of_a_video_score_as_in_the_matrix(project: Path) -> None:
+    model, params = checkpoint.load(Path("models/toy")), load_params()
+    test = load_split("toy", "test", params.rules("toy"), model.sizes, model.numerics)
+    captions = {2: [test.texts[2], test.texts[5], "a much longer text than these"], 3: [test.texts[0]]}
+    matrices, own = inference.score_captions(model, test, captions)
+    for stream, matrix in inference.score(model, test).items():
+        np.testing.assert_array_equal(matrices[stream], matrix)
+        assert sorted(own[stream]) == np.flatnonzero(np.isin(test.sentence_of, (2, 3))).tolist()
+        for video, scores in own[stream].items():
+            columns = {2: [2, 5], 3: [0]}[int(test.sentence_of[video])]
+            np.testing.assert_allclose(scores[: len(columns)], matrix[video, columns], rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_minimal_pairs_are_measured_in_every_stream_and_seed(project: Path) -> None:
     evaluate.main("toy")
@@ -111,7 +155,7 @@ def test_minimal_pairs_are_measured_in_every_stream_and_seed(project: Path) -> N
 def test_model_of_one_stream_has_that_stream_alone(project: Path) -> None:
     save_model(Path("models/toy"), 1, "pose")
     evaluate.main("toy")
-    assert set(read("test")) == {"pose", "videos", "sentences"}
+    assert set(read("test")) == {"pose", "videos", "sentences", "without_leaks"}
     assert set(read("headline")) == {"pose", "keypoints"}
     assert set(results.read_similarity(Path("results/toy/similarity.safetensors")).streams) == {"pose"}
 

@@ -17,7 +17,7 @@ from seds.config import ConfigError, Evaluate, Report, load_params
 from seds.data.split import Split
 from seds.evaluation import results
 from seds.evaluation.curves import histogram, recall
-from seds.evaluation.measure import Evaluation, metric_files
+from seds.evaluation.measure import Evaluation, Training, metric_files
 from seds.evaluation.results import GROUPS, INTERVALS, TEST, ResultError, Similarity
 from seds.messages import printable
 from seds.pages.html import jpeg_url
@@ -53,7 +53,7 @@ def random_results(texts: list[str], video_ids: list[str], signers: list[str], s
     split.texts, split.sentence_of = texts, sentence_of
     split.sentence_ids, split.videos = list(map(str, range(len(texts)))), video_ids
     evaluation = Evaluation(streams, rankings, metrics)
-    files = metric_files(evaluation, {"0": evaluation}, split, signers, {}, Evaluate(bootstrap=20))
+    files = metric_files(evaluation, {"0": evaluation}, split, signers, Training(), {}, Evaluate(bootstrap=20))
     videos = pd.DataFrame(
         {"video_id": video_ids, "signer": signers, "text": [texts[s] for s in sentence_of], "path": ""}
     )

@@ -39,6 +39,7 @@ def provenance(weights: str = "trained", **changes: Any) -> dict[str, Any]:
         "pose": {"estimator": "mediapipe-holistic"},
         "rgb": {"weights": weights},
         "dev": METRICS,
+        "dev_without_leaks": {"texts": 40, "in_train": 0, "equal_as_one": METRICS, "not_in_train": METRICS},
         "dev_recalls": [10.0, 41.0, 50.0, 43.0, 49.0],
         "pose_weight": None,
         "train_metrics": METRICS,
@@ -113,3 +114,13 @@ def test_card_names_the_parts_of_the_model() -> None:
     for phrase, sizes in said.items():
         text = written(sizes)
         assert [other for other in said if other in text] == [phrase]
+
+
+def test_card_has_the_metrics_without_leaks() -> None:
+    assert "No two of these sentences have the same text, and training has none of them." in written()
+    leaks = {"texts": 38, "in_train": 3, "equal_as_one": METRICS, "not_in_train": METRICS}
+    text = written(dev_without_leaks=leaks)
+    assert "### Equal texts as one sentence (38 texts for 40 sentences)" in text
+    assert "### Without the 3 texts that training has, too" in text
+    assert text.count("| fusion | T2V | 50.0") == 4, "dev, both of these, and training sentences"
+    assert "Training has all of these texts." in written(dev_without_leaks=leaks | {"in_train": 38, "not_in_train": {}})
