@@ -16,12 +16,12 @@ model that looks is told from one that knows the grammar. `s` is a moment's medi
 Found with the demo's model of params.yaml, 60 test videos, 216 content words:
 
                      right   interval        odd      s
-    fusion           78.7%   73.3%-83.6%   83.5%   0.80
-      other word's    3.7%   2.4%-5.2%    4.5%
-    pose             66.7%   61.0%-72.7%   67.0%   0.88
-      other word's    5.1%   3.7%-6.6%    5.3%
-    rgb              73.6%   67.9%-78.8%   80.6%   0.84
-      other word's    4.5%   3.1%-5.8%    6.1%
+    fusion           73.6%   68.9%-78.0%   86.4%   0.68
+      other word's    4.8%   3.5%-6.3%    6.5%
+    pose             63.0%   57.6%-68.4%   64.1%   0.88
+      other word's    5.2%   3.8%-6.8%    5.5%
+    rgb              69.4%   64.7%-73.8%   86.4%   0.64
+      other word's    6.4%   5.0%-8.0%    7.8%
     usual place      52.3%   46.6%-57.8%    0.0%
     any time         13.0%   12.5%-13.4%   12.6%
 
