@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
 import time
 from pathlib import Path
 
 import pytest
-import torch
-from helpers.killed_runs import end
+from helpers.killed_runs import end, fork
 from helpers.toy_signs import NAME, copy_corpus, write_corpus, write_params
 from ruamel.yaml import YAML
 
 from seds.adapt import adapting  # noqa: F401  imported once, before processes are forked
-from seds.system.commands import logging_to
 from stages import adapt
 
 pytestmark = pytest.mark.slow
@@ -26,22 +23,7 @@ KILLS = 6
 
 def start(project: Path) -> int:
     """Run `python -m stages.adapt toy` in a process of its own. Returns its id; its output goes to project/log."""
-    child = os.fork()
-    if child:
-        return child
-    status = 70
-    try:  # nothing of the test run may go on in here
-        sys.stdout = sys.stderr = (project / "log").open("a", buffering=1)
-        os.chdir(project)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        torch.set_num_threads(1)
-        with logging_to(sys.stdout):
-            adapt.main(NAME)
-        status = 0
-    except SystemExit as error:
-        status = int(error.code or 0)
-    finally:
-        os._exit(status)
+    return fork(project, lambda: adapt.main(NAME))
 
 
 def states(project: Path) -> list[Path]:

@@ -63,11 +63,12 @@ class Stage:
     def __init__(self, project: Path, by_dvc: bool) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         command = ["dvc", "repro"] if by_dvc else ["stages.pose", "demo"]
-        self.log = (project / "log.txt").open("ab")
-        self.top = psutil.Popen(
-            [sys.executable, "-m", *command], cwd=project, env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
-            start_new_session=True, stdout=self.log, stderr=self.log,
-        )  # fmt: skip
+        environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+        with (project / "log.txt").open("ab") as log:
+            self.top = psutil.Popen(
+                [sys.executable, "-m", *command], cwd=project, env=environment, start_new_session=True,
+                stdout=log, stderr=log,
+            )  # fmt: skip
 
     def processes(self, word: str) -> list[psutil.Process]:
         """Those of the group, parent gone or not, whose command line has the word."""

@@ -1,4 +1,4 @@
-"""Runs of the train stage on a toy corpus, in processes that are killed as they work.
+"""Runs of a stage, mostly train on a toy corpus, in processes that are killed as they work.
 
 They are forked from this one, which has imported everything once.
 """
@@ -27,6 +27,16 @@ BRIEF = {"epochs": 2, "model": SIZES.model_copy(update={"text_width": 8})}
 
 def start(project: Path, before: Callable[[], None] = lambda: None) -> int:
     """Run `python -m stages.train toy` in a process of its own. Returns its id; its output goes to project/log."""
+
+    def run() -> None:
+        before()
+        train.main("toy")
+
+    return fork(project, run)
+
+
+def fork(project: Path, run: Callable[[], None]) -> int:
+    """Run a stage in a project, in a process of its own. Returns its id; its output goes to project/log."""
     child = os.fork()
     if child:
         return child
@@ -36,9 +46,8 @@ def start(project: Path, before: Callable[[], None] = lambda: None) -> int:
         os.chdir(project)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         torch.set_num_threads(1)
-        before()
         with logging_to(sys.stdout):
-            train.main("toy")
+            run()
         status = 0
     except SystemExit as end:
         status = int(end.code or 0)
