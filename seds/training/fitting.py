@@ -100,9 +100,9 @@ def fit(
     """Train for the epochs of the recipe's profile; after each, evaluate on dev and `log` the values.
 
     The epoch with the best R@1 of the main stream, averaged over both directions, is kept; of equals the one with the
-    lower mean rank. checkpointer: saves the run's state, so that a run interrupted at any step gives the same result
-    when called again with the same arguments; epochs evaluated before are logged again. Raises TrainingError when a
-    loss or gradient is NaN or infinite.
+    lower mean rank, then the later. checkpointer: saves the run's state, so that a run interrupted at any step gives
+    the same result when called again with the same arguments; epochs evaluated before are logged again. Raises
+    TrainingError when a loss or gradient is NaN or infinite.
 
     With several processes (seds.model.distributed) all call this alike and divide the rows of the same batches. Each
     evaluates on dev, since it would only wait for another that did, and all return the same; only the first logs and
@@ -152,11 +152,14 @@ def fit(
 
 def best_epoch(history: Sequence[Values], stream: str) -> int:
     """The epoch, from 1, with the highest R@1 on dev, averaged over both directions; ties go to the lowest mean rank,
-    then to the earliest epoch.
+    then to the latest epoch.
+
+    A small dev split ranks everything right long before training ends, and says no more: what is learnt from then on is
+    kept, as it would be without dev.
     """
     metrics = [values["dev"][stream] for values in history]
     scores = [(ranks.mean_recall(of_epoch), -ranks.mean_rank(of_epoch)) for of_epoch in metrics]
-    return scores.index(max(scores)) + 1
+    return max(range(len(scores)), key=lambda place: (scores[place], place)) + 1
 
 
 def check_process_count(sentences: int, batch: int, processes: int) -> None:

@@ -64,6 +64,22 @@ def test_fit_keeps_the_epoch_that_is_best_on_dev(outcome: tuple[fitting.Fit, lis
     assert fit.dev == logged[fit.epoch - 1]["dev"]
 
 
+@pytest.mark.parametrize(
+    ("recalls_and_ranks", "best"),
+    [
+        ([(50.0, 2.0), (100.0, 1.0), (75.0, 1.5)], 2),
+        ([(75.0, 3.0), (75.0, 2.0), (75.0, 2.5)], 2),
+        ([(100.0, 1.0), (100.0, 1.0), (75.0, 1.5)], 2),
+    ],
+)
+def test_best_epoch_by_recall_then_rank_then_later(recalls_and_ranks: list[tuple[float, float]], best: int) -> None:
+    history = [
+        {"dev": {"pose": {way: {"R@1": recall, "MeanR": rank} for way in ("t2v", "v2t")}}}
+        for recall, rank in recalls_and_ranks
+    ]
+    assert fitting.best_epoch(history, "pose") == best
+
+
 def test_eval_train_every_sets_how_often_train_is_evaluated(splits: tuple[Split, Split]) -> None:
     settings = SETTINGS.model_copy(update={"eval_train_every": 2})
     profile = PROFILE.model_copy(update={"epochs": 5})
