@@ -85,12 +85,14 @@ class Question:
 @dataclass(frozen=True)
 class Answer:
     """stream: the one that was compared. hits: VideoHit for a text, SentenceHit for a video. alignments: of the first
-    hits.
+    hits. reads: the languages that the model reads, ISO 639-1. warning: what speaks against a text, "" if nothing.
     """
 
     stream: str
     hits: tuple[VideoHit, ...] | tuple[SentenceHit, ...]
     alignments: tuple[Alignment, ...]
+    reads: tuple[str, ...]
+    warning: str
 
 
 def answer(gallery: Gallery, question: Question, clip: EncodedClip | None = None) -> Answer:
@@ -107,7 +109,8 @@ def answer(gallery: Gallery, question: Question, clip: EncodedClip | None = None
         pairs = [(hit.text, own) for hit in sentences[: question.explained]]
         hits = tuple(sentences)
     alignments = tuple(gallery.explain_clip(sentence, explained, stream) for sentence, explained in pairs)
-    return Answer(stream or gallery.streams[0], hits, alignments)
+    warning = "" if question.text is None else gallery.warning(question.text)
+    return Answer(stream or gallery.streams[0], hits, alignments, gallery.reading.languages, warning)
 
 
 def to_json(found: Answer) -> dict[str, Any]:
@@ -117,7 +120,8 @@ def to_json(found: Answer) -> dict[str, Any]:
         asdict(each) | {name: getattr(each, name).tolist() for name in ("times", "weights", "class_weights")}
         for each in found.alignments
     ]
-    return {"stream": found.stream, kind: [asdict(hit) for hit in found.hits], "alignments": alignments}
+    about = {"stream": found.stream, "reads": found.reads, "warning": found.warning}
+    return about | {kind: [asdict(hit) for hit in found.hits], "alignments": alignments}
 
 
 def from_json(read: Mapping[str, Any]) -> Answer:
@@ -127,7 +131,8 @@ def from_json(read: Mapping[str, Any]) -> Answer:
         hits = tuple(VideoHit(**hit) for hit in read["videos"])
     else:
         hits = tuple(SentenceHit(**hit | {"video_ids": tuple(hit["video_ids"])}) for hit in read["sentences"])
-    return Answer(read["stream"], hits, tuple(map(_alignment, read["alignments"])))
+    alignments = tuple(map(_alignment, read["alignments"]))
+    return Answer(read["stream"], hits, alignments, tuple(read["reads"]), read["warning"])
 
 
 def _alignment(read: Mapping[str, Any]) -> Alignment:

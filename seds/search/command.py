@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from seds.search.answer import Answer, Question, VideoHit, answer
+from seds.search.language_names import language_names
 from seds.system.memory import garbage_kept
 
 
@@ -56,11 +57,15 @@ def search(
         write(heatmap, found.alignments[0], title)
     explained = found.alignments if explain else ()
     query = {"text": text} if text is not None else {"video": str(video)}
+    if found.warning:
+        typer.echo(f"warning: {found.warning}", err=True)
     if as_csv:
         typer.echo(format_csv(found.hits, explained), nl=False)
     else:
-        whole = format_json(query, found.stream, found.hits, explained) if as_json else None
+        whole = format_json(query, found, explained) if as_json else None
         typer.echo(whole or format_table(found.hits, explained))
+        if text is not None and not as_json and not found.warning:
+            typer.echo(f"The model reads {language_names(found.reads)}.", err=True)
     if heatmap is not None and not as_json and not as_csv:
         typer.echo(str(heatmap))
 

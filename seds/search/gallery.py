@@ -25,6 +25,7 @@ from seds.model.seds import SEDS
 from seds.search.alignment import align
 from seds.search.answer import Alignment, SentenceHit, VideoHit
 from seds.search.first_pass import Ranker
+from seds.search.languages import Reading, reading
 from seds.search.ranking import Query
 from seds.search.words import split_words
 from seds.system.workspace import MissingOutputError, require_outputs
@@ -56,8 +57,9 @@ class Gallery:
     duration_s, fps, width, height, windows). sentences: a row per sentence (sentence_id, text, split, video_ids).
     """
 
-    def __init__(self, index: Index, model: SEDS, params: Params) -> None:
-        self.index, self.model, self.params = index, model, params
+    def __init__(self, index: Index, model: SEDS, params: Params, pretrained: bool = True) -> None:
+        """pretrained: whether the model's text tower did not start from random weights."""
+        self.index, self.model, self.params, self.pretrained = index, model, params, pretrained
         self.streams: tuple[str, ...] = index.header.streams
         video_ids = index.video_rows.column("video_id")
         self._row_of = {video_id: row for row, video_id in enumerate(video_ids)}
@@ -108,7 +110,25 @@ class Gallery:
                 f"the index in {index.folder} was made by another model than the one in {folder}; "
                 f"run: dvc repro index@{dataset}"
             )
-        return cls(index, model.to(params.device()).eval(), params)
+        provenance = checkpoint.read_config(folder)["provenance"]
+        pretrained = provenance.get("clip", "unknown") is not None
+        return cls(index, model.to(params.device()).eval(), params, pretrained)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """Which languages the model reads: those of its training split, or of all splits where that is not here."""
+
+        def trained(rows: Rows, column: str) -> list[str]:
+            values: list[str] = rows.column(column)
+            chosen = [value for value, split in zip(values, rows.column("split"), strict=True) if split == "train"]
+            return chosen or values
+
+        texts, languages = trained(self.index.sentence_rows, "text"), trained(self.index.video_rows, "language")
+        return reading(texts, languages, self.pretrained)
+
+    def warning(self, text: str) -> str:
+        """What speaks against a query in the language of this text; "" if nothing does."""
+        return self.reading.warning(text[:QUERY_LENGTH])
 
     def search_text(self, text: str, k: int = 10, stream: str | None = None) -> list[VideoHit]:
         """The k best videos for a sentence. Raises SearchError: an empty text, an unknown stream."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from seds.messages import printable
-from seds.search.answer import Alignment, SentenceHit, VideoHit
+from seds.search.answer import Alignment, Answer, SentenceHit, VideoHit
 
 Hit = VideoHit | SentenceHit
 _ID, _TEXT = 40, 100  # characters shown of an id and of a sentence
@@ -29,12 +29,13 @@ def table(hits: Sequence[Hit], alignments: Sequence[Alignment]) -> str:
     return "\n".join(lines)
 
 
-def as_json(query: dict[str, str], stream: str, hits: Sequence[Hit], alignments: Sequence[Alignment]) -> str:
-    """{"query", "stream", "results": [...]}; a result with an alignment has "moments"."""
-    results = [asdict(hit) | {"score": round(hit.score, 4)} for hit in hits]
+def as_json(query: dict[str, str], found: Answer, alignments: Sequence[Alignment]) -> str:
+    """{"query", "stream", "reads", "warning", "results": [...]}; a result with an alignment has "moments"."""
+    results = [asdict(hit) | {"score": round(hit.score, 4)} for hit in found.hits]
     for result, alignment in zip(results, alignments, strict=False):
         result["moments"] = _rounded_moments(alignment)
-    return json.dumps({"query": query, "stream": stream, "results": results}, ensure_ascii=False, indent=2)
+    about = {"query": query, "stream": found.stream, "reads": found.reads, "warning": found.warning}
+    return json.dumps(about | {"results": results}, ensure_ascii=False, indent=2)
 
 
 def as_csv(hits: Sequence[Hit], alignments: Sequence[Alignment] = (), without: Sequence[str] = ()) -> str:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from seds.pages.html import environment
+from seds.search.language_names import language_names
 from seds.shards import features_are_random, features_come_from
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def render(service: SearchService) -> str:
         rgb_weights=features_come_from(header.rgb),
         limits=service.limits,
         examples=_examples(service),
+        reads=language_names(service.gallery.reading.languages),
     )
 
 

@@ -77,7 +77,8 @@ class SearchService:
         """Videos for a sentence."""
         text = self._checked_text(text)
         hits = await self._search_threads.run(partial(self.gallery.search_text, text, self._checked_k(k), stream))
-        return {"results": [responses.video_hit(hit) for hit in hits]}
+        warning = await self._search_threads.run(partial(self.gallery.warning, text))
+        return {"warning": warning, "results": [responses.video_hit(hit) for hit in hits]}
 
     async def answer(self, question: Question) -> Answer:
         """What `seds search` would find by itself."""

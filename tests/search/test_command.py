@@ -85,6 +85,16 @@ def test_a_heat_map_is_a_picture(project: Path) -> None:
         assert image.size[0] == 1200
 
 
+def test_a_query_in_another_language_is_warned_of(project: Path) -> None:
+    assert "The model reads English." in seds("search", "toy", "a cat").stderr
+    answer = json.loads(seds("search", "toy", "собака", "--json").stdout)
+    assert answer["reads"] == ["en"]
+    assert "Most of this query is in Cyrillic letters" in answer["warning"]
+    for options in ((), ("--csv",)):
+        assert answer["warning"] in seds("search", "toy", "собака", *options).stderr
+    assert json.loads(seds("search", "toy", "a cat", "--json").stdout)["warning"] == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -17,6 +17,7 @@ from helpers.served import HOSTILE, Served
 from seds.corpora import eaf
 from seds.search.alignment import cell_edges
 from seds.search.gallery import Gallery
+from seds.search.language_names import language_names
 from seds.serve.security import HEADERS
 
 
@@ -52,6 +53,13 @@ def test_a_video_of_any_id_gives_its_sentences_and_why(served: Served, gallery: 
     assert sum(map(sum, why["weights"])) == pytest.approx(alignment.weights.sum(), abs=0.01)
     assert [m["start"] for m in why["moments"]] == pytest.approx([m.start_s for m in alignment.moments])
     assert why["seconds"] == pytest.approx(2.4)
+
+
+def test_page_and_answers_say_what_the_model_reads(served: Served, gallery: Gallery) -> None:
+    page = Page(served.get("/").body.decode())
+    assert language_names(gallery.reading.languages) in page.texts["bdi"]
+    assert "Cyrillic letters" in served.get("/api/search", {"q": "собака"}).json["warning"]
+    assert served.get("/api/search", {"q": "a sentence of plain"}).json["warning"] == ""
 
 
 REFUSED = [

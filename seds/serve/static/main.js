@@ -5,7 +5,7 @@ import { Player } from "./player.js";
 import { about, clear, key, showSentences, showVideos } from "./results.js";
 
 const find = (id) => document.getElementById(id);
-const [form, box, status, failure, queryVideo, start, rest] = ["search", "q", "status", "error", "query-video", "start", "rest"].map(find);
+const [form, box, status, warning, failure, queryVideo, start, rest] = ["search", "q", "status", "warning", "error", "query-video", "start", "rest"].map(find);
 const [save, saveTable, savePlaces] = ["save", "save-table", "save-places"].map(find);
 const MOST = Number(document.body.dataset.resultsMost);
 const PAGE = Math.min(10, MOST);
@@ -20,6 +20,7 @@ async function show(count = PAGE) {
   const stream = query.stream ?? "";
   shown = count;
   failure.hidden = true;
+  warning.hidden = true;
   rest.hidden = true;
   save.hidden = true;
   start.hidden = true;
@@ -45,6 +46,8 @@ async function show(count = PAGE) {
     if (wanted === "q") {
       forget();
       showVideos(results, query.q, stream);
+      warning.textContent = body.warning;
+      warning.hidden = !body.warning;
       status.textContent = results.length ? `${best(results.length, "video")} (${took})` : "No results: the index has no videos.";
     } else {
       present(wanted === "clip" ? { clip: query.clip, film: body.film } : body.video);
