@@ -285,6 +285,7 @@ class ModelSizes(Section):
 
     streams: Literal["both", "pose", "rgb"] = "both"  # both are fused; one alone is a model without the other's parts
     fusion: Literal["cgaf", "mlp"] = "cgaf"  # of both: Cross Gloss Attention Fusion, or a perceptron of the two tokens
+    text: Literal["clip", "use"] = "clip"  # read by CLIP's tower, or by frozen vectors and a small one
     embed: int = Field(512, ge=8)  # D, the joint space; also channels of the graph networks' output
     max_windows: int = Field(64, ge=1)
     window: int = Field(16, ge=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from seds import tables
 from seds.config import load_params
 from seds.data.split import load_split
-from seds.evaluation import curves, fine_grained, minimal_pairs, results
+from seds.evaluation import curves, demo_captions, fine_grained, minimal_pairs, results
 from seds.evaluation.headline import headline
 from seds.evaluation.measure import Training, evaluate_model, metric_files
 from seds.model import checkpoint
@@ -41,11 +41,13 @@ def main(dataset: str) -> None:
     pairs = minimal_pairs.find_pairs(rows, test.sentence_of)
     settings, corpus = params.evaluate, params.dataset(dataset).corpus
     captions = fine_grained.draw_captions(test.texts, training.texts, corpus, settings.fine_grained, settings.seed)
-    evaluation = evaluate_model(model, test, dev, pairs, captions)
+    translations = demo_captions.translations(test.texts) if corpus == "demo" else {}
+    measure = partial(evaluate_model, split=test, dev=dev, pairs=pairs, captions=captions, translations=translations)
+    evaluation = measure(model)
     main_seed = str(provenances[0].get("seed", ""))
     by_seed = {main_seed: evaluation}
     for other in folders[1:]:
-        by_seed[other.name] = evaluate_model(checkpoint.load(other).to(device), test, dev, pairs, captions)
+        by_seed[other.name] = measure(checkpoint.load(other).to(device))
 
     files = metric_files(evaluation, by_seed, test, rows["signer"].tolist(), training, keypoints["test"], settings)
     files[results.HEADLINE] = headline([one.metrics for one in by_seed.values()], provenances, keypoints["test"])

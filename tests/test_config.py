@@ -151,6 +151,7 @@ ABLATIONS = {
     },
     "train.losses.duplicates=negative": {"losses.duplicates": "negative"},
     "train.stream_weights=equal": {"stream_weights": "equal"},
+    "train.small.model.text=use": {"small.model.text": "use"},
     "train.numerics=published": {"numerics": "published"},
 }
 

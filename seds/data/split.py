@@ -13,6 +13,7 @@ import pandas as pd
 
 from seds import tables, text
 from seds.config import Manifest, ModelSizes, SampleRules
+from seds.data import tokens
 from seds.data.batches import Batch, Numerics, collate, count_words
 from seds.data.mapped import MappedReader
 from seds.data.sample_cache import Videos, open_videos
@@ -86,7 +87,7 @@ class Split:
 
     def tokenise(self, texts: Sequence[str]) -> np.ndarray:
         """As the model reads them; int64 [len(texts), max_words]."""
-        return text.tokenise(texts, self.sizes.max_words)
+        return tokens.tokenise(texts, self.sizes)
 
     def steps(self, size: int) -> int:
         """Batches per epoch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -11,6 +11,7 @@ from typing import get_args
 import numpy as np
 
 from seds.demo.language import LEXICON, SIGNS, Form, Sentence, sentences, twin
+from seds.evaluation.demo_translations import LANGUAGES, translate
 
 FORMS: tuple[Form, ...] = get_args(Form)
 
@@ -18,6 +19,14 @@ FORMS: tuple[Form, ...] = get_args(Form)
 def parse(text: str) -> Sentence | None:
     """The sentence that a text is; None for a text that the grammar does not yield."""
     return _by_text().get(text)
+
+
+def translations(texts: Sequence[str]) -> dict[str, list[str]]:
+    """{language: the texts put into it}; nothing unless all are sentences of the grammar."""
+    spoken = [sentence for text in texts if (sentence := parse(text)) is not None]
+    if len(spoken) < len(texts):
+        return {}
+    return {language: [translate(sentence, language) for sentence in spoken] for language in LANGUAGES}
 
 
 @cache

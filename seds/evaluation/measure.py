@@ -28,6 +28,7 @@ class Evaluation:
     metrics: Metrics
     late_weight: float | None = None
     told_apart: dict[str, dict[str, float]] = field(default_factory=dict)  # minimal_pairs.told_apart; empty: no pairs
+    translated: dict[str, Metrics] = field(default_factory=dict)  # {language: ...}, of the sentences put into it
     among_substitutes: dict[str, Any] = field(default_factory=dict)  # fine_grained.measure; empty: there are none
 
 
@@ -37,12 +38,13 @@ def evaluate_model(
     dev: Split | None = None,
     pairs: Sequence[Pair] = (),
     captions: Mapping[int, Sequence[str]] | None = None,
+    translations: Mapping[str, Sequence[str]] | None = None,
 ) -> Evaluation:
     """dev: what the weight of the late fusion is chosen on; None, or a model of one stream, has no late fusion.
 
-    captions: of fine_grained.draw_captions.
+    captions: of fine_grained.draw_captions. translations: {language: a text a sentence}, asked for in its place.
     """
-    similarities, own = inference.score_captions(model, split, captions or {})
+    similarities, own, others = inference.score_captions(model, split, captions or {}, translations or {})
     among = {stream: list(scores.values()) for stream, scores in own.items()}
     weight = None
     if dev is not None and len(model.streams) > 1:
@@ -53,7 +55,9 @@ def evaluate_model(
             among[late.NAME] = [late.mix({"pose": pose, "rgb": rgb}, weight) for pose, rgb in both]
     metrics, rankings = ranks.evaluate(similarities, split.sentence_of)
     told_apart = minimal_pairs.told_apart(similarities, split.sentence_of, pairs)
-    return Evaluation(similarities, rankings, metrics, weight, told_apart, fine_grained.measure(among) if among else {})
+    translated = {language: ranks.evaluate(matrices, split.sentence_of)[0] for language, matrices in others.items()}
+    among_substitutes = fine_grained.measure(among) if among else {}
+    return Evaluation(similarities, rankings, metrics, weight, told_apart, translated, among_substitutes)
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,10 @@ def metric_files(
 
     TEST: the metrics, the interval of R@1, the counts and the weight of the late fusion; on request the published
     rule's metrics beside them; of several seeds each one's metrics, their mean and standard deviation. With minimal
-    pairs `told_apart`, also by seed, and how far the keypoints of a pair differ. `without_leaks`: what
-    retrieval.leaks gives; `fine_grained`: each caption among almost equal ones. INTERVALS: 95 % intervals of all
-    metrics. GROUPS: metrics by number of words, by signer, and by whether the signer is one of training.
+    pairs `told_apart`, also by seed, and how far the keypoints of a pair differ. `without_leaks`: what retrieval.leaks
+    gives; `translated`: the metrics of the sentences put into other languages, and with several seeds their spread;
+    `fine_grained`: each caption among almost equal ones. INTERVALS: 95 % intervals of all metrics. GROUPS: metrics by
+    number of words, by signer, and by whether the signer is one of training.
 
     evaluation: of the main model. by_seed: of every model, the main one included, so that one seed alone adds nothing.
     signers: of each video, "" where unknown. keypoints: the part on test of metrics/<dataset>/pose.json.
@@ -112,6 +117,13 @@ def metric_files(
             told = {seed: one.told_apart for seed, one in by_seed.items()}
             test["told_apart"]["seeds"] = minimal_pairs.over_seeds(list(told.values())) | {"each": told}
     test["without_leaks"] = leaks.without_leaks(evaluation.similarities, split.texts, split.sentence_of, training.texts)
+    if evaluation.translated:
+        test["translated"] = evaluation.translated
+        if len(by_seed) > 1:
+            test["translated_seeds"] = {
+                language: over_seeds([one.translated[language] for one in by_seed.values()])
+                for language in evaluation.translated
+            }
     if evaluation.among_substitutes:
         test["fine_grained"] = dict(evaluation.among_substitutes)
         if len(by_seed) > 1:

@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from seds import text
 from seds.data.batches import Batch, collate
 from seds.data.samples import Video
+from seds.data.tokens import tokenise
 from seds.index.store import TEXT
 from seds.model import encoding
 from seds.model.seds import SEDS
@@ -38,7 +38,7 @@ def encoded_videos(model: SEDS, videos: Iterable[Video]) -> Iterator[Encoded]:
 
 def encoded_texts(model: SEDS, texts: Sequence[str]) -> Iterator[Encoded]:
     """The sentences in their order, each with the one stream "text". model: in evaluation mode."""
-    for tokens in encoding.encode_texts(model, text.tokenise(texts, model.sizes.max_words)):
+    for tokens in encoding.encode_texts(model, tokenise(texts, model.sizes)):
         yield from _normalised(model, {TEXT: tokens.tokens}, tokens.valid)
 
 

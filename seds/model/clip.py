@@ -25,11 +25,13 @@ def load_clip(model: SEDS, clip: str) -> list[str]:
 
     clip: the path of a file (OpenAI's ViT-B-32.pt, or a state dict of open_clip's ViT-B-32), or a tag of open_clip's
     pretrained ViT-B-32 such as "openai", which open_clip downloads. Input projection and positional embedding of the
-    sequence towers have no counterpart and stay unchanged. Returns the names of the model's tensors that were filled.
-    Raises ClipError when the weights are unavailable, unreadable or of other sizes.
+    sequence towers have no counterpart and stay unchanged, and so does a text tower that is not CLIP's.
+    Returns the names of the model's tensors that were filled. Raises ClipError when the weights are unavailable,
+    unreadable or of other sizes.
     """
     source = read_clip(clip)
-    targets = dict(model.named_parameters())
+    towers = "text_tower." if model.sizes.text != "clip" else ()
+    targets = {name: tensor for name, tensor in model.named_parameters() if not name.startswith(towers)}
     pairs = {ours: source_name for ours in targets if (source_name := clip_name(ours)) is not None}
     problems = [f"{name} is missing" for name in sorted(set(pairs.values()) - set(source))]
     problems += [

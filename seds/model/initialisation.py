@@ -11,6 +11,7 @@ from seds.model.fusion import GlossAttention, MlpFusion
 from seds.model.pose_encoder.encoder import PoseEncoder
 from seds.model.seds import SEDS
 from seds.model.towers import Block, SequenceTower, TextTower
+from seds.model.use_tower import UseTower
 
 START_SCALE = math.log(1 / 0.07)  # logit scale, as CLIP trained from scratch starts with
 
@@ -35,7 +36,10 @@ def initialise(model: SEDS, generator: torch.Generator) -> None:
         _initialise_sequence(model.pose_tower, generator)
     if "rgb" in model.streams:
         _initialise_sequence(model.rgb_tower, generator)
-    _initialise_text(model.text_tower, generator)
+    if isinstance(model.text_tower, UseTower):
+        _initialise_use(model.text_tower, generator)
+    else:
+        _initialise_text(model.text_tower, generator)
     if "fusion" in model.streams:
         _initialise_fusion(model.fusion, generator)
     model.logit_scale.fill_(START_SCALE)
@@ -71,6 +75,14 @@ def _initialise_text(tower: TextTower, generator: torch.Generator) -> None:
     nn.init.normal_(tower.positional_embedding, std=0.01, generator=generator)
     nn.init.normal_(tower.projection, std=width**-0.5, generator=generator)
     _initialise_blocks(tower, width, generator)
+
+
+def _initialise_use(tower: UseTower, generator: torch.Generator) -> None:
+    """As the blocks of a tower; the perceptron starts as nothing, so that the linear map comes first."""
+    width = tower.ln.normalized_shape[0]
+    nn.init.normal_(tower.projection.weight, std=width**-0.5, generator=generator)
+    nn.init.normal_(tower.expand.weight, std=(2 * width) ** -0.5, generator=generator)
+    nn.init.zeros_(tower.contract.weight)
 
 
 def _initialise_fusion(fusion: MlpFusion, generator: torch.Generator) -> None:

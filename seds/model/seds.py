@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seds.config import Losses, ModelSizes
+from seds.config import ConfigError, Losses, ModelSizes
 from seds.data.batches import Batch, Numerics
 from seds.model import distributed
 from seds.model.fusion import GlossFusion, MlpFusion
@@ -19,6 +19,7 @@ from seds.model.pose_encoder.graph_network import GraphNetwork
 from seds.model.recompute import checkpointed, in_micro_batches
 from seds.model.similarity import TextTokens, Tokens, VideoTokens
 from seds.model.towers import Block, Blocks, SequenceTower, TextTower
+from seds.model.use_tower import UseTower
 from seds.precision import to_float32
 from seds.system.compilation import key_cache_by_vector_width
 
@@ -40,6 +41,7 @@ class SEDS(nn.Module):
     pose_encoder: PoseEncoder
     pose_tower: SequenceTower
     rgb_tower: SequenceTower
+    text_tower: TextTower | UseTower
     fusion: MlpFusion
     rgb_mean: Tensor
     rgb_std: Tensor
@@ -48,6 +50,8 @@ class SEDS(nn.Module):
 
     def __init__(self, sizes: ModelSizes, numerics: Numerics = "default") -> None:
         super().__init__()
+        if sizes.text != "clip" and numerics != "default":
+            raise ConfigError(f"model.text: {sizes.text} has no {numerics} numerics; set train.numerics: default")
         self.sizes, self.numerics = sizes, numerics
         self.streams = STREAMS[sizes.streams]
         self.checkpointing, self.micro_batch = False, None
@@ -69,9 +73,7 @@ class SEDS(nn.Module):
             self.fusion = fusion_of(sizes)
             # How much pose counts in the fusion, RGB for the rest: chosen on held-out sentences, unused in training.
             self.register_buffer("pose_weight", torch.tensor(EQUAL))
-        self.text_tower = TextTower(
-            sizes.vocabulary, sizes.context, sizes.text_width, sizes.text_layers, sizes.text_heads, sizes.embed
-        )
+        self.text_tower = text_tower_of(sizes)
         self.logit_scale = nn.Parameter(torch.tensor(MAX_LOGIT_SCALE))
 
     @property
@@ -139,9 +141,14 @@ class SEDS(nn.Module):
             return checkpointed(self.fusion, *both) if self.checkpointing else self.fusion(*both)
 
     def encode_text(self, ids: Tensor, micro_batch: int | None = None) -> TextTokens:
-        """ids: int64 [B, L], as seds.text.tokenise gives them. micro_batch: as for encode_video."""
+        """ids: int64 [B, L], as seds.data.tokens gives them. micro_batch: as for encode_video."""
+        tower = self.text_tower
+        if isinstance(tower, UseTower):
+            vectors, valid = tower.encode(ids)
+            (tokens,) = in_micro_batches(lambda rows: (to_float32(tower(rows)),), micro_batch, vectors)
+            return TextTokens(tokens, valid)
         end = ids.argmax(1, keepdim=True)  # the end token has the highest id
-        (tokens,) = in_micro_batches(lambda rows: (to_float32(self.text_tower(rows)),), micro_batch, ids)
+        (tokens,) = in_micro_batches(lambda rows: (to_float32(tower(rows)),), micro_batch, ids)
         return TextTokens(tokens, torch.arange(ids.shape[1], device=ids.device) <= end)
 
     def forward(self, batch: Batch, losses: Losses) -> LossParts:
@@ -185,6 +192,14 @@ class SEDS(nn.Module):
     def other_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Parameters of the pose encoder and the fusion, with their names."""
         return ((name, p) for name, p in self.named_parameters() if not _is_clip(name))
+
+
+def text_tower_of(sizes: ModelSizes) -> TextTower | UseTower:
+    if sizes.text == "use":
+        return UseTower(sizes.text_width, sizes.embed)
+    return TextTower(
+        sizes.vocabulary, sizes.context, sizes.text_width, sizes.text_layers, sizes.text_heads, sizes.embed
+    )
 
 
 def fusion_of(sizes: ModelSizes) -> MlpFusion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -24,13 +25,20 @@ def score(model: SEDS, split: Split) -> dict[str, np.ndarray]:
 
 
 def score_captions(
-    model: SEDS, split: Split, captions: Mapping[int, Sequence[str]]
-) -> tuple[dict[str, np.ndarray], dict[str, dict[int, np.ndarray]]]:
-    """As `score`, and {stream: {video: float32 [captions of its sentence]}}, on the same scale.
+    model: SEDS,
+    split: Split,
+    captions: Mapping[int, Sequence[str]],
+    translations: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> tuple[dict[str, np.ndarray], dict[str, dict[int, np.ndarray]], dict[str, dict[str, np.ndarray]]]:
+    """As `score`; {stream: {video: float32 [captions of its sentence]}}; and {language: what `score` would give of it}.
 
-    captions: {sentence: texts that its videos alone are compared with}.
+    captions: {sentence: texts that its videos alone are compared with}. translations: {language: a text a sentence}.
+    All are on one scale.
     """
     own: dict[str, dict[int, np.ndarray]] = {}
+    model.eval()
+    others = {language: _sentences(model, split.tokenise(texts)) for language, texts in translations.items()}
+    translated: dict[str, dict[str, np.ndarray]] = {language: {} for language in others}
 
     def compare(rows: np.ndarray, streams: Mapping[str, Tensor], valid: Tensor) -> None:
         of_sentence: dict[int, Sentences] = {}  # videos of a sentence may stand in one batch, as they have like lengths
@@ -44,7 +52,14 @@ def score_captions(
                 scores = of_sentence[sentence].scores(Tokens(values[i : i + 1], valid[i : i + 1]), DUAL_MIX)
                 own.setdefault(stream, {})[video] = (model.logit_scale.exp() * scores[0]).float().cpu().numpy()
 
-    return _score(model, split, lambda videos: videos.streams, compare), own
+        for language, sentences in others.items():
+            for stream, values in streams.items():
+                scores = model.logit_scale.exp() * sentences.scores(Tokens(values, valid), DUAL_MIX)
+                shape = len(split.videos), sentences.count
+                matrix = translated[language].setdefault(stream, np.empty(shape, np.float32))
+                matrix[rows] = scores.float().cpu().numpy()
+
+    return _score(model, split, lambda videos: videos.streams, compare), own, translated
 
 
 def score_weights(

@@ -25,9 +25,9 @@ from seds.model.seds import SEDS
 from seds.search.alignment import align
 from seds.search.answer import Alignment, SentenceHit, VideoHit
 from seds.search.first_pass import Ranker
-from seds.search.languages import Reading, reading
+from seds.search.languages import Reading, multilingual, reading
 from seds.search.ranking import Query
-from seds.search.words import split_words
+from seds.search.words import words_of
 from seds.system.workspace import MissingOutputError, require_outputs
 
 if TYPE_CHECKING:
@@ -116,7 +116,12 @@ class Gallery:
 
     @cached_property
     def reading(self) -> Reading:
-        """Which languages the model reads: those of its training split, or of all splits where that is not here."""
+        """Which languages the model reads: those of its multilingual text side, or of its training split, or of all
+        splits where that is not here.
+        """
+
+        if self.model.sizes.text == "use":
+            return multilingual()
 
         def trained(rows: Rows, column: str) -> list[str]:
             values: list[str] = rows.column(column)
@@ -161,7 +166,7 @@ class Gallery:
     def explain_clip(self, text: str, clip: EncodedClip, stream: str | None = None) -> Alignment:
         """When each word of a sentence is signed in a video. Raises SearchError."""
         query, chosen = self._text_query(text), self._stream(stream)
-        words = split_words(text[:QUERY_LENGTH], self.model.sizes.max_words)
+        words = words_of(text[:QUERY_LENGTH], self.model.sizes)
         tokens = clip.encoded.tokens[chosen]
         return align(words, query.tokens[: query.valid].cpu(), tokens, clip.times)
 

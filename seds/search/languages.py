@@ -13,9 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from seds.data import use_text
 from seds.search.language_names import language_names
 from seds.text import tokenise
 
+_USE_SCRIPTS = frozenset({"Latin", "Cyrillic", "Arabic", "Thai", "Hangul", "Chinese or Japanese"})
 _FRAGMENTS = 3  # pieces of a word of a language that the vocabulary was not made of
 _LONGEST = 77  # byte pairs of a word that are looked at
 _HAN = ("CJK", "HIRAGANA", "KATAKANA")  # written together
@@ -30,6 +32,7 @@ class Reading:
     languages: tuple[str, ...]
     scripts: frozenset[str]
     is_known: Callable[[Sequence[int]], bool]
+    word_pieces: Callable[[str], Sequence[tuple[str, Sequence[int]]]]
 
     def warning(self, text: str) -> str:
         """Why the results of a query mean little; "" if nothing speaks against them."""
@@ -40,7 +43,7 @@ class Reading:
             return (
                 f"{self._reads()}. Most of this query is in {written} letters, which it has never seen: expect noise."
             )
-        words = [pieces for word, pieces in word_pieces(text) if any(c.isalpha() for c in word)]
+        words = [pieces for word, pieces in self.word_pieces(text) if any(c.isalpha() for c in word)]
         unknown = sum(not self.is_known(pieces) for pieces in words)
         if 2 * unknown > len(words):
             return f"{self._reads()}. It does not know {unknown} of the {len(words)} words of this query: expect noise."
@@ -59,9 +62,14 @@ def reading(texts: Iterable[str], languages: Iterable[str], pretrained: bool) ->
     scripts = frozenset(script(c) for c in set().union(*words) if c.isalpha())
     codes = tuple(code for code, _ in Counter(filter(None, languages)).most_common())
     if pretrained:
-        return Reading(codes, scripts, lambda pieces: len(pieces) < _FRAGMENTS)
+        return Reading(codes, scripts, lambda pieces: len(pieces) < _FRAGMENTS, word_pieces)
     vocabulary = {piece for word in words for _, pieces in word_pieces(word) for piece in pieces}
-    return Reading(codes, scripts, vocabulary.issuperset)
+    return Reading(codes, scripts, vocabulary.issuperset, word_pieces)
+
+
+def multilingual() -> Reading:
+    """What the text side `use` reads."""
+    return Reading(use_text.LANGUAGES, _USE_SCRIPTS, use_text.is_known, use_text.word_pieces)
 
 
 def word_pieces(text: str) -> list[tuple[str, list[int]]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seds.config import ModelSizes
+from seds.data import use_text
 from seds.text import kept_tokens, token_counts
 
 
@@ -20,6 +22,14 @@ class Words:
 
     words: tuple[str, ...]
     positions: tuple[tuple[int, ...], ...]
+
+
+def words_of(text: str, sizes: ModelSizes) -> Words:
+    """The words of a text, with positions among the tokens that a model of these sizes makes of it."""
+    if sizes.text == "use":
+        _, units = use_text.units(use_text.tokenise([text], sizes.max_words)[0].tolist())
+        return Words(tuple(units), tuple((i,) for i in range(1, len(units) + 1)))
+    return split_words(text, sizes.max_words)
 
 
 def split_words(text: str, max_words: int = 32) -> Words:

@@ -13,6 +13,7 @@ from seds.data.joints import UPPER_BODY
 from seds.model.fusion import GlossFusion
 from seds.model.pose_encoder.graph_network import GraphNetwork
 from seds.model.pose_encoder.temporal import Packing
+from seds.model.towers import TextTower
 from seds.skeleton import HAND_NAMES
 from seds.verify.activations import Layout, inner_activations, recorded_output, watching
 from seds.verify.arrays import Arrays, NotCompared, as_recorded
@@ -138,12 +139,14 @@ def text_tower(recording: Recording) -> Iterator[Result]:
     """Two end tokens in a row (the first counts) and none at all are among the recorded rows."""
     inputs, outputs = recording.read("text")
     model, sizes = recording.model("text_tower."), recording.sizes
+    tower = model.text_tower
+    assert isinstance(tower, TextTower)  # the published one
 
     def texts(prefix: str) -> Iterator[Result]:
         ids = inputs.indices(f"{prefix}ids", 0, sizes.vocabulary - 1, "B", "L")
         if ids.shape[1] > sizes.context:
             raise NotCompared(f"{prefix}ids has {ids.shape[1]} tokens a text, the model takes {sizes.context} at most")
-        with watching({"block0": (model.text_tower.blocks[0], lambda y: y)}) as activations:
+        with watching({"block0": (tower.blocks[0], lambda y: y)}) as activations:
             text = model.encode_text(ids)
         if f"{prefix}text_mask" in inputs:
             yield same(f"{outputs.label}/{prefix}text_mask", text.valid, inputs.numbers(f"{prefix}text_mask") > 0)

@@ -118,9 +118,11 @@ def test_captions_of_a_video_score_as_in_the_matrix(project: Path) -> None:
     model, params = checkpoint.load(Path("models/toy")), load_params()
     test = load_split("toy", "test", params.rules("toy"), model.sizes, model.numerics)
     captions = {2: [test.texts[2], test.texts[5], "a much longer text than these"], 3: [test.texts[0]]}
-    matrices, own = inference.score_captions(model, test, captions)
+    turned = {"other": test.texts[::-1]}
+    matrices, own, translated = inference.score_captions(model, test, captions, turned)
     for stream, matrix in inference.score(model, test).items():
         np.testing.assert_array_equal(matrices[stream], matrix)
+        np.testing.assert_allclose(translated["other"][stream], matrix[:, ::-1], rtol=1e-4)
         assert sorted(own[stream]) == np.flatnonzero(np.isin(test.sentence_of, (2, 3))).tolist()
         for video, scores in own[stream].items():
             columns = {2: [2, 5], 3: [0]}[int(test.sentence_of[video])]
