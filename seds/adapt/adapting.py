@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,12 @@ from seds.engine.executors import make_executor
 from seds.engine.run import extract
 from seds.messages import summarise_skipped
 from seds.resume.checkpointer import Checkpointer, catch_stop_signals
+from seds.resume.finished import Finished
 from seds.resume.run_folder import open_run
 from seds.rgb.weights import find_weights
 from seds.shards import ShardReader
 from seds.system.code_version import code_version
-from seds.system.files import file_sha256
+from seds.system.files import digest
 from seds.weightfiles import Checkpoint
 
 log = logging.getLogger(__name__)
@@ -36,14 +37,14 @@ log = logging.getLogger(__name__)
 def adapt(params: Params, dataset: str, output: Path, data: Path = Path("data")) -> str:
     """Train the encoder of a corpus, or find that there is nothing to learn from; write either. Returns what to print.
 
-    An interrupted training is kept in work/adapt/<dataset>/ and resumed by the same call. Raises TableError,
-    WeightFileError, AdaptError, StorageError; SystemExit after a signal to stop.
+    An interrupted training is kept in work/adapt/<dataset>/ and resumed by the same call. What a finished one has
+    learnt is kept too (seds.resume.finished): other videos of dev and test, or none of them, are no reason to learn the
+    same signs again. Raises TableError, WeightFileError, AdaptError, StorageError; SystemExit after a signal to stop.
     """
     profile, rgb = params.adapt.of(params.profile(dataset)), params.rgb.of(params.profile(dataset))
     made_by = f"dvc repro prepare@{dataset}"
-    paths = {kind: data / kind / f"{dataset}.parquet" for kind in ("videos", "signs")}
-    videos = tables.read(paths["videos"], tables.VIDEOS, made_by)
-    signs = tables.read(paths["signs"], tables.SIGNS, made_by)
+    videos = tables.read(data / "videos" / f"{dataset}.parquet", tables.VIDEOS, made_by)
+    signs = tables.read(data / "signs" / f"{dataset}.parquet", tables.SIGNS, made_by)
     checkpoint = find_weights(rgb) if profile.start == "weights" else None
     if profile.start == "weights" and checkpoint is None:
         raise fitting.AdaptError("adapt: start is weights, but rgb names none; name a checkpoint, or start from random")
@@ -58,43 +59,39 @@ def adapt(params: Params, dataset: str, output: Path, data: Path = Path("data"))
     labels = material.labels
     if not labels or not material.signs["train"]:
         return write_unadapted(output, material.lacking)
-    device = params.device()
-    run = identity(params, dataset, profile, rgb, checkpoint, paths)
+    device, workers = params.device(), params.machine.workers or os.cpu_count() or 1
+    run = identity(params, dataset, profile, rgb, checkpoint, material)
     with open_run("adapt", dataset, lambda: run) as folder, catch_stop_signals() as stop:
-        checkpointer = Checkpointer(folder, params.machine.checkpoint_minutes, stop, "adapt")
         torch.set_flush_denormal(True)  # gradients that fade towards zero would take the processor's slow path
-        workers = params.machine.workers or os.cpu_count() or 1
-        of_split = {
-            split: Windows(
-                found,
-                len(labels.get(tables.NONMANUAL, ())),
-                rgb.size,
-                rgb.crop,
-                params.rgb.window,
-                profile.jitter if split == "train" else 0.0,
-                rgb.contrast,
-            )
-            for split, found in material.signs.items()
-        }
-        skipped = [row for windows in of_split.values() for row in windows.drop_unreadable(workers)]
-        if skipped:
-            parts = sum(len(windows.frames.parts) for windows in of_split.values())
-            log.warning("adapt: of the parts of videos that signs are in, %s", summarise_skipped(skipped, parts))
-        train, dev = of_split["train"], of_split["dev"]
-        if not len(train):
-            return write_unadapted(output, "no video of its training split in which signs are known can be decoded")
-        log.info("%s: %s", dataset, described(train, labels, profile, device))
-        started = time.monotonic()
         recognizer = fitting.build(labels, profile, rgb, checkpoint, device, keep_classifier=profile.signs == "spotted")
-        history = fitting.fit(recognizer, train, dev, profile, workers, checkpointer)
-        minutes = (time.monotonic() - started) / 60
-        config = describe(dataset, params, of_split, material, checkpoint, history[-1]["dev"])
-        outputs.write_adapted(output, recognizer, config, history)
-    measured = (
+        finished, started = Finished("adapt", run), time.monotonic()
+        if kept := finished.read():
+            recognizer.load_state_dict(kept.tensors)
+            learnt, took = kept.values, "learnt before"
+            warn_of_skipped(learnt["skipped"], learnt["parts"])
+        else:
+            checkpointer = Checkpointer(folder, params.machine.checkpoint_minutes, stop, "adapt")
+            train = windows_of(material.signs["train"], labels, profile.jitter, rgb, params.rgb.window)
+            skipped = train.drop_unreadable(workers)
+            warn_of_skipped(skipped, len(train.frames.parts))
+            if not len(train):
+                return write_unadapted(output, "no video of its training split in which signs are known can be decoded")
+            log.info("%s: %s", dataset, described(train, labels, profile, device))
+            history = fitting.fit(recognizer, train, profile, workers, checkpointer)
+            learnt = {"history": history, "skipped": skipped, "parts": len(train.frames.parts), **counts(train)}
+            finished.write(learnt, recognizer.state_dict())
+            took = f"{(time.monotonic() - started) / 60:.1f} minutes on {device}"
+        dev = windows_of(material.signs["dev"], labels, 0.0, rgb, params.rgb.window)
+        warn_of_skipped(dev.drop_unreadable(workers), len(dev.frames.parts))
+        measured = fitting.evaluate(recognizer, dev, profile, workers)
+        of_split = {"train": {name: learnt[name] for name in ("signs", "videos")}, "dev": counts(dev)}
+        config = describe(dataset, params, of_split, material, checkpoint, measured)
+        outputs.write_adapted(output, recognizer, config, learnt["history"])
+    shares = (
         f"{found['accuracy']:.1f} % of {found['windows']} {tier} windows of {material.measured_on}"
-        for tier, found in history[-1]["dev"].items()
+        for tier, found in measured.items()
     )
-    return f"{output}: told apart {', '.join(measured) or 'an unknown share'}; {minutes:.1f} minutes on {device}"
+    return f"{output}: told apart {', '.join(shares) or 'an unknown share'}; {took}"
 
 
 @dataclass(frozen=True)
@@ -142,21 +139,39 @@ def learnable(labels: Labels) -> Labels:
     return {tier: names for tier, names in labels.items() if tier != tables.MANUAL or len(names) > 1}
 
 
+def windows_of(signs: Sequence[Sign], labels: Labels, jitter: float, rgb: RgbProfile, window: int) -> Windows:
+    """Windows around signs, of the frames that features are extracted from."""
+    return Windows(signs, len(labels.get(tables.NONMANUAL, ())), rgb.size, rgb.crop, window, jitter, rgb.contrast)
+
+
+def warn_of_skipped(skipped: Sequence[tuple[str, str, str]], parts: int) -> None:
+    """Log which of so many parts of videos cannot be decoded, as Windows.drop_unreadable returns them."""
+    if skipped:
+        log.warning("adapt: of the parts of videos that signs are in, %s", summarise_skipped(skipped, parts))
+
+
+def counts(windows: Windows) -> dict[str, int]:
+    """How many signs there are, and videos that they are in."""
+    return {"signs": len(windows), "videos": len({sign.video.video_id for sign in windows.signs})}
+
+
 def identity(
     params: Params,
     dataset: str,
     profile: AdaptProfile,
     rgb: RgbProfile,
     checkpoint: Checkpoint | None,
-    paths: Mapping[str, Path],
+    material: Material,
 ) -> dict[str, Any]:
-    """What the result depends on; run.json of an interrupted training."""
+    """What is learnt depends on this: run.json of an interrupted training. Of the corpus it is the signs to learn and
+    the content of their videos, not how the others are split.
+    """
     return {
         "dataset": {"profile": params.profile(dataset)},
         "adapt": profile.model_dump(mode="json") | {"spotting": params.adapt.spotting.model_dump()},
         "rgb": network(rgb, params.rgb.window),
         "weights": {str(checkpoint.path): checkpoint.sha256} if checkpoint else {},
-        "data": {kind: file_sha256(path) for kind, path in paths.items()},
+        "data": {"signs": digest([material.labels, [sign.identity for sign in material.signs["train"]]])},
         "code": code_version(adapt),
         "torch": torch.__version__,
         "device": params.device(),
@@ -181,12 +196,12 @@ def described(train: Windows, labels: Labels, profile: AdaptProfile, device: str
 def describe(
     dataset: str,
     params: Params,
-    of_split: Mapping[str, Windows],
+    of_split: Mapping[str, Mapping[str, int]],
     material: Material,
     checkpoint: Checkpoint | None,
     dev: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """config.json of an encoder, but for `adapted`."""
+    """config.json of an encoder, but for `adapted`. of_split: `counts`; dev: of fitting.evaluate."""
     profile = params.adapt.of(params.profile(dataset))
     return {
         "dataset": dataset,
@@ -194,8 +209,8 @@ def describe(
         "network": network(params.rgb.of(params.profile(dataset)), params.rgb.window),
         "start": f"{checkpoint.path.name} sha256 {checkpoint.sha256}" if checkpoint else f"random, seed {profile.seed}",
         "recipe": profile.model_dump(mode="json"),
-        "signs": {split: len(windows) for split, windows in of_split.items()},
-        "videos": {split: len({sign.video.video_id for sign in w.signs}) for split, w in of_split.items()},
+        "signs": {split: found["signs"] for split, found in of_split.items()},
+        "videos": {split: found["videos"] for split, found in of_split.items()},
         "labels": {tier: list(names) for tier, names in material.labels.items()},
         "spotting": params.adapt.spotting.model_dump() if profile.signs == "spotted" else None,
         "measured_on": material.measured_on,

@@ -1,8 +1,9 @@
 """The encoder's training: an Inception-I3D learns to tell apart the signs of the training split.
 
-One window around each sign an epoch, jittered in time, place and colour. The last epoch is kept: what is measured on
-dev chooses nothing. Random numbers are drawn from (seed, epoch) and (seed, step), so resuming needs no generator's
-state. On a CPU the result depends on the number of threads, as sums are then rounded differently.
+One window around each sign an epoch, jittered in time, place and colour. The last epoch is kept, and dev is measured
+after it, so that what is learnt depends on the signs of the training split alone. Random numbers are drawn from (seed,
+epoch) and (seed, step), so resuming needs no generator's state. On a CPU the result depends on the number of threads,
+as sums are then rounded differently.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from tqdm import tqdm
 
 from seds import tables
 from seds.adapt.heads import SignHeads, build_classifier
-from seds.adapt.run_state import RunState
 from seds.adapt.signs import Labels
 from seds.adapt.windows import Batch, Draw, Windows
 from seds.config import AdaptProfile, RgbProfile
 from seds.errors import SedsError
 from seds.precision import autocast
 from seds.resume.checkpointer import Checkpointer
+from seds.resume.network_state import NetworkState
 from seds.rgb.i3d import InceptionI3D
 from seds.rgb.weights import initialise, load_checkpoint, read_classifier
 from seds.system.prefetch import prefetch
@@ -82,12 +83,11 @@ def heads_of(recognizer: nn.Module) -> dict[str, Any]:
 def fit(
     recognizer: nn.Module,
     train: Windows,
-    dev: Windows,
     profile: AdaptProfile,
     workers: int,
     checkpointer: Checkpointer | None = None,
-) -> list[dict[str, Any]]:
-    """Train for the profile's epochs. Returns what each measured: `loss` by tier, `dev` (see `evaluate`).
+) -> list[dict[str, float]]:
+    """Train for the profile's epochs. Returns the mean loss of each, by tier.
 
     workers: threads that prepare windows. checkpointer: saves the state, so that a run interrupted at any step gives
     the same result when called again with the same arguments. Raises AdaptError when a loss is NaN or infinite;
@@ -95,7 +95,7 @@ def fit(
     """
     steps = max(1, len(train) // profile.batch)
     optimiser = _optimiser(recognizer, profile)
-    state = RunState(recognizer, optimiser)
+    state = NetworkState(recognizer, optimiser)
     if checkpointer is not None:
         checkpointer.resume(state)
     with tqdm(total=steps * profile.epochs, initial=state.step, unit="step", desc="adapt", mininterval=1.0) as bar:
@@ -108,15 +108,10 @@ def fit(
                     bar.update()
                     if checkpointer is not None:
                         checkpointer.maybe_save(state)
-            values: dict[str, Any] = {
-                "loss": {tier: total / steps for tier, total in state.losses.items()},
-                "dev": evaluate(recognizer, dev, profile, workers),
-            }
-            state.history.append(values)
+            losses = {tier: total / steps for tier, total in state.losses.items()}
+            state.history.append(losses)
             state.losses = {}
-            bar.set_postfix_str(
-                ", ".join(f"{tier} {measured['accuracy']:.1f} %" for tier, measured in values["dev"].items())
-            )
+            bar.set_postfix_str(", ".join(f"{tier} loss {loss:.2f}" for tier, loss in losses.items()))
             if checkpointer is not None:
                 checkpointer.maybe_save(state)
     if checkpointer is not None:
@@ -179,7 +174,7 @@ def _plan(
         yield indices, [train.draw(profile, index, generator) for index in indices]
 
 
-def _step(state: RunState, batch: Batch, profile: AdaptProfile, total: int) -> None:
+def _step(state: NetworkState, batch: Batch, profile: AdaptProfile, total: int) -> None:
     device = state.device
     on_device = batch.to(device)
     random = np.random.SeedSequence((profile.seed, state.step))

@@ -2,7 +2,7 @@
 
 config.json             whether there is an encoder, and if not why; else what it was trained on, how, and how well
 encoder.safetensors     where there is one: the I3D's weights and classifier, in the layout of the BSL-1K release
-curves.json             likewise: losses and accuracy on dev by epoch
+curves.json             likewise: losses by epoch, and the accuracy on dev after the last
 README.md               the same for a person
 
 Nothing in them depends on the clock or the machine, except that sums round differently for another number of threads:
@@ -31,7 +31,7 @@ _NAMES = {tables.MANUAL: "conv3d", tables.NONMANUAL: tables.NONMANUAL}  # of a t
 
 
 def write_adapted(
-    folder: Path, recognizer: nn.Module, config: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
+    folder: Path, recognizer: nn.Module, config: Mapping[str, Any], history: Sequence[Mapping[str, float]]
 ) -> None:
     """The output for a corpus with an encoder. config: as `describe` makes it; history: as fitting.fit returns it.
 
@@ -45,16 +45,19 @@ def write_adapted(
     with atomic_folder(folder) as temporary:
         write_tensors(temporary / ENCODER, tensors, {"schema": SCHEMA})
         write_json(temporary / CONFIG, {"adapted": True, **config})
-        write_json(temporary / CURVES, curves(history, config["recipe"]["seed"]))
+        write_json(temporary / CURVES, curves(history, config["dev"], config["recipe"]["seed"]))
         write_text(temporary / CARD, card(config))
 
 
-def curves(history: Sequence[Mapping[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """A row a value, as the plot template `curves` takes them."""
+def curves(
+    history: Sequence[Mapping[str, float]], dev: Mapping[str, Mapping[str, float]], seed: int
+) -> list[dict[str, Any]]:
+    """A row a value, as the plot template `curves` takes them. history: losses by tier; dev: of fitting.evaluate."""
     rows = []
-    for epoch, values in enumerate(history, start=1):
-        panels = {f"loss: {tier}": loss for tier, loss in values["loss"].items()}
-        panels |= {f"accuracy on dev (%): {tier}": found["accuracy"] for tier, found in values["dev"].items()}
+    for epoch, losses in enumerate(history, start=1):
+        panels = {f"loss: {tier}": loss for tier, loss in losses.items()}
+        if epoch == len(history):
+            panels |= {f"accuracy on dev (%): {tier}": found["accuracy"] for tier, found in dev.items()}
         rows += [
             {"seed": seed, "epoch": epoch, "panel": panel, "place": place, "value": value}
             for place, (panel, value) in enumerate(panels.items())

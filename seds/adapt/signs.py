@@ -40,6 +40,12 @@ class Sign:
     label: int
     markers: tuple[Marker, ...] = field(repr=False)
 
+    @property
+    def identity(self) -> list[Any]:
+        """For JSON, what determines its windows and their labels: like Video.identity, no name and no place."""
+        markers = [[marker.label, marker.start, marker.end] for marker in self.markers]
+        return [self.video.identity, self.begin, self.start, self.end, self.label, markers]
+
     def first_frame(self, window: int, offset: float = 0.0) -> int:
         """Of the window around the sign's middle, moved by `offset` frames; never below 0."""
         return max(0, round((self.start + self.end - window) / 2 + offset))

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Resumable(Protocol):
-    """The state of a run, alike in all processes; seds.training.run_state and seds.adapt.run_state implement it."""
+    """The state of a run, alike in all processes: seds.training.run_state, seds.resume.network_state."""
 
     @property
     def step(self) -> int:

@@ -1,6 +1,7 @@
 """Stage adapt on toy signs: what it learns, what it writes, and that it always writes."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -71,8 +72,8 @@ def test_stage_writes_equal_bytes_twice_and_no_clock(project: Path) -> None:
     adapt.main(NAME)
     first = files()
     assert list(first) == ["README.md", "config.json", "curves.json", "encoder.safetensors"]
-    assert not list(Path("work/adapt").rglob("*.safetensors")), "what was kept for a restart is removed"
-    write_params(project)
+    assert not list(Path("work/adapt", NAME).rglob("*.safetensors")), "what was kept for a restart is removed"
+    shutil.rmtree("work")
     adapt.main(NAME)
     assert files() == first
     write_params(project, seed=1)
@@ -92,6 +93,30 @@ def test_encoder_does_not_depend_on_dev_and_test(project: Path) -> None:
     assert files()["encoder.safetensors"] == encoder
     assert config()["dev"] == {}
     assert "no sign's time is known in dev" in (OUTPUT / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_other_folds_learn_nothing_again_and_are_measured_by_their_dev(project: Path) -> None:
+    """Videos without signs change their split, signs of dev become those of test: the result of before is found."""
+    write_params(project)
+    adapt.main(NAME)
+    before = files()
+    path = Path("data/videos") / f"{NAME}.parquet"
+    videos = tables.read(path, tables.VIDEOS, "")
+    moved = videos.assign(split=videos["split"].replace({"dev": "test", "test": "dev"}))
+    tables.write(moved, tables.VIDEOS, path)
+    with logged() as messages:
+        adapt.main(NAME)
+    assert "adapt: the same was learnt before" in "\n".join(messages)
+    after = files()
+    assert after["encoder.safetensors"] == before["encoder.safetensors"]
+    assert config()["signs"] == {"train": 24, "dev": 6}
+    shutil.rmtree("work")
+    adapt.main(NAME)
+    assert files() == after, "as if it had been learnt now"
+    tables.write(moved.assign(split=moved["split"].replace("test", "train")), tables.VIDEOS, path)
+    adapt.main(NAME)
+    assert files()["encoder.safetensors"] != after["encoder.safetensors"], "more signs to learn from"
 
 
 @pytest.mark.slow

@@ -1,4 +1,6 @@
-"""The state of the encoder's training after a step: everything needed to resume as if it had never been interrupted.
+"""The state of one network's training after a step: everything needed to resume as if it had never been interrupted.
+
+For stages that keep the last epoch; seds.training.run_state is that of a model whose epoch dev chooses.
 
 No state of a random number generator is saved: numbers are drawn from (seed, epoch) and from (seed, step). The learning
 rate is a function of the step.
@@ -17,8 +19,8 @@ from seds.resume.snapshots import Snapshot
 
 
 @dataclass
-class RunState:
-    """step: optimiser steps done. losses: by tier, summed over the steps of this epoch. history: what each finished
+class NetworkState:
+    """step: optimiser steps done. losses: by part, summed over the steps of this epoch. history: what each finished
     epoch measured.
     """
 
