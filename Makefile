@@ -35,14 +35,17 @@ lock: $(BIN)/uv
 		--python-platform x86_64-manylinux_2_28 --no-emit-package seds --no-emit-package chumpy \
 		--annotation-style line --custom-compile-command "make lock" --output-file constraints.txt
 
+# Two files of tests at a time; each stays with one process, since its tests share what takes long to make.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 repro: setup
 	$(BIN)/dvc repro
 
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -27,7 +27,11 @@ def shared() -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs the whole pipeline or a browser is slow, too."""
+    """What runs the whole pipeline or a browser is slow, too. The longest files come first, so that none is left to
+    run alone at the end.
+    """
     for item in items:
         if item.get_closest_marker("pipeline") or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.slow)
+    longest = {item.path for item in items if item.get_closest_marker("longest")}
+    items.sort(key=lambda item: item.path not in longest)

@@ -27,7 +27,7 @@ OTHER_FIGURES = (
 )
 MOST_LINES = 40
 
-pytestmark = pytest.mark.pipeline
+pytestmark = [pytest.mark.pipeline, pytest.mark.longest]
 
 
 def run(clone: Path, *command: str) -> str:

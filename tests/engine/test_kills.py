@@ -20,7 +20,7 @@ from seds.config import load_params
 from seds.corpora import prepare
 from seds.demo.corpus import write_corpus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 ROOT = Path(__file__).parents[2]
 KILLS = {"worker": 14, "stage": 6, "dvc": 4, "group": 6}
@@ -85,7 +85,10 @@ class Stage:
         if kind == "group":
             os.killpg(self.top.pid, signal.SIGKILL)
             return True
-        words = {"worker": "spawn_main", "stage": "stages.pose", "dvc": "dvc"}
+        if kind == "dvc":
+            self.top.kill()
+            return True
+        words = {"worker": "spawn_main", "stage": "stages.pose"}
         found = [p for p in self.processes(words[kind]) if "sh" not in Path(p.exe()).name]
         if found:
             chance.choice(found).kill()
@@ -141,4 +144,5 @@ def survive(project: Path, chance: random.Random, kinds: list[str]) -> None:
             landed = now
         if not orphan and stage.top.wait() == 0:
             return
+        stage.top.wait()
         by_dvc = orphan  # so that DVC finds what its predecessor left

@@ -37,6 +37,7 @@ def test_the_recordings_in_the_repository(check):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.real
 @pytest.mark.parametrize("check", run.checks(SHARED) if SHARED.is_dir() else [], ids=lambda check: check.name)
 def test_all_recordings(check):

@@ -56,6 +56,7 @@ def test_texts_are_found_by_key_name_or_path(tmp_path: Path, caplog: pytest.LogC
         (gzip.compress(pickle.dumps({"a": {"name": "a"}})), "'a': expected a text"),
         (gzip.compress(b"cos\nsystem\n(S'true'\ntR."), "labels.dev"),
     ],
+    ids=("no-gzip", "cut", "list", "no-text", "pickle"),  # gzip writes the time into its file
 )
 def test_label_files_that_cannot_be_read_say_why(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "labels.dev").write_bytes(content)
