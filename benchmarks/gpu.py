@@ -104,7 +104,7 @@ def model(options: Options) -> Iterator[Row]:
             losses = network(batch.to(device), Losses())
         losses["total"].backward()
         gradients = [p.grad.detach().float().cpu().flatten() for p in network.parameters() if p.grad is not None]
-        return {name: float(value) for name, value in losses.items()}, torch.cat(gradients)
+        return {name: float(value.detach()) for name, value in losses.items()}, torch.cat(gradients)
 
     cpu = torch.device("cpu")
     losses, gradients = step(cpu, "float32", None)
