@@ -62,7 +62,7 @@ class Machine(Section):
 
 
 class Extract(Section):
-    """Who runs the stages pose and rgb. Changes no result, so no stage depends on it."""
+    """Who runs pose and rgb and makes an index of several files. Changes no result, so no stage depends on it."""
 
     engine: Literal["local", "ray"] = "local"
     address: str | None = None  # of a Ray cluster; null = the one RAY_ADDRESS names, else one is started here

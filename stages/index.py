@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from seds.config import load_params
-from seds.index import build
+from seds.index import build, cluster
 from seds.index.store import FOLDER, model_digest
 from seds.model import checkpoint
 from seds.system.commands import run_stage
@@ -25,6 +26,7 @@ def main(dataset: str, job: OnlyJob = None) -> None:
         FOLDER / dataset,
         workers=params.machine.workers,
         job=job,
+        spread=partial(cluster.run_jobs, dataset, params) if params.extract.engine == "ray" else None,
     )
     if header is None:
         return

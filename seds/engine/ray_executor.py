@@ -1,7 +1,8 @@
-"""Extraction on a Ray cluster: actors that hold the extractor, on every node that has room.
+"""Work on a Ray cluster: actors that hold an extractor, or the model of an index, on every node that has room.
 
 A node needs the same environment, and the project's folder at the same path with the videos in it, as on a shared file
-system. Only the driver writes: outcomes travel to it, so `work/` and `data/` need not be shared.
+system. Of an extraction only the driver writes: outcomes travel to it, so `work/` and `data/` need not be shared. Files
+of an index are written to `work/` by the nodes themselves.
 """
 
 from __future__ import annotations
@@ -32,8 +33,12 @@ _FAILED_STARTS = 10  # in a row before the run gives up; when a node is lost, se
 class Actor:
     """A worker process somewhere in the cluster."""
 
-    def start(self, folder: str, make_extractor: Callable[[str], Extractor], device: str, code: str) -> tuple[str, str]:
-        """("ready", id of its node), or ("broken", why it cannot work there)."""
+    def start(
+        self, folder: str, make: Callable[[str], Any], device: str, code: str, begin: Callable[..., Any] = make_attempt
+    ) -> tuple[str, str]:
+        """("ready", id of its node), or ("broken", why it cannot work there). begin(make, device): the function that is
+        applied to the tasks. code: the driver's version of `make`.
+        """
         import ray
 
         host = socket.gethostname()
@@ -42,23 +47,23 @@ class Actor:
         except OSError as error:
             shared = "the project and its videos must be on a file system that all nodes share"
             return "broken", f"node {host} has no {folder} ({error.strerror}); {shared}"
-        if code_version(make_extractor) != code:
+        if code_version(make) != code:
             return "broken", f"node {host} has a different version of seds than the driver; install the same one"
         try:
-            self._attempt = make_attempt(make_extractor, device)
+            self._function = begin(make, device)
         except Exception as error:
             return "broken", f"node {host}: {type(error).__name__}: {error}"
         return "ready", ray.get_runtime_context().get_node_id()
 
-    def process(self, video: Video) -> Outcome:
-        return self._attempt(video)
+    def process(self, task: Any) -> Any:
+        return self._function(task)
 
 
 @dataclass
 class _Worker:
     actor: Any
     node: str | None = None  # None until it is ready
-    task: int | None = None  # index of the video it is working on
+    task: int | None = None  # index of the one it is working on
 
 
 @dataclass(frozen=True)
@@ -84,13 +89,33 @@ class RayExecutor:
         one_at_a_time: bool,
         on_start: Callable[[int], None],
     ) -> Iterator[tuple[int, Outcome | Death]]:
+        return self._run(make_extractor, make_attempt, videos, one_at_a_time, on_start)
+
+    def run_tasks(
+        self, make: Callable[[str], Callable[[Any], Any]], tasks: Sequence[Any]
+    ) -> Iterator[tuple[int, Any | Death]]:
+        """Yields (index of the task, result or its worker's death), in the order of completion.
+
+        make: picklable; called once by each worker, with its device, for the function of a task. An exception of the
+        function is a death, too. Raises workers.WorkerError if a maker raises, EngineError.
+        """
+        return self._run(make, _made, tasks, False, lambda _: None)
+
+    def _run(
+        self,
+        make: Callable[[str], Any],
+        begin: Callable[..., Any],
+        tasks: Sequence[Any],
+        one_at_a_time: bool,
+        on_start: Callable[[int], None],
+    ) -> Iterator[tuple[int, Any]]:
         ray = self._connect()
         options = {"num_gpus": 1 / self.workers_per_gpu} if self.device == "cuda" else {}
         remote = ray.remote(num_cpus=1, **options)(Actor)
         # On a GPU node Ray shows an actor only its own GPU, so that it is "cuda" to each.
-        start = (str(Path.cwd()), ray.put(make_extractor), self.device, code_version(make_extractor))
+        start = (str(Path.cwd()), ray.put(make), self.device, code_version(make), begin)
         workers = 1 if one_at_a_time else self.workers or self._room(ray)
-        waiting = deque(range(len(videos)))
+        waiting = deque(range(len(tasks)))
         pending: dict[Any, _Worker] = {}  # workers by the answer that each will give next
         idle: list[_Worker] = []
         failed_starts = 0  # in a row
@@ -99,7 +124,7 @@ class RayExecutor:
             if waiting:
                 on_start(waiting[0])
                 worker.task = waiting.popleft()
-                pending[worker.actor.process.remote(videos[worker.task])] = worker
+                pending[worker.actor.process.remote(tasks[worker.task])] = worker
             else:
                 idle.append(worker)
 
@@ -172,6 +197,10 @@ class RayExecutor:
         if room == 0:
             raise EngineError(f"the Ray cluster has no room for a worker on {self.device}; it has {resources}")
         return room
+
+
+def _made(make: Callable[[str], Any], device: str) -> Any:
+    return make(device)
 
 
 def _died_alone(ray: Any, error: Exception, node: str) -> bool:

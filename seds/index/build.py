@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,14 +41,16 @@ def build(
     workers: int | None = None,
     job: JobShare | None = None,
     scratch: Path = Path("work"),
+    spread: Callable[[Sequence[JobShare]], None] | None = None,
 ) -> Header | None:
     """Write the index of a corpus's usable videos to the folder `output`, whole or not at all.
 
     model: in evaluation mode. model_sha256: of its folder (store.model_digest). workers: threads that compute hand
     crops and windows; None = one a core. job: where videos take several files, make only those that are this job's, in
-    scratch/index, and return None; a run without a job makes what is missing there and puts the index together. Apart
-    from a table of the videos, memory does not grow with the corpus. Equal inputs make equal bytes. Raises DataError
-    when no video of the splits is usable or the model is made for other data; StorageError.
+    scratch/index, and return None; a run without a job makes what is missing there and puts the index together. spread:
+    has jobs done elsewhere, one for each missing file; what they leave out is made here. Apart from a table of the
+    videos, memory does not grow with the corpus. Equal inputs make equal bytes. Raises DataError when no video of the
+    splits is usable or the model is made for other data; StorageError; what `spread` raises.
     """
     rows = usable_rows(name, settings.splits, data)
     videos = load_videos(name, rows, rules, model.sizes, data, workers)
@@ -81,6 +83,9 @@ def build(
     if len(names) > 1:
         with storage_errors(kept):
             kept.mkdir(parents=True, exist_ok=True)
+        missing = [i for i, file in enumerate(names) if not (kept / file).exists()]
+        if spread is not None and job is None and missing:
+            spread([JobShare(i + 1, len(names)) for i in missing])
         for i, file in enumerate(names):
             if (job is None or job.includes(i)) and not (kept / file).exists():
                 write(i, kept / file)
