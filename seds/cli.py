@@ -11,7 +11,7 @@ from seds.check.command import check
 from seds.compare.command import compare
 from seds.export.command import DEFAULT, ExportGroup, elan, embeddings, keypoints, vtt
 from seds.imports.command import import_keypoints
-from seds.release.command import export_checkpoint, import_checkpoint, import_features
+from seds.release.command import export_checkpoint, export_signbert, import_checkpoint, import_features
 from seds.search.command import search
 from seds.serve.command import serve
 from seds.show.command import show
@@ -50,7 +50,8 @@ import_app.command("checkpoint")(import_checkpoint)
 app.add_typer(import_app, name="import")
 
 _EXPORT = (
-    "Export embeddings, keypoints, ELAN files, subtitles and checkpoints. `seds export DATASET` exports embeddings."
+    "Export embeddings, keypoints, ELAN files, subtitles, checkpoints and pretrained encoders. `seds export DATASET` "
+    "exports embeddings."
 )
 export_app = typer.Typer(cls=ExportGroup, no_args_is_help=True, help=_EXPORT, rich_markup_mode=_MARKDOWN)
 export_app.command(DEFAULT)(embeddings)
@@ -58,4 +59,5 @@ export_app.command()(keypoints)
 export_app.command()(elan)
 export_app.command()(vtt)
 export_app.command("checkpoint")(export_checkpoint)
+export_app.command("signbert")(export_signbert)
 app.add_typer(export_app, name="export")

@@ -255,6 +255,33 @@ class Manifest(Section):
     gate: float = Field(0.4, ge=0, le=1)  # hand joints at or below this confidence are zeroed
 
 
+class PretrainProfile(Section):
+    """How the pose encoder learns from keypoints without text."""
+
+    method: Literal["none", "masked"]  # masked: joints are hidden and restored | none: nothing, so there are no weights
+    seed: int = Field(ge=0)
+    lr: float = Field(gt=0)
+    warmup: float = Field(ge=0, lt=1)  # share of the steps
+    weight_decay: float = Field(ge=0)
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)  # videos
+    decoder: int = Field(ge=1)  # its hidden units
+    share: float = Field(gt=0, le=1)  # of the frames of each part, chosen
+    joints: int = Field(ge=1)  # most that are put to 0 or moved in a frame
+    shift: float = Field(ge=0)  # most that one is moved, in sides of the crop
+    run: int = Field(ge=2)  # most frames that are hidden in a row
+    confident: float = Field(gt=0, le=1)  # a joint with less confidence counts by it, others fully
+    precision: Literal["float32", "bfloat16"]  # on a GPU
+
+
+class Pretrain(Section):
+    small: PretrainProfile
+    published: PretrainProfile
+
+    def of(self, profile: ProfileName) -> PretrainProfile:
+        return self.small if profile == "small" else self.published
+
+
 class SampleRules(Manifest):
     """All that decides what the model reads of a video's keypoints: the section `manifest` and the corpus's own."""
 
@@ -404,6 +431,7 @@ class Params(Section):
     adapt: Adapt
     rgb: Rgb
     manifest: Manifest
+    pretrain: Pretrain
     train: Train
     evaluate: Evaluate
     index: Index

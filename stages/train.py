@@ -18,6 +18,7 @@ from seds.system.commands import run_stage
 from seds.training import fitting, provenance
 from seds.training.log import Curves
 from seds.training.loop import recipes_of
+from seds.training.pretrained import find_pretrained
 
 
 def main(dataset: str) -> None:
@@ -29,21 +30,22 @@ def main(dataset: str) -> None:
 
 def run(dataset: str, params: Params, device: str) -> None:
     recipes, first = recipes_of(params, dataset), distributed.rank() == 0
+    pretrained = find_pretrained(dataset, recipes[0].profile.signbert)
     if not first:
         logging.getLogger("seds").setLevel(logging.ERROR)  # the first speaks for all
-    sizes, rules, workers = recipes[0].profile.model, params.rules(dataset), params.machine.workers
+    sizes, rules, workers, lr = recipes[0].profile.model, params.rules(dataset), params.machine.workers, recipes[0].lr
     train, dev = (
         load_split(dataset, split, rules, sizes, params.train.numerics, workers=workers) for split in ("train", "dev")
     )
     options = {"dvcyaml": False, "save_dvc_exp": False, "monitor_system": False}
     with (
-        open_run("train", dataset, lambda: identity(params, dataset, recipes[0].lr, fitting.fit)) as folder,
+        open_run("train", dataset, lambda: identity(params, dataset, lr, fitting.fit, pretrained)) as folder,
         catch_stop_signals() as stop,
         Live(f"metrics/{dataset}/train", **options) if first else nullcontext() as live,
     ):
         curves, fits = Curves(live), []
         for recipe in recipes:
-            model = fitting.build(train, recipe.settings, recipe.profile, recipe.seed, device)
+            model = fitting.build(train, recipe.settings, recipe.profile, recipe.seed, device, pretrained)
             checkpointer = Checkpointer(folder / str(recipe.seed), params.machine.checkpoint_minutes, stop)
             if first:
                 print(f"{dataset}: {provenance.described(params.profile(dataset), train, recipe, model)}")
@@ -51,7 +53,7 @@ def run(dataset: str, params: Params, device: str) -> None:
             fits.append(fitting.fit(model, train, dev, recipe, log, checkpointer))
         if first:
             curves.summarise(fits)
-            provenance.save_models(dataset, params, {"train": train, "dev": dev}, model, recipes, fits)
+            provenance.save_models(dataset, params, {"train": train, "dev": dev}, model, recipes, fits, pretrained)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def test_scientific_notation_is_a_number(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("seed: 42", "sede: 42", "unknown key 'sede'; known keys: seed, lr"),
-        ("warmup: 0.1", "warmup: 1.5", r"train.warmup: .*less than 1, got 1.5"),
+        ("clip_norm: 1.0", "clip_norm: 0", r"train.clip_norm: .*greater than 0, got 0"),
         (
             "estimator: mediapipe",
             "estimator: openpose",

@@ -17,7 +17,8 @@ from seds.retrieval.metrics import DIRECTIONS
 
 ROOT = Path(__file__).parents[1]
 STAGES_OF_DEMO = tuple(
-    f"{stage}@demo" for stage in ("prepare", "pose", "adapt", "rgb", "manifest", "train", "evaluate", "report", "index")
+    f"{stage}@demo"
+    for stage in ("prepare", "pose", "adapt", "rgb", "manifest", "pretrain", "train", "evaluate", "report", "index")
 )
 # Of training, beside those of `dvc plots`: file, template, and the column that spreads it over panels.
 OTHER_FIGURES = (

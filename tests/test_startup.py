@@ -47,7 +47,7 @@ def test_help_of_every_command_loads_no_library() -> None:
 
 @pytest.mark.slow
 def test_stage_without_a_network_loads_no_library_of_networks() -> None:
-    stages = ("render", "prepare", "pose", "adapt", "manifest", "report")
+    stages = ("render", "prepare", "pose", "adapt", "manifest", "pretrain", "report")
     found = imported("".join(f"import stages.{stage}\n" for stage in stages))
     assert "pandas" in found
     assert found & {"torch", "mediapipe", "mmaction", "mmpose", "sklearn", "dvc", "matplotlib", "faiss"} == set()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from seds.model.fusion import GlossAttention, MlpFusion
-from seds.model.pose_encoder.encoder import PoseEncoder
+from seds.model.pose_encoder.initialisation import initialise_pose, make_neutral
 from seds.model.seds import SEDS
 from seds.model.towers import Block, SequenceTower, TextTower
 from seds.model.use_tower import UseTower
@@ -23,16 +23,9 @@ def initialise(model: SEDS, generator: torch.Generator) -> None:
     Towers as CLIP from scratch (Radford et al. 2021, released code), the pose encoder He normal (He et al., ICCV 2015),
     the fusion Xavier uniform with offsets 0, normalisations neutral.
     """
-    for module in model.modules():
-        if isinstance(module, nn.LayerNorm | nn.BatchNorm1d):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
-        if isinstance(module, nn.BatchNorm1d):
-            module.reset_running_stats()
-        if isinstance(module, nn.Linear | nn.Conv1d) and module.bias is not None:
-            nn.init.zeros_(module.bias)
+    make_neutral(model)
     if "pose" in model.streams:
-        _initialise_pose(model.pose_encoder, generator)
+        initialise_pose(model.pose_encoder, generator)
         _initialise_sequence(model.pose_tower, generator)
     if "rgb" in model.streams:
         _initialise_sequence(model.rgb_tower, generator)
@@ -43,12 +36,6 @@ def initialise(model: SEDS, generator: torch.Generator) -> None:
     if "fusion" in model.streams:
         _initialise_fusion(model.fusion, generator)
     model.logit_scale.fill_(START_SCALE)
-
-
-def _initialise_pose(encoder: PoseEncoder, generator: torch.Generator) -> None:
-    for module in encoder.modules():
-        if isinstance(module, nn.Linear | nn.Conv1d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
 
 
 def _initialise_blocks(tower: SequenceTower | TextTower, width: int, generator: torch.Generator) -> None:

@@ -11,8 +11,8 @@ from torch import Tensor
 from seds.config import ModelSizes
 from seds.errors import SedsError, first_few
 from seds.model.fusion import sinusoid
-from seds.model.pose_encoder.graphs import body_graph, hand_graph
-from seds.model.published_names import OURS_ALONE, POINTWISE, TABLES, UNUSED, is_half, published_name
+from seds.model.pose_encoder.released import as_released, graph_tables
+from seds.model.published_names import OURS_ALONE, TABLES, UNUSED, is_half, published_name
 from seds.model.seds import EQUAL, SEDS
 from seds.weightfiles import read_state
 
@@ -171,9 +171,7 @@ def published_state(model: SEDS, half: bool) -> dict[str, Tensor]:
     for name, tensor in model.state_dict().items():
         if name not in OURS_ALONE:
             theirs = published_name(name)
-            tensor = tensor.detach().clone()
-            if theirs.endswith(POINTWISE) and tensor.dim() == 2 and theirs.startswith(("signbert", "clip")):
-                tensor = tensor[:, :, None, None]  # a linear layer here, a 1x1 convolution there
+            tensor = as_released(theirs, tensor.detach().clone())
             state[theirs] = tensor.half() if half and is_half(theirs) else tensor
     return state
 
@@ -186,10 +184,8 @@ def unused_tensors(half: bool) -> dict[str, Tensor]:
 
 def tables(model: SEDS) -> dict[str, Tensor]:
     """The released constants as this model has them, float32."""
-    hand, body = hand_graph(), body_graph()
-    graphs = (hand.adjacency, hand.pooled, body.adjacency, body.pooled)
-    position = sinusoid(POSITIONS, model.sizes.embed)[None]
-    return dict(zip(TABLES, (position, *(torch.from_numpy(graph).float() for graph in graphs)), strict=True))
+    found = {"fusion.pe.pe": sinusoid(POSITIONS, model.sizes.embed)[None], **graph_tables()}
+    return {name: found[name] for name in TABLES}
 
 
 def _check_released(model: SEDS) -> None:

@@ -1,4 +1,4 @@
-"""The commands `seds import ...` and `seds export checkpoint`. Libraries are imported when they run."""
+"""The commands `seds import ...`, `seds export checkpoint` and `signbert`. Libraries are imported when they run."""
 
 from __future__ import annotations
 
@@ -128,3 +128,13 @@ def export_checkpoint(
     typer.echo(f"{output}: {len(state)} tensors")
     if rounded:
         typer.echo(f"{len(rounded)} tensors were rounded to float16; use --dtype float32 for exact values")
+
+
+def export_signbert(
+    dataset: Annotated[str, typer.Argument(help="A corpus whose pose encoder stage pretrain has trained.")],
+    output: Annotated[Path, typer.Option(help="Output file, such as pretrain_signbert.pth.")],
+) -> None:
+    """Convert a pretrained pose encoder to a file like the release's pretrain_signbert.pth."""
+    from seds.release.model import export_signbert as convert
+
+    typer.echo(f"{output}: {convert(dataset, output)} tensors")

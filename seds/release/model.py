@@ -16,6 +16,7 @@ from seds.model.published import PublishedTensorsError, load_published, publishe
 from seds.model.published_names import UNUSED, is_half
 from seds.model.seds import SEDS
 from seds.system.files import atomic_write, file_sha256, write_bytes
+from seds.training.pretrained import PretrainedError, find_pretrained
 from seds.weightfiles import read_state
 
 UNUSED_FILE = "unused.safetensors"  # what the release saves but never reads, kept for exporting
@@ -64,6 +65,23 @@ def export_checkpoint(folder: Path, output: Path, half: bool = True) -> tuple[di
     with atomic_write(output) as temporary, temporary.open("wb") as file:  # of a path, torch writes the name into it
         torch.save(state, file)
     return state, rounded
+
+
+def export_signbert(dataset: str, output: Path, data: Path = Path("data")) -> int:
+    """Write the encoder of stage pretrain as a file like the release's pretrain_signbert.pth; returns its tensors.
+
+    Raises PretrainedError where the corpus has no such encoder.
+    """
+    encoder = find_pretrained(dataset, data=data)
+    if encoder is None:
+        raise PretrainedError(
+            f"{data / 'pretrain' / dataset} has no pretrained pose encoder; set pretrain.<profile>.method to masked, "
+            f"and run: dvc repro pretrain@{dataset}"
+        )
+    state = read_state(encoder)
+    with atomic_write(output) as temporary, temporary.open("wb") as file:  # of a path, torch writes the name into it
+        torch.save({"state_dict": state}, file)
+    return len(state)
 
 
 def released_card(model: SEDS, provenance: dict[str, Any]) -> str:

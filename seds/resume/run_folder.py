@@ -57,15 +57,19 @@ def open_run(stage: str, dataset: str, identify: Callable[[], Mapping[str, Any]]
             shutil.rmtree(folder)
 
 
-def identity(params: Params, dataset: str, lr: float, code: Callable[..., Any]) -> dict[str, Any]:
+def identity(
+    params: Params, dataset: str, lr: float, code: Callable[..., Any], pretrained: Path | None = None
+) -> dict[str, Any]:
     """What the result of stage train depends on, except the seed. Raises OSError where the data are missing.
 
-    code: the function that trains; its module and everything that it imports count.
+    code: the function that trains; its module and everything that it imports count. pretrained: the encoder of stage
+    pretrain, if any.
     """
     name = params.profile(dataset)
     settings = params.train.model_dump(mode="json", exclude={"small", "published", "seeds"})
     profile = params.training(dataset).model_dump(mode="json")
     weights = [profile[key] for key in ("clip", "signbert") if profile[key] is not None]
+    weights += [] if pretrained is None else [str(pretrained)]
     return {
         "dataset": params.dataset(dataset).model_dump(mode="json") | {"profile": name},
         "manifest": params.manifest.model_dump(mode="json"),
@@ -73,7 +77,7 @@ def identity(params: Params, dataset: str, lr: float, code: Callable[..., Any]) 
         "weights": {path: file_sha256(Path(path)) for path in weights if Path(path).is_file()},
         "data": {
             "manifest": file_sha256(Path("data/manifest") / f"{dataset}.parquet"),
-            **{kind: _shards_sha256(Path("data") / kind / dataset) for kind in ("pose", "rgb")},
+            **{kind: shards_sha256(Path("data") / kind / dataset) for kind in ("pose", "rgb")},
         },
         "code": code_version(code),
         "torch": torch.__version__,
@@ -147,7 +151,7 @@ def _age(seconds: float) -> str:
     return "less than a minute"
 
 
-def _shards_sha256(folder: Path) -> str:
+def shards_sha256(folder: Path) -> str:
     """sha256 (hex) over a folder of shards: its index, and of each shard the size, header and samples of the tensors.
 
     A header names the videos, how they were extracted and a fingerprint of their content; imported shards have no

@@ -70,6 +70,7 @@ def _training(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, nu
         f"- losses: {_listed(losses)}; word swaps {train['swap']:g}, warm-up {train['warmup']:g}, weight decay "
         f"{train['weight_decay']:g}, gradient norm at most {train['clip_norm']:g}",
         f"- CLIP weights: {provenance['clip'] or 'none, the towers started from a random initialisation'}",
+        *_pretrained(provenance),
         f"- keypoints: {_listed(provenance['pose'])}",
         f"- RGB features: {_listed(provenance['rgb'])}",
         f"- trained in {took}",
@@ -80,6 +81,16 @@ def _training(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, nu
 def _stream_weights(provenance: dict[str, Any]) -> list[str]:
     weight = provenance["pose_weight"]
     return [] if weight is None else [f"- fusion: weight {weight:g} for pose and {1 - weight:g} for RGB, chosen on dev"]
+
+
+def _pretrained(provenance: dict[str, Any]) -> list[str]:
+    if "pretrained" not in provenance:
+        return []
+    videos = provenance["pretrained"]["videos"]
+    return [
+        f"- pose encoder: pretrained on the keypoints of {videos['train']:,} videos of the training split, "
+        f"{videos['without_text']:,} of them without text (stage pretrain)"
+    ]
 
 
 def _features(provenance: dict[str, Any], sizes: ModelSizes) -> list[str]:

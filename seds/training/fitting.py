@@ -53,8 +53,11 @@ class Fit:
     hours: float
 
 
-def build(train: Split, settings: Train, profile: TrainProfile, seed: int, device: str) -> SEDS:
-    """A model ready to train: initialised from `seed`, then with the pretrained weights that the profile names.
+def build(
+    train: Split, settings: Train, profile: TrainProfile, seed: int, device: str, pretrained: Path | None = None
+) -> SEDS:
+    """A model ready to train: initialised from `seed`, then with the pretrained weights that the profile names, or with
+    the encoder of stage pretrain (`pretrained`).
 
     Raises ConfigError when the losses need two streams and the model has one; ClipError, PublishedTensorsError and
     WeightFileError for weights that do not fit or cannot be read.
@@ -70,6 +73,8 @@ def build(train: Split, settings: Train, profile: TrainProfile, seed: int, devic
         load_clip(model, profile.clip)
     if profile.signbert is not None:
         print(load_signbert(model, Path(profile.signbert), profile.signbert_allow))
+    if pretrained is not None:
+        print(load_signbert(model, pretrained))
     if profile.standardise_rgb and "rgb" in model.streams:
         mean, deviation = rgb_statistics(train)
         model.rgb_mean.copy_(torch.from_numpy(mean))

@@ -15,6 +15,7 @@ from seds.shards import ShardReader, extraction
 from seds.training.card import hardware, model_card
 from seds.training.fitting import Fit
 from seds.training.loop import Recipe
+from seds.training.pretrained import described as described_encoder
 
 
 def described(profile: str, train: Split, recipe: Recipe, model: SEDS) -> str:
@@ -33,16 +34,20 @@ def save_models(
     model: SEDS,
     recipes: Sequence[Recipe],
     fits: Sequence[Fit],
+    pretrained: Path | None = None,
 ) -> None:
     """Write models/<dataset>/ for the first seed and models/<dataset>/seeds/<seed>/ for each other; print dev metrics.
 
-    splits: "train" and "dev"; model: any of the trained ones, for sizes and numerics; recipes, fits: one per seed.
+    splits: "train" and "dev"; model: any of the trained ones, for sizes and numerics; recipes, fits: one per seed;
+    pretrained: the encoder of stage pretrain that they started from, if any.
     Raises StorageError.
     """
     folder = Path("models") / dataset
     trained_on = hardware(str(model.logit_scale.device), distributed.world_size())
     for i, (recipe, fit) in enumerate(zip(recipes, fits, strict=True)):
         record = provenance(dataset, params, splits, recipe, fit, [other.seed for other in recipes])
+        if pretrained is not None:
+            record["pretrained"] = described_encoder(pretrained)
         if len(fits) > 1:
             record["dev_over_seeds"] = over_seeds([other.dev for other in fits])
         took = f"{fit.hours:.2g} hours on {trained_on}"

@@ -17,9 +17,12 @@ def write_project(
     model: ModelSizes = SIZES,
     seeds: list[int] | None = None,
     minutes: float = 0,
+    pretrain: dict[str, Any] | None = None,
     **profile: Any,
 ) -> None:
-    """minutes: between two writings of the run's state; profile: what differs from a few steps of three sentences."""
+    """minutes: between two writings of the run's state; pretrain: of its section, what differs; profile: what differs
+    from a few steps of three sentences.
+    """
     params = YAML(typ="safe").load(ROOT / "params.yaml")
     params["machine"] |= {"device": "cpu", "checkpoint_minutes": minutes}
     params["datasets"] = {"toy": {"corpus": "demo", "profile": "small"}}
@@ -27,6 +30,7 @@ def write_project(
     # Batches of three, three and two: two processes cannot share three evenly.
     brief = {"epochs": 2, "batch": 3, "micro_batch": None, "model": model.model_dump()}
     params["train"]["small"] |= brief | profile
+    params["pretrain"]["small"] |= {"epochs": 2, "batch": 3, "decoder": 8} | (pretrain or {})
     root.mkdir()
     YAML(typ="safe").dump(params, root / "params.yaml")
     write_corpus(root / "data", {"train": 1, "dev": 1, "test": 1})
