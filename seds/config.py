@@ -311,6 +311,8 @@ class ModelSizes(Section):
     """What the network is made of. The defaults are the published model, 303,794,929 parameters."""
 
     streams: Literal["both", "pose", "rgb"] = "both"  # both are fused; one alone is a model without the other's parts
+    # what a token counts for in the similarity of its video or text: all alike | as a small network says (UPRet)
+    token_weights: Literal["mean", "learned"] = "mean"
     fusion: Literal["cgaf", "mlp"] = "cgaf"  # of both: Cross Gloss Attention Fusion, or a perceptron of the two tokens
     text: Literal["clip", "use"] = "clip"  # read by CLIP's tower, or by frozen vectors and a small one
     embed: int = Field(512, ge=8)  # D, the joint space; also channels of the graph networks' output
@@ -345,6 +347,50 @@ class Losses(Section):
     distill_temperature: float = Field(0.01, gt=0)
 
 
+class Ideas(Section):
+    """What other methods of the field add to the training losses; 0 = off. docs/methods.md has the sources."""
+
+    label_smoothing: float = Field(0.0, ge=0, lt=1)  # of the contrastive losses of videos and texts
+    hard_negatives: float = Field(0.0, ge=0)  # beta of HN-NCE, how much more a likely negative counts
+    sign_weight: float = Field(0.0, ge=0)  # of the loss of single signs and their labels
+    substitutes_weight: float = Field(0.0, ge=0)  # of the loss of a caption among almost equal ones
+    transport_weight: float = Field(0.0, ge=0)  # of the optimal transport of Gaussian tokens, added to the similarities
+    caption_weight: float = Field(0.0, ge=0)  # of the loss of a decoder that writes the text
+
+
+# What a method may set beside the ideas: parameters of train.<profile>.model.
+_METHOD_MODEL = ("streams", "token_weights")
+
+
+def _with_method(values: dict[str, Any]) -> dict[str, Any]:
+    """The section `train` with the values of its method where parameters are null. Raises ValueError."""
+    methods, method = values.get("methods", {}), values.get("method", "seds")
+    if not isinstance(methods, dict) or not isinstance(method, str) or not (methods or method == "seds"):
+        return values  # whose types are checked later
+    if methods and method not in methods:
+        raise ValueError(f"method: {method!r} is none of methods: {', '.join(map(str, methods))}")
+    chosen = methods.get(method) or {}
+    known = [*Ideas.model_fields, *_METHOD_MODEL]
+    for name, one in methods.items():
+        if unknown := sorted(set(one or {}) - set(known)):
+            raise ValueError(f"methods.{name}: unknown key {unknown[0]!r}; a method may set {', '.join(known)}")
+
+    def filled(section: Any, fields: dict[str, Any]) -> Any:
+        if not isinstance(section, dict):
+            return section
+        nulls = {name: chosen.get(name, default) for name, default in fields.items() if section.get(name) is None}
+        return {**section, **nulls}
+
+    defaults = {name: field.default for name, field in Ideas.model_fields.items()}
+    filled_in = {"ideas": filled(values.get("ideas", {}), defaults)}
+    of_model = {name: ModelSizes.model_fields[name].default for name in _METHOD_MODEL}
+    for name in ("small", "published"):
+        profile = values.get(name)
+        if isinstance(profile, dict):
+            filled_in[name] = {**profile, "model": filled(profile.get("model", {}), of_model)}
+    return {**values, **filled_in}
+
+
 class TrainProfile(Section):
     model: ModelSizes
     clip: str | None = None  # CLIP weights: a path, or an open_clip pretrained tag such as "openai"; null = random
@@ -365,6 +411,9 @@ class Train(Section):
     numerics: Literal["default", "published"] = "default"
     stream_weights: Literal["dev", "equal"] = "equal"  # pose against RGB in the fusion; published: equal
     losses: Losses
+    method: str = "seds"  # of `methods`: what is null below `ideas`, and in a model, is as it says
+    methods: dict[str, dict[str, str | float] | None] = {}
+    ideas: Ideas = Ideas()
     swap: float = Field(0.5, ge=0, le=1)  # probability that two words of a training text are swapped
     warmup: float = Field(0.1, ge=0, lt=1)  # share of the steps
     weight_decay: float = Field(0.001, ge=0)
@@ -377,6 +426,11 @@ class Train(Section):
 
     def of(self, profile: ProfileName) -> TrainProfile:
         return self.small if profile == "small" else self.published
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_method_has_it(cls, values: Any) -> Any:
+        return _with_method(values) if isinstance(values, dict) else values
 
     @field_validator("seeds")
     @classmethod
@@ -459,6 +513,12 @@ class Params(Section):
         profile = self.train.of(self.profile(name))
         if self.dataset(name).streams != "pose":
             return profile
+        if profile.model.streams == "rgb":
+            raise ConfigError(
+                f"{name} has keypoints alone (streams: pose), but train.method {self.train.method} with "
+                "train.<profile>.model.streams makes a model of RGB alone; choose another method, or set the latter "
+                "to pose"
+            )
         model = profile.model.model_copy(update={"streams": "pose"})
         return profile.model_copy(update={"model": model})
 

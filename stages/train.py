@@ -6,6 +6,7 @@ An interrupted run is kept in work/train/<dataset>/, and the same command resume
 
 import logging
 from contextlib import nullcontext
+from dataclasses import replace
 
 from dvclive import Live
 
@@ -19,6 +20,7 @@ from seds.training import fitting, provenance
 from seds.training.log import Curves
 from seds.training.loop import recipes_of
 from seds.training.pretrained import find_pretrained
+from seds.training.signs import load_signs
 
 
 def main(dataset: str) -> None:
@@ -37,6 +39,9 @@ def run(dataset: str, params: Params, device: str) -> None:
     train, dev = (
         load_split(dataset, split, rules, sizes, params.train.numerics, workers=workers) for split in ("train", "dev")
     )
+    if params.train.ideas.sign_weight:
+        signs = load_signs(dataset, train, rules.window)
+        recipes = [replace(recipe, signs=signs) for recipe in recipes]
     options = {"dvcyaml": False, "save_dvc_exp": False, "monitor_system": False}
     with (
         open_run("train", dataset, lambda: identity(params, dataset, lr, fitting.fit, pretrained)) as folder,

@@ -9,7 +9,7 @@ import torch
 from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
-from seds.config import ConfigError, Dataset, ModelSizes, load_params
+from seds.config import ConfigError, Dataset, Ideas, ModelSizes, Train, load_params
 from seds.model.losses import check_streams
 from seds.model.seds import SEDS
 
@@ -183,3 +183,60 @@ def test_an_ablation_is_one_override_that_makes_a_model(tmp_path: Path, override
     with torch.device("meta"):
         model = SEDS(getattr(train, profile).model, train.numerics)
     check_streams(model.streams, train.losses)
+
+
+def trained_as(tmp_path: Path, *overrides: str) -> Train:
+    path = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", path)
+    apply_overrides(path, list(overrides))
+    return load_params(path).train
+
+
+METHODS = {  # what each sets; docs/methods.md
+    "seds": {},
+    "cico": {},
+    "upret": {"transport_weight": 1.0},
+    "c2rl": {"caption_weight": 1.0, "label_smoothing": 0.2},
+    "cslr2": {"hard_negatives": 1.0, "sign_weight": 0.0083},
+    "san": {"substitutes_weight": 0.4},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_is_one_override_that_sets_its_ideas_and_streams(tmp_path: Path, method: str) -> None:
+    train = trained_as(tmp_path, f"train.method={method}")
+    assert train.method == method
+    assert train.ideas == Ideas(**METHODS[method])
+    streams, weights = ("both" if method == "seds" else "rgb"), ("learned" if method == "upret" else "mean")
+    for profile in (train.small, train.published):
+        assert (profile.model.streams, profile.model.token_weights) == (streams, weights)
+
+
+def test_what_a_parameter_says_goes_before_the_method(tmp_path: Path) -> None:
+    train = trained_as(
+        tmp_path, "train.method=upret", "train.ideas.transport_weight=0", "train.small.model.streams=both"
+    )
+    assert train.ideas == Ideas()
+    assert (train.small.model.streams, train.small.model.token_weights) == ("both", "learned")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.method=clip4clip", "'clip4clip' is none of methods: seds, cico, upret, c2rl, cslr2, san"),
+        ("+train.methods.seds.fusion=mlp", "unknown key 'fusion'; a method may set label_smoothing"),
+        ("train.ideas.label_smoothing=1", "less than 1, got 1"),
+        ("+train.ideas.sign_wait=1", "unknown key 'sign_wait'"),
+    ],
+)
+def test_a_method_or_idea_that_is_unknown_is_refused(tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        trained_as(tmp_path, override)
+
+
+def test_a_corpus_of_keypoints_has_no_method_of_rgb_alone(tmp_path: Path) -> None:
+    path = edited(tmp_path, "datasets:\n", "datasets:\n  points: {corpus: keypoints, streams: pose, profile: small}\n")
+    assert load_params(path).training("points").model.streams == "pose"
+    apply_overrides(path, ["train.method=cico"])
+    with pytest.raises(ConfigError, match="points has keypoints alone"):
+        load_params(path).training("points")

@@ -26,12 +26,15 @@ def check(
     header_cache: Path | None = None,
     workers: int | None = None,
     decode: bool = False,
+    needs_signs: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The VIDEOS table of the corpus in `root` and the FINDINGS about it. No stage need have run.
 
     header_cache, workers: as in prepare.prepare. decode: read every frame of every video, not only its header; this
-    takes as long as the decoding of an extraction, and finds damage further on. Raises as prepare.prepare does.
+    takes as long as the decoding of an extraction, and finds damage further on. needs_signs: training has a loss
+    of single signs. Raises as prepare.prepare does.
     """
+    table = None
     if imported.is_imported(dataset):  # no files, and no annotations but its table
         videos = prepare.prepare(name, dataset, root)
         findings = [*files.status(videos), *files.cuts(videos), *files.remarks(videos), *files.shapes(videos)]
@@ -48,9 +51,11 @@ def check(
         findings += [*files.shapes(videos), *files.same_bytes(videos), *files.unreferenced(videos, root)]
         findings += files.undecodable(videos, workers) if decode else []
         findings += sentences.all_rules(videos)
-        findings += signs.all_rules(*find_signs(dataset, root, annotations, videos), videos)
-    table = pd.DataFrame([vars(finding) for finding in findings], columns=list(FINDINGS.columns))
-    return videos, tables.check(table, FINDINGS, f"the findings about {name}")
+        table, skipped = find_signs(dataset, root, annotations, videos)
+        findings += signs.all_rules(table, skipped, videos)
+    findings += signs.needed(table, videos) if needs_signs else []
+    found = pd.DataFrame([vars(finding) for finding in findings], columns=list(FINDINGS.columns))
+    return videos, tables.check(found, FINDINGS, f"the findings about {name}")
 
 
 def failed(findings: pd.DataFrame) -> bool:

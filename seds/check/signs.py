@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from seds import tables
-from seds.check.findings import WARNING, Finding
+from seds.check.findings import ERROR, WARNING, Finding
 from seds.corpora.signs import Skipped
 
 
@@ -20,6 +20,16 @@ def all_rules(signs: pd.DataFrame, skipped: Sequence[Skipped], videos: pd.DataFr
         yield Finding(WARNING, f"sign left out: {reason}", video_id, paths.get(video_id, ""), detail)
     yield from overlaps(signs, paths)
     yield from vocabulary(signs.assign(split=signs["video_id"].map(splits)))
+
+
+def needed(signs: pd.DataFrame | None, videos: pd.DataFrame) -> Iterator[Finding]:
+    """What training with a loss of single signs lacks. signs: SIGNS, None = the corpus has no such table."""
+    train = set(videos.loc[videos["split"] == "train", "video_id"])
+    if signs is None or not ((signs["tier"] == tables.MANUAL) & signs["video_id"].isin(train)).any():
+        detail = (
+            "train.ideas.sign_weight is not 0 (train.method cslr2 sets it), and no training video has a manual sign"
+        )
+        yield Finding(ERROR, "no signs to train on", "", "", detail)
 
 
 def overlaps(signs: pd.DataFrame, paths: dict[str, str]) -> Iterator[Finding]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from seds.config import FineGrained
 from seds.demo.language import Sentence
-from seds.evaluation import demo_captions, substitutes
-from seds.retrieval import ranks
+from seds.evaluation import demo_captions
+from seds.retrieval import ranks, substitutes
 from seds.retrieval.metrics import rounded
 
 METRICS = ("R@1", "MRR")

@@ -10,7 +10,8 @@ float32; videos.parquet and sentences.parquet have a row per video or sentence, 
 export.json is the index's header: model, streams, width, and the scale and mix of scores. With the cosines S[i,j] of a
 video's tokens i and a sentence's tokens j, a score is scale * (mix * I2T + (1 - mix) * T2I): I2T is the mean over i of
 sum_j S softmax_j(S/0.07), T2I the mean over j of sum_i S softmax_i(S/0.07). The inner product of two pooled vectors is
-the mean of S, and finds good candidates.
+the mean of S, and finds good candidates. A model with learned token weights has them beside the tokens
+(weights/<stream> or weight_<stream>): both means are then sums weighted by them.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ def _tensors(output: Path, collection: Collection, header: str) -> list[Path]:
             for stream, stored in collection.streams.items():
                 file.append(f"tokens/{stream}", stored.tokens[tokens].numpy())
                 file.append(f"pooled/{stream}", stored.pooled[start:stop].numpy())
+                if stored.weights is not None:
+                    file.append(f"weights/{stream}", stored.weights[tokens].numpy())
             if collection.times is not None:
                 file.append("times", collection.times[tokens].numpy())
             file.append("valid", first.valid[start:stop].numpy())
@@ -100,6 +103,11 @@ def _tables(output: Path, collection: Collection, header: str) -> list[Path]:
             span = times[tokens]
             columns |= {"start_s": pa.array(span[:, 0].numpy()), "end_s": pa.array(span[:, 1].numpy())}
         columns |= {stream: _vectors(stored.tokens[tokens]) for stream, stored in collection.streams.items()}
+        columns |= {
+            f"weight_{stream}": pa.array(stored.weights[tokens].numpy())
+            for stream, stored in collection.streams.items()
+            if stored.weights is not None
+        }
         return pa.table(columns).replace_schema_metadata({"seds": header})
 
     def rows(start: int, stop: int, tokens: slice) -> pa.Table:

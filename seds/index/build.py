@@ -60,6 +60,7 @@ def build(
         "dataset": name,
         "model": model_sha256,
         "numerics": model.numerics,
+        "token_weights": model.sizes.token_weights,
         "streams": model.streams,
         "embed": model.sizes.embed,
         "logit_scale": model.logit_scale.exp().item(),
@@ -133,7 +134,7 @@ def write_shard(
             video = videos[i]
             edges = frame_edges(pose.find(row.video_id, FRAME_TIMES), int(video.raw_frames[-1]) + 1, row.fps)
             for stream, tokens in encoded.tokens.items():
-                _append(file, f"/{stream}", tokens, encoded.valid)
+                _append(file, f"/{stream}", tokens, encoded.valid, encoded.weights.get(stream))
             file.append("times", _times(window_times(video, window, edges), duration_s(row), encoded))
             offsets.append(encoded)
 
@@ -156,7 +157,7 @@ def _write_sentences(model: SEDS, sentences: pd.DataFrame, folder: Path, build: 
     with _writer(folder / f"{SENTENCES}.safetensors", SENTENCES, build) as file:
         offsets = _Offsets(file)
         for encoded in encoded_texts(model, sentences["text"].tolist()):
-            _append(file, "", encoded.tokens[TEXT], encoded.valid)
+            _append(file, "", encoded.tokens[TEXT], encoded.valid, encoded.weights.get(TEXT))
             offsets.append(encoded)
     tables.write(sentences, tables.INDEX_SENTENCES, folder / f"{SENTENCES}.parquet")
     return offsets.end
@@ -170,9 +171,11 @@ def _times(windows: np.ndarray, length: float, encoded: Encoded) -> np.ndarray:
     return times
 
 
-def _append(file: RowWriter, suffix: str, tokens: Tensor, valid: int) -> None:
+def _append(file: RowWriter, suffix: str, tokens: Tensor, valid: int, weights: Tensor | None) -> None:
     file.append(f"tokens{suffix}", tokens.half().numpy())
     file.append(f"pooled{suffix}", tokens[:valid].mean(0, keepdim=True).numpy())
+    if weights is not None:
+        file.append(f"weights{suffix}", weights.numpy())
 
 
 class _Offsets:

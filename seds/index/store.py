@@ -6,12 +6,14 @@ index/<dataset>/
   sentences.parquet        a row per distinct sentence (tables.INDEX_SENTENCES)
   videos.safetensors       tokens/<stream>  float16 [N,D]  all videos' tokens end to end, each of length 1
                            pooled/<stream>  float32 [n,D]  their mean over a video's valid tokens
+                           weights/<stream> float32 [N]    where the model learnt them, what each token counts for in
+                                                           place of that mean, 1 in sum over a video
                            offsets          int64 [n+1]    video i's tokens are rows offsets[i]:offsets[i+1]
                            valid            int64 [n]      how many of a video's tokens are real; these come first
                            times            float32 [N,2]  s from the start of the video's cut: a window's token spans
                                                            its first frame to the end of its last; the class token,
                                                            each video's first, spans the video
-  sentences.safetensors    tokens, pooled, offsets, valid
+  sentences.safetensors    tokens, pooled, weights where there are any, offsets, valid
 
 An index of more than `index.shard_videos` videos has several files of videos, `videos-00000-of-00003.safetensors` and
 so on, each as above with the next so many videos and offsets that begin at 0. They are opened as one.
@@ -24,7 +26,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -69,6 +71,7 @@ class Header(Section):
     dataset: str
     model: str  # sha256 over the model folder, see model_digest
     numerics: Literal["default", "published"]
+    token_weights: Literal["mean", "learned"] = "mean"
     streams: tuple[str, ...]  # the first is the one that searches rank by
     embed: int  # D
     logit_scale: float  # scores are cosines times this
@@ -104,13 +107,15 @@ class Header(Section):
 class Sequences:
     """Many token sequences of one stream, end to end; mapped from disk.
 
-    tokens: float16 [N,D]; pooled: float32 [n,D]; offsets: int64 [n+1]; valid: int64 [n].
+    tokens: float16 [N,D]; pooled: float32 [n,D]; offsets: int64 [n+1]; valid: int64 [n]; weights: float32 [N], what
+    each token counts for in its sequence, None = all valid ones alike.
     """
 
     tokens: TokenRows
     pooled: TokenRows
     offsets: Tensor
     valid: Tensor
+    weights: TokenRows | None = None
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -201,7 +206,15 @@ def open_index(dataset: str, root: Path = Path()) -> Index:
                 f"{folder / kind}.safetensors: tokens, pooled, offsets and valid of {stream} have shapes {shapes}, "
                 f"expected {expected} with offsets from 0 to {tokens}; {_again(folder)}"
             )
-        return stored
+        if header.token_weights == "mean":
+            return stored
+        weights = tensors[f"weights{suffix}"]
+        if list(weights.shape) != [tokens]:
+            raise SearchError(
+                f"{folder / kind}.safetensors: weights of {stream} have shape {list(weights.shape)}, expected "
+                f"[{tokens}]; {_again(folder)}"
+            )
+        return replace(stored, weights=weights)
 
     try:
         index = Index(

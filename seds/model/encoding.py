@@ -56,4 +56,5 @@ def join(parts: Sequence[VideoTokens]) -> VideoTokens:
         return torch.cat([F.pad(t, (0, 0) * (t.dim() - 2) + (0, longest - t.shape[1])) for t in tensors])
 
     streams = {stream: stack([part.streams[stream] for part in parts]) for stream in parts[0].streams}
-    return VideoTokens(streams, stack([part.valid for part in parts]))
+    weights = {stream: stack([part.weights[stream] for part in parts]) for stream in parts[0].weights}
+    return VideoTokens(streams, stack([part.valid for part in parts]), weights)

@@ -10,6 +10,7 @@ from torch import nn
 from seds.model.fusion import GlossAttention, MlpFusion
 from seds.model.pose_encoder.initialisation import initialise_pose, make_neutral
 from seds.model.seds import SEDS
+from seds.model.token_weights import TokenWeights
 from seds.model.towers import Block, SequenceTower, TextTower
 from seds.model.use_tower import UseTower
 
@@ -35,6 +36,10 @@ def initialise(model: SEDS, generator: torch.Generator) -> None:
         _initialise_text(model.text_tower, generator)
     if "fusion" in model.streams:
         _initialise_fusion(model.fusion, generator)
+    for module in model.token_weights.modules():
+        if isinstance(module, TokenWeights):
+            nn.init.kaiming_normal_(module.hidden.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(module.score.weight)  # training starts from the mean
     model.logit_scale.fill_(START_SCALE)
 
 

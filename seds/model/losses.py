@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seds.config import ConfigError, Losses
+from seds.model.contrast import contrastive
 from seds.model.distributed import all_sum, gather
 from seds.model.recompute import checkpointed, in_micro_batches
 from seds.model.similarity import Tokens, VideoTokens, matching, soft_choice, text_to_video, video_to_text
@@ -26,22 +27,23 @@ def duplicates(ids: Tensor) -> Tensor:
     return same & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device)
 
 
-def contrastive(logits: Tensor, not_negatives: Tensor | None = None) -> Tensor:
-    """Mean over rows a of -log softmax(row a)[a]. logits: [B, B]; not_negatives: bool [B, B], not in the softmax."""
-    if not_negatives is not None:
-        logits = logits.masked_fill(not_negatives, -torch.inf)
-    return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
-
-
-def symmetric(first: Tensor, second: Tensor, mix: float, not_negatives: Tensor | None = None) -> Tensor:
+def symmetric(
+    first: Tensor,
+    second: Tensor,
+    mix: float,
+    not_negatives: Tensor | None = None,
+    smoothing: float = 0.0,
+    hardness: float = 0.0,
+) -> Tensor:
     """Contrastive loss of two similarity matrices in both directions, [B, B] each, rows = videos.
 
-    not_negatives: bool [B, B], symmetric: pairs that are not negatives of each other.
+    not_negatives: bool [B, B], symmetric: pairs that are not negatives of each other. smoothing, hardness: as for
+    `contrastive`.
 
     As published, `mix` weights the first matrix's rows and the second's columns, and 1 - mix the other two.
     """
     rows, columns, second_rows, second_columns = (
-        contrastive(matrix, not_negatives) for matrix in (first, first.T, second, second.T)
+        contrastive(matrix, not_negatives, smoothing, hardness) for matrix in (first, first.T, second, second.T)
     )
     return 0.5 * (mix * (rows + second_columns) + (1 - mix) * (columns + second_rows))
 
@@ -54,7 +56,8 @@ class BatchContext:
     (seds.model.distributed); None = this process has the whole batch. not_negatives: bool [B, B] of the whole batch,
     pairs that no contrastive loss uses as negatives (`duplicates`); None = every other row is a negative. micro_batch:
     videos that are compared at a time; None = all. checkpointing: compute products of tokens again in the backward pass
-    instead of keeping them.
+    instead of keeping them. smoothing, hardness: of the contrastive losses of videos and texts (seds.model.contrast).
+    added: {stream: [B, B] of the whole batch, rows = videos}, for both scaled similarities (seds.model.transport).
     """
 
     masked: bool
@@ -62,6 +65,9 @@ class BatchContext:
     not_negatives: Tensor | None = None
     micro_batch: int | None = None
     checkpointing: bool = False
+    smoothing: float = 0.0
+    hardness: float = 0.0
+    added: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def total_loss(
@@ -81,7 +87,8 @@ def total_loss(
     counts = [len(video.valid)] if context.counts is None else context.counts
 
     def gather_tokens(tokens: Tokens) -> Tokens:
-        return Tokens(gather(tokens.values, counts), gather(tokens.valid, counts))
+        weights = None if tokens.weights is None else gather(tokens.weights, counts)
+        return Tokens(gather(tokens.values, counts), gather(tokens.valid, counts), weights)
 
     texts, swapped_texts = gather_tokens(text), gather_tokens(swapped)
     matched = losses.match_weight > 0 and _both(streams)
@@ -92,22 +99,27 @@ def total_loss(
 
     def compare(valid: Tensor, *tensors: Tensor) -> tuple[Tensor]:
         matrices: list[Tensor] = []
-        for values in tensors:
-            tokens = Tokens(values, valid)
+        weights = dict(zip(video.weights, tensors[len(streams) :], strict=True))
+        for stream, values in zip(streams, tensors[: len(streams)], strict=True):
+            tokens = Tokens(values, valid, weights.get(stream))
             matrices.append(run(video_to_text, tokens, texts, context.masked))
             matrices.append(run(text_to_video, tokens, swapped_texts, context.masked))
         if rgb_videos is not None:
-            pose = dict(zip(streams, tensors, strict=True))["pose"]
+            pose = dict(zip(streams, tensors, strict=False))["pose"]
             matrices += run(matching, Tokens(pose, valid), rgb_videos, context.masked)
         return (torch.stack(matrices, 1),)  # [rows, matrices, B]
 
-    (similarities,) = in_micro_batches(compare, context.micro_batch, video.valid, *streams.values())
+    (similarities,) = in_micro_batches(
+        compare, context.micro_batch, video.valid, *streams.values(), *video.weights.values()
+    )
     matrices = (scale * gather(similarities, counts)).unbind(1)
     names = (*streams, "match") if matched else tuple(streams)
     pairs = zip(matrices[::2], matrices[1::2], strict=True)
-    parts = {
-        name: symmetric(*pair, losses.dual_mix, context.not_negatives) for name, pair in zip(names, pairs, strict=True)
-    }
+    parts = {}
+    for name, pair in zip(names, pairs, strict=True):
+        first, second = (matrix + context.added[name] if name in context.added else matrix for matrix in pair)
+        of_texts = (context.smoothing, context.hardness) if name in streams else ()
+        parts[name] = symmetric(first, second, losses.dual_mix, context.not_negatives, *of_texts)
     if matched:
         parts["match"] = losses.match_weight * parts["match"]
     for student, teacher, weight in (("pose", "rgb", losses.distill_pose), ("rgb", "pose", losses.distill_rgb)):

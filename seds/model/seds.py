@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seds.config import ConfigError, Losses, ModelSizes
+from seds.config import ConfigError, Ideas, Losses, ModelSizes
 from seds.data.batches import Batch, Numerics
 from seds.model import distributed
+from seds.model.added_losses import Extras, caption_loss, sign_loss, substitute_loss, transported
 from seds.model.fusion import GlossFusion, MlpFusion
+from seds.model.heads import TEXT, Heads
 from seds.model.losses import BatchContext, LossParts, duplicates, total_loss
 from seds.model.pose_encoder.encoder import PoseEncoder
 from seds.model.pose_encoder.graph_network import GraphNetwork
 from seds.model.recompute import checkpointed, in_micro_batches
 from seds.model.similarity import TextTokens, Tokens, VideoTokens
+from seds.model.token_weights import TokenWeights
 from seds.model.towers import Block, Blocks, SequenceTower, TextTower
 from seds.model.use_tower import UseTower
 from seds.precision import to_float32
 from seds.system.compilation import key_cache_by_vector_width
 
 MAX_LOGIT_SCALE = math.log(100)
+NO_IDEAS, NO_EXTRAS = Ideas(), Extras()  # as published
 EQUAL = 0.5  # the pose_weight of the published fusion
 # ModelSizes.streams -> the token sequences that the model makes of a video. The first is the main one: it chooses the
 # epoch and ranks search results.
@@ -55,6 +59,7 @@ class SEDS(nn.Module):
         self.sizes, self.numerics = sizes, numerics
         self.streams = STREAMS[sizes.streams]
         self.checkpointing, self.micro_batch = False, None
+        self.heads: Heads | None = None  # of a model that is being trained, where an idea needs them
 
         def tower(inputs: int) -> SequenceTower:
             return SequenceTower(
@@ -74,6 +79,8 @@ class SEDS(nn.Module):
             # How much pose counts in the fusion, RGB for the rest: chosen on held-out sentences, unused in training.
             self.register_buffer("pose_weight", torch.tensor(EQUAL))
         self.text_tower = text_tower_of(sizes)
+        weighed = (*self.streams, TEXT) if sizes.token_weights == "learned" else ()
+        self.token_weights = nn.ModuleDict({name: TokenWeights(sizes.embed) for name in weighed})
         self.logit_scale = nn.Parameter(torch.tensor(MAX_LOGIT_SCALE))
 
     @property
@@ -113,10 +120,24 @@ class SEDS(nn.Module):
 
         def encode(valid: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
             tokens = self._tokens(dict(zip(inputs, tensors, strict=True)), valid, pose_weight)
-            return tuple(tokens[name] for name in self.streams)
+            weights = [self.weigh(name, tokens[name], valid) for name in self.streams]
+            return (*(tokens[name] for name in self.streams), *(each for each in weights if each is not None))
 
-        tokens = in_micro_batches(encode, micro_batch, valid, *inputs.values())
-        return VideoTokens(dict(zip(self.streams, tokens, strict=True)), valid)
+        found = in_micro_batches(encode, micro_batch, valid, *inputs.values())
+        tokens, weights = found[: len(self.streams)], found[len(self.streams) :]
+        weighed = dict(zip(self.streams, weights, strict=True)) if weights else {}
+        return VideoTokens(dict(zip(self.streams, tokens, strict=True)), valid, weighed)
+
+    def weigh(self, name: str, tokens: Tensor, valid: Tensor) -> Tensor | None:
+        """The weights of a stream's tokens, or of those of TEXT, [B, T]; None where all valid ones count alike.
+
+        tokens: [B, T, D]; valid: bool [B, T].
+        """
+        if name not in self.token_weights:
+            return None
+        with torch.autocast(valid.device.type, enabled=False):
+            weights: Tensor = self.token_weights[name](F.normalize(tokens, dim=-1), valid)
+        return weights
 
     def _tokens(self, inputs: dict[str, Tensor], valid: Tensor, pose_weight: float | None) -> dict[str, Tensor]:
         """Tokens of every stream; each video by itself. inputs: "pose", the encoder's window tokens [B, V, 3 gcn_out];
@@ -146,28 +167,80 @@ class SEDS(nn.Module):
         if isinstance(tower, UseTower):
             vectors, valid = tower.encode(ids)
             (tokens,) = in_micro_batches(lambda rows: (to_float32(tower(rows)),), micro_batch, vectors)
-            return TextTokens(tokens, valid)
+            return TextTokens(tokens, valid, self.weigh(TEXT, tokens, valid))
         end = ids.argmax(1, keepdim=True)  # the end token has the highest id
         (tokens,) = in_micro_batches(lambda rows: (to_float32(tower(rows)),), micro_batch, ids)
-        return TextTokens(tokens, torch.arange(ids.shape[1], device=ids.device) <= end)
+        valid = torch.arange(ids.shape[1], device=ids.device) <= end
+        return TextTokens(tokens, valid, self.weigh(TEXT, tokens, valid))
 
-    def forward(self, batch: Batch, losses: Losses) -> LossParts:
+    def forward(self, batch: Batch, losses: Losses, ideas: Ideas = NO_IDEAS, extras: Extras = NO_EXTRAS) -> LossParts:
         """The training loss of a batch in which video a belongs to text a; in its fusion both streams weigh the same.
 
-        With several processes (seds.model.distributed) each passes its rows of the batch, padded alike, and gets the
-        loss of the whole batch.
+        extras: what those of the ideas read that need more than the batch. With several processes
+        (seds.model.distributed) each passes its rows of the batch, padded alike, and gets the loss of the whole batch.
         """
         counts = distributed.row_counts(len(batch.frames), batch.frames.device)
         micro_batch = self.micro_batch if self.micro_batch is not None and self.micro_batch < max(counts) else None
         video = self.encode_video(batch, micro_batch, EQUAL)
         not_negatives = duplicates(distributed.gather(batch.ids, counts)) if losses.duplicates == "ignore" else None
         both = self.encode_text(torch.cat([batch.ids, batch.ids_swapped]), micro_batch)
-        context = BatchContext(self.masked, counts, not_negatives, micro_batch, self.checkpointing)
         with torch.autocast(batch.ids.device.type, enabled=False):
             streams = {name: F.normalize(tokens, dim=-1) for name, tokens in video.streams.items()}
-            words, valid = F.normalize(both.tokens, dim=-1).chunk(2), both.valid.chunk(2)
-            text, swapped = (Tokens(*half) for half in zip(words, valid, strict=True))
-            return total_loss(VideoTokens(streams, video.valid), text, swapped, self.logit_scale.exp(), losses, context)
+            normalised = VideoTokens(streams, video.valid, video.weights)
+            text, swapped = _halves(both)
+            added = {}
+            if ideas.transport_weight:
+                sequences = normalised.sequences()
+                found = transported(self._heads(ideas), sequences, text, self.masked, counts, micro_batch)
+                added = {name: ideas.transport_weight * matrix for name, matrix in found.items()}
+            of_texts = (ideas.label_smoothing, ideas.hard_negatives)
+            context = BatchContext(
+                self.masked, counts, not_negatives, micro_batch, self.checkpointing, *of_texts, added
+            )
+            parts = total_loss(normalised, text, swapped, self.logit_scale.exp(), losses, context)
+        more = self._added_losses(batch, video, normalised, text, losses, ideas, extras, counts, micro_batch)
+        if not more:
+            return parts
+        return {**parts, **more, "total": torch.stack([parts["total"], *more.values()]).sum()}
+
+    def _added_losses(
+        self,
+        batch: Batch,
+        video: VideoTokens,
+        normalised: VideoTokens,
+        text: Tokens,
+        losses: Losses,
+        ideas: Ideas,
+        extras: Extras,
+        counts: Sequence[int],
+        micro_batch: int | None,
+    ) -> LossParts:
+        """Those of seds.model.added_losses whose weight is not 0, weighted; all are of the main stream."""
+        main, parts, scale = self.streams[0], {}, self.logit_scale.exp()
+        own = normalised.sequences()[main]
+        if ideas.caption_weight:
+            loss = caption_loss(self._heads(ideas).captioner, video.streams[main], video.valid, batch.ids, micro_batch)
+            parts["caption"] = ideas.caption_weight * loss
+        if ideas.substitutes_weight and extras.substitutes is not None:
+            others = _tokens(self.encode_text(extras.substitutes.ids.flatten(0, 1), micro_batch))
+            real = extras.substitutes.real
+            with torch.autocast(batch.ids.device.type, enabled=False):
+                loss = substitute_loss(
+                    own, text, others, real, scale, losses.dual_mix, self.masked, counts, micro_batch
+                )
+            parts["substitutes"] = ideas.substitutes_weight * loss
+        if ideas.sign_weight and extras.signs is not None:
+            words = _tokens(self.encode_text(extras.signs.ids, micro_batch))
+            with torch.autocast(batch.ids.device.type, enabled=False):
+                parts["signs"] = ideas.sign_weight * sign_loss(own, words, extras.signs, counts)
+        return parts
+
+    def _heads(self, ideas: Ideas) -> Heads:
+        if self.heads is None:
+            raise ConfigError(
+                f"{ideas!r} needs parts of training that this model is without (seds.training.fitting.build)"
+            )
+        return self.heads
 
     @torch.no_grad()
     def clamp_logit_scale(self) -> None:
@@ -213,6 +286,17 @@ def fusion_of(sizes: ModelSizes) -> MlpFusion:
         sizes.fusion_feedforward,
         sizes.fusion_dropout,
     )
+
+
+def _tokens(text: TextTokens) -> Tokens:
+    """Normalised."""
+    return Tokens(F.normalize(text.tokens, dim=-1), text.valid, text.weights)
+
+
+def _halves(text: TextTokens) -> tuple[Tokens, Tokens]:
+    """The first and the second half of the texts, normalised."""
+    whole, rows = _tokens(text), len(text.valid) // 2
+    return whole.rows(slice(rows)), whole.rows(slice(rows, None))
 
 
 def _is_clip(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -19,10 +19,19 @@ class VideoTokens:
 
     streams: dict[str, Tensor]  # name -> [B, 1 + V, D], in the order of SEDS.streams
     valid: Tensor  # bool [B, 1 + V], False = padding
+    # [B, 1 + V] of each stream, what a token counts for: 0 for padding, 1 in sum; {} = all valid ones count alike
+    weights: dict[str, Tensor] = field(default_factory=dict)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> VideoTokens:
         """The same change of every tensor, such as a selection of rows or a move to a device."""
-        return VideoTokens({name: change(tokens) for name, tokens in self.streams.items()}, change(self.valid))
+        streams, weights = (
+            {name: change(tokens) for name, tokens in named.items()} for named in (self.streams, self.weights)
+        )
+        return VideoTokens(streams, change(self.valid), weights)
+
+    def sequences(self) -> dict[str, Tokens]:
+        """Each stream by itself."""
+        return {name: Tokens(values, self.valid, self.weights.get(name)) for name, values in self.streams.items()}
 
 
 @dataclass(frozen=True)
@@ -31,10 +40,13 @@ class TextTokens:
 
     tokens: Tensor  # [B, L, D]
     valid: Tensor  # bool [B, L], up to and including the end token
+    weights: Tensor | None = None  # [B, L], as VideoTokens.weights; None = all valid ones count alike
 
     def map(self, change: Callable[[Tensor], Tensor]) -> TextTokens:
         """As VideoTokens.map."""
-        return TextTokens(change(self.tokens), change(self.valid))
+        return TextTokens(
+            change(self.tokens), change(self.valid), None if self.weights is None else change(self.weights)
+        )
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,11 @@ class Tokens:
 
     values: Tensor  # [B, T, D]
     valid: Tensor  # bool [B, T], False = padding
+    weights: Tensor | None = None  # [B, T], as VideoTokens.weights; None = all valid ones count alike
+
+    def rows(self, rows: slice) -> Tokens:
+        """Some of the sequences."""
+        return Tokens(self.values[rows], self.valid[rows], None if self.weights is None else self.weights[rows])
 
 
 def products(video: Tensor, text: Tensor) -> Tensor:
@@ -53,9 +70,13 @@ def products(video: Tensor, text: Tensor) -> Tensor:
 def video_to_text(video: Tokens, text: Tokens, masked: bool) -> Tensor:
     """I2T: each video token picks text tokens softly, then the mean over the valid video tokens; [A, B], unscaled.
 
+    Where the video has weights, they take the place of the mean (UPRet, ECCV 2024).
+
     masked: padding text tokens cannot be picked; the published softmax lets them.
     """
     picked = soft_choice(products(video.values, text.values), text.valid if masked else None).sum(-1)  # [A, I, B]
+    if video.weights is not None:
+        return (picked * video.weights[:, :, None]).sum(1)
     return (picked * video.valid[:, :, None]).sum(1) / video.valid.sum(1, keepdim=True)
 
 

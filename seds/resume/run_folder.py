@@ -66,8 +66,9 @@ def identity(
     pretrain, if any.
     """
     name = params.profile(dataset)
-    settings = params.train.model_dump(mode="json", exclude={"small", "published", "seeds"})
+    settings = params.train.model_dump(mode="json", exclude={"small", "published", "seeds", "methods"})
     profile = params.training(dataset).model_dump(mode="json")
+    signs = Path("data/signs") / f"{dataset}.parquet"
     weights = [profile[key] for key in ("clip", "signbert") if profile[key] is not None]
     weights += [] if pretrained is None else [str(pretrained)]
     return {
@@ -77,6 +78,7 @@ def identity(
         "weights": {path: file_sha256(Path(path)) for path in weights if Path(path).is_file()},
         "data": {
             "manifest": file_sha256(Path("data/manifest") / f"{dataset}.parquet"),
+            **({"signs": file_sha256(signs)} if params.train.ideas.sign_weight else {}),
             **{kind: shards_sha256(Path("data") / kind / dataset) for kind in ("pose", "rgb")},
         },
         "code": code_version(code),

@@ -55,7 +55,11 @@ def groups(tokens: Tokens, size: int, masked: bool, device: torch.device | str) 
         valid = tokens.valid[rows, :longest].T.to(device)
         values = F.normalize(tokens.values[rows, :longest].to(device).transpose(0, 1), dim=-1)
         hidden = (~valid).flatten().nonzero()[:, 0] if masked else rows.new_empty(0, device=device)
-        yield Group(rows.to(device), values.contiguous(), valid.to(values.dtype) / valid.sum(0), hidden)
+        if tokens.weights is None:
+            weights = valid.to(values.dtype) / valid.sum(0)
+        else:
+            weights = tokens.weights[rows, :longest].T.to(device, values.dtype)
+        yield Group(rows.to(device), values.contiguous(), weights, hidden)
 
 
 def _cut(order: Tensor, lengths: Tensor, size: int, masked: bool) -> list[Tensor]:

@@ -1,6 +1,7 @@
 """When each word of a sentence is signed in a video, by the weights with which the model compares them (SPEC 9, T2I).
 
-A text token weights the video's tokens by a softmax of their cosines; a word has the mean weights of its tokens. The
+A text token weights the video's tokens by a softmax of their cosines; a word has the mean weights of its tokens, in
+which a token counts for more where the model has learnt that it does in the similarity. The
 class token gets weight too but stands for no time, so its weight is given separately.
 """
 
@@ -14,8 +15,10 @@ from seds.model.similarity import TEMPERATURE
 from seds.search.answer import Alignment, Moment
 from seds.search.words import Words
 
+_LEAST = 1e-9  # what a token counts for at least, so that a word whose tokens count for nothing has a moment too
 
-def align(words: Words, text: Tensor, video: Tensor, times: np.ndarray) -> Alignment:
+
+def align(words: Words, text: Tensor, video: Tensor, times: np.ndarray, counts_for: Tensor | None = None) -> Alignment:
     """Align the words of a sentence with the windows of a video.
 
     text: float32 [L,D], the sentence's valid tokens. video: float32 [R,D]: class token, V windows, and padding if that
@@ -26,7 +29,8 @@ def align(words: Words, text: Tensor, video: Tensor, times: np.ndarray) -> Align
     for row, positions in zip(rows, words.positions, strict=True):
         valid = [position for position in positions if position < len(text)]
         if valid:
-            row[:] = token_weights[valid].mean(0)
+            shares = None if counts_for is None else counts_for[valid].double().numpy() + _LEAST
+            row[:] = np.average(token_weights[valid], 0, shares)
     weights = rows[:, 1 : 1 + len(times)]
     moments = tuple(find_moment(row, times) for row in weights)
     return Alignment(words.words, times, weights, rows[:, 0], moments)

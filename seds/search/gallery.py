@@ -168,7 +168,8 @@ class Gallery:
         query, chosen = self._text_query(text), self._stream(stream)
         words = words_of(text[:QUERY_LENGTH], self.model.sizes)
         tokens = clip.encoded.tokens[chosen]
-        return align(words, query.tokens[: query.valid].cpu(), tokens, clip.times)
+        weights = None if query.weights is None else query.weights[: query.valid].cpu()
+        return align(words, query.tokens[: query.valid].cpu(), tokens, clip.times, weights)
 
     def video(self, video_id: str) -> dict[str, Any] | None:
         """The row of `videos` with that id, or None."""
@@ -187,7 +188,12 @@ class Gallery:
         valid = int(stored[self.streams[0]].valid[row])
         tokens = {stream: sequences.tokens[start:stop].float() for stream, sequences in stored.items()}
         times = self.index.times[start + 1 : start + valid].double().numpy()
-        return EncodedClip(video_id, Encoded(tokens, valid), times, self.index.video_rows[row]["duration_s"])
+        weights = {
+            stream: sequences.weights[start:stop]
+            for stream, sequences in stored.items()
+            if sequences.weights is not None
+        }
+        return EncodedClip(video_id, Encoded(tokens, valid, weights), times, self.index.video_rows[row]["duration_s"])
 
     def encode_clip(self, path: Path) -> EncodedClip:
         """Extract and encode any video file, the way the corpus was, in a process of its own.
@@ -237,7 +243,8 @@ class Gallery:
         return self._query(encoded, TEXT)
 
     def _query(self, encoded: Encoded, stream: str) -> Query:
-        return Query(encoded.tokens[stream].to(self.model.logit_scale.device), encoded.valid)
+        device, weights = self.model.logit_scale.device, encoded.weights.get(stream)
+        return Query(encoded.tokens[stream].to(device), encoded.valid, None if weights is None else weights.to(device))
 
     def _best(self, ranker: Ranker, query: Query, k: int, rows: Rows) -> list[tuple[int, float, dict[str, Any]]]:
         """(rank, score, row of the table) of the k best."""

@@ -21,10 +21,13 @@ BLOCK = 4_096  # tokens; with 512 columns 8 MB in float32, which fits a processo
 
 @dataclass(frozen=True)
 class Query:
-    """tokens: float32 [Q,D], unit vectors; the first `valid` are real, the rest is padding that takes part."""
+    """tokens: float32 [Q,D], unit vectors; the first `valid` are real, the rest is padding that takes part. weights:
+    float32 [Q], what each counts for, 1 in sum; None = all real ones alike.
+    """
 
     tokens: Tensor
     valid: int
+    weights: Tensor | None = None
 
     def pooled(self) -> Tensor:
         """[D]: the mean of the valid tokens."""
@@ -52,7 +55,11 @@ def scores(query: Query, stored: Sequences, mix: float, rows: Tensor | None = No
         stop = max(done + 1, int(torch.searchsorted(ends, before + BLOCK, right=True)))
         part = slice(done, stop)
         tokens = _gather(buffer, stored.tokens, starts[part], stops[part]).to(query.tokens.device)
-        result[part] = _scores(query, tokens, lengths[part], stored.valid[rows[part]], mix).cpu().numpy()
+        weights = None
+        if stored.weights is not None:
+            pieces = zip(starts[part].tolist(), stops[part].tolist(), strict=True)
+            weights = torch.cat([stored.weights[start:end] for start, end in pieces]).to(tokens.device)
+        result[part] = _scores(query, tokens, lengths[part], stored.valid[rows[part]], weights, mix).cpu().numpy()
         done = stop
     return result
 
@@ -68,19 +75,27 @@ def _gather(buffer: Tensor, tokens: TokenRows, starts: Tensor, stops: Tensor) ->
     return buffer[:filled]
 
 
-def _scores(query: Query, tokens: Tensor, lengths: Tensor, valid: Tensor, mix: float) -> Tensor:
-    """tokens: float32 [N,D], sequences of `lengths` [n] end to end, the first `valid` [n] of each real -> [n]."""
+def _scores(
+    query: Query, tokens: Tensor, lengths: Tensor, valid: Tensor, token_weights: Tensor | None, mix: float
+) -> Tensor:
+    """tokens: float32 [N,D], sequences of `lengths` [n] end to end, the first `valid` [n] of each real -> [n].
+
+    token_weights: [N], what each counts for in its sequence; None = all real ones alike.
+    """
     lengths, valid = lengths.to(tokens.device), valid.to(tokens.device)
     cosines = tokens @ query.tokens.T  # [N,Q]
     weights = torch.exp(cosines / TEMPERATURE)  # at most e^(1/0.07), 1.6 million: no need to subtract a maximum
     weighted = cosines * weights
     attended = weighted.sum(1) / weights.sum(1)  # [N]: of each stored token
-    if not torch.equal(lengths, valid):  # padding attends to nothing, though it is attended to
+    if token_weights is not None:  # 0 for padding
+        attended = attended * token_weights
+    elif not torch.equal(lengths, valid):  # padding attends to nothing, though it is attended to
         first = (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
         position = torch.arange(len(attended), device=attended.device) - first
         attended = attended * (position < valid.repeat_interleave(lengths))
-    stored_to_query = _sums(attended, lengths) / valid
-    query_to_stored = (_sums(weighted, lengths) / _sums(weights, lengths))[:, : query.valid].mean(1)
+    stored_to_query = _sums(attended, lengths) / (valid if token_weights is None else 1)
+    picked = _sums(weighted, lengths) / _sums(weights, lengths)  # [n,Q], by each token of the query
+    query_to_stored = picked[:, : query.valid].mean(1) if query.weights is None else picked @ query.weights
     return mix * stored_to_query + (1 - mix) * query_to_stored
 
 

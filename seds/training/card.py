@@ -67,6 +67,7 @@ def _training(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, nu
         f"- epoch {provenance['epoch']} of {provenance['epochs']}, chosen by R@1 on dev; peak learning rate "
         f"{provenance['lr']:g}, batches of {provenance['batch']} sentences, seed {provenance['seed']}",
         *_stream_weights(provenance),
+        *_ideas(train, sizes),
         f"- losses: {_listed(losses)}; word swaps {train['swap']:g}, warm-up {train['warmup']:g}, weight decay "
         f"{train['weight_decay']:g}, gradient norm at most {train['clip_norm']:g}",
         f"- CLIP weights: {provenance['clip'] or 'none, the towers started from a random initialisation'}",
@@ -76,6 +77,15 @@ def _training(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, nu
         f"- trained in {took}",
         "",
     ]
+
+
+def _ideas(train: dict[str, Any], sizes: ModelSizes) -> list[str]:
+    """Of other methods (docs/methods.md), where there are any. A model of before they existed has none."""
+    used = {name: f"{value:g}" for name, value in train.get("ideas", {}).items() if value}
+    if sizes.token_weights != "mean":
+        used["token_weights"] = sizes.token_weights
+    method = train.get("method", "seds")
+    return [f"- method `{method}`: {_listed(used) or 'its streams alone'}"] if used or method != "seds" else []
 
 
 def _stream_weights(provenance: dict[str, Any]) -> list[str]:

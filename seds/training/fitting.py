@@ -17,6 +17,7 @@ from seds.config import Train, TrainProfile
 from seds.data.split import Split
 from seds.model import distributed
 from seds.model.clip import load_clip
+from seds.model.heads import Heads
 from seds.model.initialisation import initialise
 from seds.model.losses import check_streams
 from seds.model.published import load_signbert
@@ -59,8 +60,9 @@ def build(
     """A model ready to train: initialised from `seed`, then with the pretrained weights that the profile names, or with
     the encoder of stage pretrain (`pretrained`).
 
-    Raises ConfigError when the losses need two streams and the model has one; ClipError, PublishedTensorsError and
-    WeightFileError for weights that do not fit or cannot be read.
+    Where an idea needs parts that are for training alone, the model has them too, until `fit` is done. Raises
+    ConfigError when the losses need what the model is without, such as a second stream; ClipError,
+    PublishedTensorsError and WeightFileError for weights that do not fit or cannot be read.
     """
     model = SEDS(profile.model, settings.numerics)
     check_streams(model.streams, settings.losses)
@@ -79,6 +81,11 @@ def build(
         mean, deviation = rgb_statistics(train)
         model.rgb_mean.copy_(torch.from_numpy(mean))
         model.rgb_std.copy_(torch.from_numpy(deviation))
+    if settings.ideas.transport_weight or settings.ideas.caption_weight:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            vocabulary = torch.from_numpy(np.unique(train.ids))
+            model.heads = Heads(settings.ideas, profile.model, model.streams, vocabulary)
     if profile.compile:
         model.compile_blocks()
     return model.to(device)
@@ -139,6 +146,7 @@ def fit(
     chosen = best_epoch(state.history, main)
     sample = train.subset(EVAL_TRAIN_SENTENCES)
     train_last_epoch = retrieval_metrics(model, sample)
+    model.heads = None
     model.load_state_dict(state.best)
     return Fit(
         epoch=chosen,

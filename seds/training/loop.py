@@ -27,7 +27,9 @@ from seds.retrieval import inference, ranks, stream_weight
 from seds.retrieval.ranks import Metrics
 from seds.training import optim
 from seds.training.alarms import Alarms, not_finite
+from seds.training.extras import ExtrasOfTraining
 from seds.training.run_state import EpochSoFar, RunState, Values
+from seds.training.signs import Signs
 
 EVAL_TRAIN_SENTENCES = 1000  # of the training split, ranked among themselves to see how well the model fits it
 
@@ -35,13 +37,14 @@ EVAL_TRAIN_SENTENCES = 1000  # of the training split, ranked among themselves to
 @dataclass(frozen=True)
 class Recipe:
     """How a model is trained. lr: peak learning rate of pose encoder and fusion; that of the towers is profile.lr_clip
-    times it.
+    times it. signs: the single signs of the training videos, where their loss is wanted.
     """
 
     settings: Train
     profile: TrainProfile
     lr: float
     seed: int
+    signs: Signs | None = None
 
 
 def recipes_of(params: Params, dataset: str) -> list[Recipe]:
@@ -74,6 +77,7 @@ class Loop:
         self.schedule = LambdaLR(
             self.optimiser, lambda step: optim.warmup_cosine(step, self.total_steps, settings.warmup)
         )
+        self.extras = ExtrasOfTraining(train, settings.ideas, recipe.seed, recipe.signs)
         self.weighs_streams = weighs_streams(model, settings)
         self.network: nn.Module = model
         if distributed.world_size() > 1:  # batch statistics are the same everywhere, without a broadcast
@@ -116,7 +120,8 @@ class Loop:
         random = np.random.SeedSequence((self.seed, self.state.step, distributed.rank()))
         torch.manual_seed(int(random.generate_state(1, np.uint64)[0]))  # for dropout, which takes no generator
         with autocast(self.device, self.profile.precision):
-            parts = self.network(batch, self.settings.losses)
+            extras = self.extras.of_batch(indices, self.state.step, self.device)
+            parts = self.network(batch, self.settings.losses, self.settings.ideas, extras)
         self.optimiser.zero_grad()
         parts["total"].backward()
         norm = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from seds.config import Params
 from seds.data.split import Split
 from seds.model import checkpoint, distributed
@@ -21,8 +23,10 @@ from seds.training.pretrained import described as described_encoder
 def described(profile: str, train: Split, recipe: Recipe, model: SEDS) -> str:
     """One line about a training that starts. profile: its name."""
     processes = distributed.world_size()
+    own = "" if model.heads is None else f", {_parameters(model.heads):,} of them for training alone"
     return (
-        f"{len(train.sentence_ids):,} sentences, {_parameters(model):,} parameters (profile {profile}), "
+        f"{len(train.sentence_ids):,} sentences, {_parameters(model):,} parameters{own} (profile {profile}, method "
+        f"{recipe.settings.method}), "
         f"lr {recipe.lr:g}, seed {recipe.seed}, {processes} process{'es' * (processes > 1)}"
     )
 
@@ -75,7 +79,7 @@ def provenance(
         "seed": recipe.seed,
         "seeds": list(seeds),
         "clip": recipe.profile.clip,
-        "train": params.train.model_dump(mode="json", exclude={"small", "published", "seeds"}),
+        "train": params.train.model_dump(mode="json", exclude={"small", "published", "seeds", "methods"}),
         "pose": extraction(ShardReader(f"data/pose/{dataset}", "pose").metadata),
         "rgb": extraction(ShardReader(f"data/rgb/{dataset}", "rgb").metadata),
         "windows": params.manifest.model_dump(),
@@ -88,5 +92,5 @@ def provenance(
     }
 
 
-def _parameters(model: SEDS) -> int:
+def _parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())

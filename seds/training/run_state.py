@@ -19,6 +19,7 @@ from seds.model import distributed
 from seds.model.seds import SEDS
 from seds.resume.snapshots import Snapshot
 
+FOR_TRAINING = "heads."  # names of SEDS.heads begin so
 Values = Mapping[str, Any]  # nested metrics by name
 
 
@@ -72,8 +73,12 @@ class RunState:
         self.seconds += seconds
 
     def save_best(self) -> None:
-        """Copy the current weights, which are the best so far."""
-        self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+        """Copy the current weights, which are the best so far, without the parts that are for training alone."""
+        self.best = {
+            name: tensor.detach().cpu().clone()
+            for name, tensor in self.model.state_dict().items()
+            if not name.startswith(FOR_TRAINING)
+        }
 
     def values(self) -> dict[str, Any]:
         """The part of the state that JSON represents exactly."""

@@ -14,7 +14,7 @@ from seds import tables
 from seds.check.corpus import check, failed
 from seds.check.files import shapes
 from seds.check.findings import FINDINGS, Finding, report
-from seds.check.signs import overlaps
+from seds.check.signs import needed, overlaps
 from seds.cli import app
 from seds.config import Dataset
 
@@ -356,3 +356,11 @@ def test_signs_that_overlap_are_found_by_tier():
     signs = pd.DataFrame(rows, columns=["video_id", "start_s", "end_s", "tier", "label"])
     found = [(finding.kind, finding.detail.split()[0]) for finding in overlaps(signs, {"a": "a.mp4", "b": "b.mp4"})]
     assert found == [("manual signs overlap", "'SNOW'"), ("manual signs overlap", "'SUN'")]
+
+
+def test_training_on_signs_is_refused_without_signs_of_the_hands_in_train() -> None:
+    videos = pd.DataFrame({"video_id": ["a", "b"], "split": ["train", "test"]})
+    signs = pd.DataFrame({"video_id": ["a", "b"], "tier": ["nonmanual", "manual"]})
+    assert [finding.kind for finding in needed(signs, videos)] == ["no signs to train on"]
+    assert [finding.severity for finding in needed(None, videos)] == ["error"]
+    assert list(needed(signs.assign(tier="manual"), videos)) == []

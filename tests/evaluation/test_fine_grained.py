@@ -7,8 +7,9 @@ import pytest
 
 from seds.config import FineGrained
 from seds.demo.language import Sentence
-from seds.evaluation import demo_captions, fine_grained, substitutes
+from seds.evaluation import demo_captions, fine_grained
 from seds.evaluation.fine_grained import draw_captions, measure
+from seds.retrieval import substitutes
 
 TRAINING = ["the dog sleeps", "the cat sleeps today", "a cat eats", "the dog runs today"]
 

@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from seds.config import Losses
-from seds.model.losses import BatchContext, contrastive, duplicates, symmetric, total_loss
+from seds.model.contrast import contrastive
+from seds.model.losses import BatchContext, duplicates, symmetric, total_loss
 from seds.model.similarity import Tokens, VideoTokens, matching, text_to_video, video_to_text
 
 

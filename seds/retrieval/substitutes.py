@@ -2,8 +2,9 @@
 
 Ranking the true caption among them asks for what a gallery of unlike sentences does not (SAN, ACL 2026, whose words
 come from a table of signs that look alike). Here a word is replaced by one that training has in such a place, after the
-same word or before the same word, so that most captions read well. On the demo corpus glosses are exchanged instead, by
-others of their role, so that every caption is a sentence of the language and what is signed is known to differ.
+same word or before the same word, so that most captions read well. Training draws them so as negatives, and evaluation
+for its fine-grained test; there, on the demo corpus, glosses are exchanged instead, by others of their role, so that
+every caption is a sentence of the language and what is signed is known to differ.
 """
 
 from __future__ import annotations
