@@ -47,7 +47,9 @@ class Captioner(nn.Module):
 
         ids: int64 [B, L] of the text, from start token to end token, padding after it.
         """
-        words = torch.searchsorted(self.vocabulary, ids.contiguous()).clamp(max=len(self.vocabulary) - 1)  # of padding: any
+        words = torch.searchsorted(self.vocabulary, ids.contiguous()).clamp(
+            max=len(self.vocabulary) - 1
+        )  # of padding: any
         logits = self.logits(tokens, valid, words[:, :-1])
         end = ids.argmax(1, keepdim=True)
         said = torch.arange(1, ids.shape[1], device=ids.device) <= end

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from helpers.batches import random_batch, widened_batch
+from helpers.heads import add_heads
 from helpers.recorded import SMALL, without_dropout
 from torch.nn import functional as F
 
@@ -117,16 +118,8 @@ def trained(micro_batch=None, extra=(0, 0, 0), numerics="default"):
     sizes = SMALL.model_copy(update={"token_weights": "learned"})
     model = SEDS(sizes, numerics)
     initialise(model, torch.Generator().manual_seed(0))
-    torch.manual_seed(1)
-    model.heads = Heads(IDEAS, sizes, model.streams, torch.arange(sizes.vocabulary))
-    for name in model.token_weights:
-        torch.nn.init.normal_(model.token_weights[name].score.weight)
-    for gaussian in model.heads.gaussians.values():
-        gaussian.noise = lambda mean: torch.sin(100 * mean)
     without_dropout(model.double().train())
-    for module in model.heads.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+    add_heads(model, IDEAS)
     model.set_activation_checkpointing(False, micro_batch)
     batch = widened_batch(random_batch((16, 40, 25), (5, 12, 3), extra=extra))
     parts = model(batch, Losses(), IDEAS, extras_of(batch))

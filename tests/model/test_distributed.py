@@ -9,14 +9,16 @@ import torch.distributed as dist
 from helpers.batches import batch_rows, random_batch, widened_batch
 from helpers.corpus import RULES, SIZES, write_corpus
 from helpers.float64 import Float64Split
+from helpers.heads import add_heads
 from helpers.recorded import SMALL, without_dropout
 from safetensors.torch import load_file, save_file
 from torch._dynamo.utils import counters
 from torch.nn.parallel import DistributedDataParallel
 
-from seds.config import Losses, Train, TrainProfile
+from seds.config import Ideas, Losses, Train, TrainProfile
 from seds.data.split import load_split
 from seds.model import distributed, recompute
+from seds.model.added_losses import Extras, SignRows, Substitutes
 from seds.model.initialisation import initialise
 from seds.model.seds import SEDS
 from seds.training import fitting
@@ -36,17 +38,44 @@ MODELS = {
     "published": ("published", "both", NEGATIVE),
     "pose": ("default", "pose", ALONE),
     "rgb": ("default", "rgb", ALONE),
+    "ideas": ("default", "both", LOSSES),
 }
-CASES = (*itertools.product(("default", "published"), (None, 2)), ("pose", None), ("rgb", 2))  # model, micro-batch
+IDEAS = Ideas(
+    label_smoothing=0.1,
+    hard_negatives=0.5,
+    sign_weight=0.3,
+    substitutes_weight=0.4,
+    transport_weight=1,
+    caption_weight=1,
+)
+CASES = (
+    *itertools.product(("default", "published", "ideas"), (None, 2)),
+    ("pose", None),
+    ("rgb", 2),
+)  # model, micro-batch
 
 
 def build(name: str, micro_batch: int | None = None, dropout: bool = False) -> SEDS:
     numerics, streams, _ = MODELS[name]
-    model = SEDS(SMALL.model_copy(update={"streams": streams}), numerics).double()
+    learned = "learned" if name == "ideas" else "mean"
+    model = SEDS(SMALL.model_copy(update={"streams": streams, "token_weights": learned}), numerics).double()
     # Of pose, every layer: batch statistics of all processes, computed twice.
     model.set_activation_checkpointing(name == "pose", micro_batch)
     initialise(model, torch.Generator().manual_seed(0))
+    if name == "ideas":
+        add_heads(model, IDEAS)
     return model.train() if dropout else without_dropout(model.train())
+
+
+def ideas_and_extras(name: str, rows: slice) -> tuple[Ideas, Extras]:
+    """What forward takes beside batch and losses, in the process that has these rows."""
+    if name != "ideas":
+        return Ideas(), Extras()
+    ids = batch_for(name).ids
+    others = torch.stack([ids.roll(1, 0), ids.roll(2, 0)], 1)[rows]
+    columns = ([0, 1, 1, 4], [1, 1, 2, 3], [2, 3, 4, 9], [1, 0, 1, 2])  # signs of the videos of both processes
+    signs = SignRows(*map(torch.tensor, columns), ids[:3])
+    return IDEAS, Extras(Substitutes(others, torch.ones(others.shape[:2], dtype=torch.bool)), signs)
 
 
 def batch_for(name: str):
@@ -95,7 +124,8 @@ def worker(rank: int, folder: str, corpus: str) -> None:
     for name, micro_batch in CASES:
         model, batch = build(name, micro_batch), batch_for(name)
         step = DistributedDataParallel(model, forward_sync_buffers=False, gradient_as_bucket_view=True)
-        parts = step(batch_rows(batch, distributed.local_rows(len(FRAMES))), MODELS[name][2])
+        rows = distributed.local_rows(len(FRAMES))
+        parts = step(batch_rows(batch, rows), MODELS[name][2], *ideas_and_extras(name, rows))
         save_file(outcome(model, parts), f"{folder}/{name}-{micro_batch}-{rank}.safetensors")
 
     whole = torch.arange(10.0).view(5, 2)
@@ -134,7 +164,7 @@ def alone() -> dict[str, dict[str, torch.Tensor]]:
     found = {}
     for name, (_, _, losses) in MODELS.items():
         model = build(name)
-        found[name] = outcome(model, model(batch_for(name), losses))
+        found[name] = outcome(model, model(batch_for(name), losses, *ideas_and_extras(name, slice(None))))
     return found
 
 

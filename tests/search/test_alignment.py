@@ -48,6 +48,9 @@ def test_weights_are_softmax_of_cosines_averaged_over_tokens() -> None:
     np.testing.assert_allclose(alignment.class_weights[:2], [choice[1, 0], choice[2:4, 0].mean()], atol=1e-6)
     np.testing.assert_allclose(alignment.weights[:2].sum(1) + alignment.class_weights[:2], 1, atol=1e-6)
     assert not alignment.weights[2].any()
+    weighed = align(words, text, video, TIMES, torch.tensor([0.1, 0.4, 0.3, 0.1, 0.1])).weights
+    np.testing.assert_allclose(weighed[0], choice[1, 1:], atol=1e-6)
+    np.testing.assert_allclose(weighed[1], 0.75 * choice[2, 1:] + 0.25 * choice[3, 1:], atol=1e-6)
     assert (alignment.moments[2].start_s, alignment.moments[2].end_s, alignment.moments[2].score) == (
         0,
         TIMES[-1, 1],

@@ -1,6 +1,7 @@
 """The gallery against the model itself, on an index that the stage wrote."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +10,21 @@ import torch
 from helpers.corpus import SIZES, WORDS
 from helpers.encoded import encode
 from helpers.toy_search import write_index, write_model, write_project, write_searchable
+from safetensors.torch import load_file
 
 from seds.config import load_params
 from seds.data.batches import Numerics
 from seds.data.split import Split, load_split
-from seds.index.store import SearchError
+from seds.export.embeddings import export_embeddings
+from seds.index.store import SearchError, open_index
+from seds.model import checkpoint
 from seds.model.seds import SEDS
 from seds.retrieval import inference
 from seds.search.gallery import Gallery
 
 # Stored tokens are float16: a cosine errs by 1e-4 at most, and scores are cosines times logit_scale, here 14.3.
 ERROR = 14.3e-4
+LEARNED = {"token_weights": "learned"}
 
 
 def project(root: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> tuple[SEDS, Gallery]:
@@ -60,6 +65,35 @@ def test_a_search_gives_the_scores_that_evaluate_computes(
             scored = {hit.sentence_id: hit.score for hit in gallery.search_video(clip, 1000, stream)}
             np.testing.assert_allclose([scored[s] for s in split.sentence_ids], matrix[row], atol=ERROR)
     assert gallery.search_text("a cat") == gallery.search_text("a cat", stream="fusion")
+
+
+def test_learned_token_weights_are_in_index_search_and_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = write_project(tmp_path, {"train": 2, "dev": 1, "test": 2}, SIZES.model_copy(update=LEARNED))
+    with torch.no_grad():
+        for name, p in sorted(model.named_parameters()):
+            if name.startswith("token_weights."):
+                p.copy_(torch.randn(p.shape, generator=torch.Generator().manual_seed(len(name))))
+    monkeypatch.chdir(tmp_path)
+    checkpoint.save(Path("models/toy"), model, model.state_dict(), {}, "")
+    write_index(tmp_path)
+    gallery, split = Gallery.open("toy"), test_split(model)
+    assert gallery.header.token_weights == "learned"
+    for stream, matrix in inference.score(model, split).items():
+        for column, text in enumerate(split.texts):
+            found = {hit.video_id: hit.score for hit in gallery.search_text(text, 1000, stream)}
+            np.testing.assert_allclose([found[v.video_id] for v in split.videos], matrix[:, column], atol=ERROR)
+        video = gallery.clip(split.videos[3].video_id)
+        scored = {hit.sentence_id: hit.score for hit in gallery.search_video(video, 1000, stream)}
+        np.testing.assert_allclose([scored[s] for s in split.sentence_ids], matrix[3], atol=ERROR)
+    alike = model.token_weights
+    model.token_weights = torch.nn.ModuleDict()
+    assert not np.allclose(inference.score(model, split)["fusion"], matrix, atol=ERROR)
+    model.token_weights = alike
+    files = export_embeddings(open_index("toy"), tmp_path / "exported", "safetensors")
+    weights = load_file(next(file for file in files if file.name == "videos.safetensors"))["weights/fusion"]
+    offsets = gallery.index.video_tokens["fusion"].offsets
+    sums = [weights[a:b].sum().item() for a, b in pairwise(offsets)]
+    assert sums == pytest.approx([1.0] * len(sums), abs=1e-5)
 
 
 def test_hits_are_ranked_and_say_what_they_are(gallery: Gallery) -> None:

@@ -1,5 +1,7 @@
 """Scores of sequences that lie end to end, against the model's similarity of padded batches."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -48,3 +50,21 @@ def test_padding_is_attended_to_but_attends_to_nothing() -> None:
     text, video = Tokens(words[None], torch.arange(5)[None] < 3), padded(videos)
     expected = 0.5 * video_to_text(video, text, False) + 0.5 * text_to_video(video, text, False)
     np.testing.assert_allclose(ranking.scores(ranking.Query(words, 3), videos, 0.5), expected[:, 0], atol=1e-6)
+
+
+def test_scores_with_token_weights_are_those_of_padded_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "BLOCK", 7)
+    generator = torch.Generator().manual_seed(2)
+    lengths = [3, 1, 9, 4]
+    plain = stored(lengths, lengths, generator)
+    weights = torch.cat([torch.rand(n, generator=generator).softmax(0) for n in lengths])
+    videos = dataclasses.replace(plain, weights=weights)
+    words = F.normalize(torch.randn(5, WIDTH, generator=generator), dim=-1)
+    of_words = torch.rand(5, generator=generator).softmax(0)
+    text = Tokens(words[None], torch.ones(1, 5, dtype=torch.bool), of_words[None])
+    video = dataclasses.replace(padded(plain), weights=pad_sequence(weights.split(lengths), batch_first=True))
+    expected = 0.2 * video_to_text(video, text, True) + 0.8 * text_to_video(video, text, True)
+    query = ranking.Query(words, 5, of_words)
+    np.testing.assert_allclose(ranking.scores(query, videos, 0.2), expected[:, 0], atol=1e-6)
+    some = ranking.scores(query, videos, 0.2, torch.tensor([3, 0]))
+    np.testing.assert_allclose(some, expected[[3, 0], 0], atol=1e-6)
