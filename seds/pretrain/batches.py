@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -32,6 +33,14 @@ class Keypoints:
 
     joints: Mapping[str, np.ndarray]
     confidences: Mapping[str, np.ndarray]
+
+
+class Videos(Protocol):
+    """What is learnt from: a list of Keypoints, or what makes them when asked."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: int, /) -> Keypoints: ...
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from (seed, epoch) and (seed, epoch, step), so resuming needs no generator's sta
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -20,7 +20,7 @@ from seds.config import PretrainProfile
 from seds.data.hands import CROP
 from seds.errors import SedsError
 from seds.precision import autocast
-from seds.pretrain.batches import PARTS, Batch, Keypoints, make_batch
+from seds.pretrain.batches import PARTS, Batch, Videos, make_batch
 from seds.pretrain.network import GROUPS, Restorer, distances
 from seds.resume.checkpointer import Checkpointer
 from seds.resume.network_state import NetworkState
@@ -38,8 +38,8 @@ class PretrainError(SedsError, ValueError):
 
 def fit(
     network: Restorer,
-    train: Sequence[Keypoints],
-    dev: Sequence[Keypoints],
+    train: Videos,
+    dev: Videos,
     profile: PretrainProfile,
     checkpointer: Checkpointer | None = None,
 ) -> list[dict[str, Any]]:
@@ -60,8 +60,8 @@ def fit(
             network.train()
             epoch = len(state.history)
             batches = _training_batches(train, network.encoder.window, profile, epoch, state.step - epoch * steps)
-            with closing(prefetch(batches, AHEAD)) as ahead:  # type: ignore[type-var]
-                for batch in ahead:
+            with closing(_ahead(batches)) as made:
+                for batch in made:
                     _step(state, batch.to(state.device), profile, total)
                     bar.update()
                     if checkpointer is not None:
@@ -78,7 +78,7 @@ def fit(
 
 
 @torch.inference_mode()
-def evaluate(network: Restorer, videos: Sequence[Keypoints], profile: PretrainProfile) -> dict[str, float]:
+def evaluate(network: Restorer, videos: Videos, profile: PretrainProfile) -> dict[str, float]:
     """The losses of some videos, of which the same is hidden every time; {} for none."""
     network.eval()
     device = next(network.parameters()).device
@@ -87,9 +87,7 @@ def evaluate(network: Restorer, videos: Sequence[Keypoints], profile: PretrainPr
     )
 
 
-def mean_pose_losses(
-    train: Sequence[Keypoints], videos: Sequence[Keypoints], window: int, profile: PretrainProfile
-) -> dict[str, float]:
+def mean_pose_losses(train: Videos, videos: Videos, window: int, profile: PretrainProfile) -> dict[str, float]:
     """What `evaluate` would say of a network that always answers with the mean joints of the training videos.
 
     An encoder with a loss near it has learnt nothing.
@@ -110,9 +108,7 @@ def _mean_losses(batches: Iterator[dict[str, Tensor]]) -> dict[str, float]:
     return dict(zip(GROUPS, np.mean(found, axis=0).tolist(), strict=True)) if found else {}
 
 
-def _training_batches(
-    train: Sequence[Keypoints], window: int, profile: PretrainProfile, epoch: int, done: int
-) -> Iterator[Batch]:
+def _training_batches(train: Videos, window: int, profile: PretrainProfile, epoch: int, done: int) -> Iterator[Batch]:
     """The batches of an epoch that are left. done: its steps that are done."""
     order = np.random.default_rng((profile.seed, epoch)).permutation(len(train))
     for step in range(done, math.ceil(len(train) / profile.batch)):
@@ -120,11 +116,16 @@ def _training_batches(
         yield make_batch(videos, window, profile, np.random.default_rng((profile.seed, epoch, step)))
 
 
-def _fixed_batches(videos: Sequence[Keypoints], window: int, profile: PretrainProfile) -> Iterator[Batch]:
+def _fixed_batches(videos: Videos, window: int, profile: PretrainProfile) -> Iterator[Batch]:
     """All videos once, the same is hidden at every call."""
     for first in range(0, len(videos), profile.batch):
         part = [videos[i] for i in range(first, min(first + profile.batch, len(videos)))]
         yield make_batch(part, window, profile, np.random.default_rng((profile.seed, first)))
+
+
+def _ahead(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
+    """The same, a few of them made while one is computed."""
+    yield from prefetch(batches, AHEAD)
 
 
 def _step(state: NetworkState, batch: Batch, profile: PretrainProfile, total: int) -> None:

@@ -16,7 +16,8 @@ from seds import tables
 from seds.config import Params
 from seds.data.hands import CROP
 from seds.data.mapped import MappedReader
-from seds.data.sample_cache import Videos, open_videos
+from seds.data.sample_cache import open_videos
+from seds.data.samples import Video
 from seds.pretrain import fitting, network, outputs
 from seds.pretrain.batches import Keypoints, confidences_of
 from seds.pretrain.nothing import write_unpretrained
@@ -94,7 +95,7 @@ def learnable(dataset: str, split: str, data: Path = Path("data")) -> pd.DataFra
     return manifest[found].reset_index(drop=True)
 
 
-class Corpus(Sequence[Keypoints]):
+class Corpus:
     """The keypoints of some rows of a manifest, as stage train reads them. frames: retained ones, of all videos."""
 
     def __init__(self, dataset: str, rows: pd.DataFrame, params: Params, data: Path) -> None:
@@ -102,7 +103,7 @@ class Corpus(Sequence[Keypoints]):
         self._pose = MappedReader(data / "pose" / dataset, "pose")
         # No row names RGB features, so the reader for them is never asked.
         without_rgb = rows.assign(rgb_shard="")
-        self._videos: Videos | tuple[()] = ()
+        self._videos: Sequence[Video] = ()
         if len(rows):
             scratch, workers = data.parent / "work" / "prepared", params.machine.workers
             self._videos = open_videos(without_rgb, self._pose, self._pose, params.rules(dataset), scratch, workers)
@@ -110,9 +111,9 @@ class Corpus(Sequence[Keypoints]):
     def __len__(self) -> int:
         return len(self._videos)
 
-    def __getitem__(self, place: Any) -> Any:
-        """A Keypoints; its arrays are views of mapped files."""
-        video = self._videos[int(place)]
+    def __getitem__(self, place: int, /) -> Keypoints:
+        """Its arrays are views of mapped files."""
+        video = self._videos[place]
         (keypoints,) = self._pose.read(video.video_id, ("keypoints",))
         joints = {"left": video.left, "right": video.right, "body": video.body}
         return Keypoints(joints, confidences_of(keypoints, np.asarray(video.raw_frames)))

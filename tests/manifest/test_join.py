@@ -124,6 +124,8 @@ def test_every_left_out_video_is_kept_with_the_first_reason(corpus):
         "text": "no text",
         "fine": "",
     }
+    counts = ["retained", "windows", "pose_shard", "left_visible"]
+    assert (table.loc["text", counts] == table.loc["fine", counts]).all(), "stage pretrain learns from it"
     assert table["detail"]["missing"] == "missing.mp4: no such file"
     assert table["detail"]["pose"] == "truncated"
     assert table["detail"]["rgb"] == "too dark"
