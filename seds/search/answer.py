@@ -71,12 +71,13 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Question:
-    """text or video: the sentence to search for, or the id of a video of the gallery. explained: of how many results
-    it wants to know when each word is signed.
+    """text, video or like: the sentence to search for, or the id of a video of the gallery of which it wants sentences,
+    or videos that sign like it. explained: of how many results it wants to know when each word is signed.
     """
 
     text: str | None
     video: str | None
+    like: str | None
     k: int
     stream: str | None
     explained: int
@@ -84,7 +85,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """stream: the one that was compared. hits: VideoHit for a text, SentenceHit for a video. alignments: of the first
+    """stream: the one that was compared. hits: VideoHit for a text and for videos that sign alike,
+    SentenceHit for a video. alignments: of the first
     hits. reads: the languages that the model reads, ISO 639-1. warning: what speaks against a text, "" if nothing.
     """
 
@@ -97,20 +99,24 @@ class Answer:
 
 def answer(gallery: Gallery, question: Question, clip: EncodedClip | None = None) -> Answer:
     """Search a gallery. clip: the video to search with, if it is none of the gallery. Raises SearchError."""
-    k, stream = question.k, question.stream
-    if question.text is not None:
-        videos = gallery.search_text(question.text, k, stream)
-        pairs = [(question.text, gallery.clip(hit.video_id)) for hit in videos[: question.explained]]
-        hits: tuple[VideoHit, ...] | tuple[SentenceHit, ...] = tuple(videos)
+    k, stream, text = question.k, question.stream, question.text
+    hits: tuple[VideoHit, ...] | tuple[SentenceHit, ...]
+    if text is not None:
+        hits = videos = tuple(gallery.search_text(text, k, stream))
+        explained = [gallery.clip(hit.video_id) for hit in videos[: question.explained]]
+        alignments = [gallery.explain_clip(text, found, stream) for found in explained]
+    elif question.like is not None:
+        like = clip or gallery.clip(question.like)
+        hits = videos = tuple(gallery.search_like(like, k, stream))
+        explained = [gallery.clip(hit.video_id) for hit in videos[: question.explained]]
+        alignments = [gallery.explain_like(like, found, stream) for found in explained]
     else:
         assert question.video is not None
         own = clip or gallery.clip(question.video)
-        sentences = gallery.search_video(own, k, stream)
-        pairs = [(hit.text, own) for hit in sentences[: question.explained]]
-        hits = tuple(sentences)
-    alignments = tuple(gallery.explain_clip(sentence, explained, stream) for sentence, explained in pairs)
-    warning = "" if question.text is None else gallery.warning(question.text)
-    return Answer(stream or gallery.streams[0], hits, alignments, gallery.reading.languages, warning)
+        hits = sentences = tuple(gallery.search_video(own, k, stream))
+        alignments = [gallery.explain_clip(hit.text, own, stream) for hit in sentences[: question.explained]]
+    warning = "" if text is None else gallery.warning(text)
+    return Answer(stream or gallery.streams[0], hits, tuple(alignments), gallery.reading.languages, warning)
 
 
 def to_json(found: Answer) -> dict[str, Any]:

@@ -14,17 +14,24 @@ from seds.system.memory import garbage_kept
 
 def search(
     dataset: Annotated[str, typer.Argument(help="A corpus of params.yaml; the stage index must have run.")],
-    text: Annotated[str | None, typer.Argument(help="The sentence to search for; or use --video.")] = None,
+    text: Annotated[str | None, typer.Argument(help="The sentence to search for; or use --video or --like.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of results.")] = 10,
     video: Annotated[
         str | None, typer.Option(help="Search with a video: any file, or the id of a video of the corpus.")
     ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(help="Search videos that sign like this one: a file, or the id of a video of the corpus."),
+    ] = None,
     stream: Annotated[
         str | None, typer.Option(help="Stream to compare by: fusion, pose or rgb.", show_default="the model's main one")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Show for each result when each word is signed.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Show for each result when each word is signed, or which seconds are alike."),
+    ] = False,
     heatmap: Annotated[
-        Path | None, typer.Option(help="PNG file: weight of each word over time, for the first result.")
+        Path | None, typer.Option(help="PNG file: weight of each word, or second, over time, for the first result.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     as_csv: Annotated[
@@ -34,7 +41,7 @@ def search(
         bool, typer.Option("--server/--no-server", help="Let a running `seds serve` of the corpus answer, in no time.")
     ] = True,
 ) -> None:
-    """Find videos that sign a sentence or, with --video, sentences for a video.
+    """Find videos that sign a sentence, with --video sentences for a video, with --like videos that sign like it.
 
     Scores are the trained model's similarities: the higher, the better. Only compare scores within one search. For a
     video from outside the corpus, keypoints and features are extracted first, which takes as long as in the pipeline.
@@ -43,11 +50,11 @@ def search(
     from seds.search.printed import as_json as format_json
     from seds.search.printed import table as format_table
 
-    if (text is None) == (video is None):
-        raise typer.BadParameter("give either a sentence or --video")
+    if sum(given is not None for given in (text, video, like)) != 1:
+        raise typer.BadParameter("give either a sentence, --video or --like")
     if as_json and as_csv:
         raise typer.BadParameter("give either --json or --csv")
-    question = Question(text, video, k, stream, k if explain else int(heatmap is not None))
+    question = Question(text, video, like, k, stream, k if explain else int(heatmap is not None))
     found = _find(dataset, question, use_server)
     if heatmap is not None:
         from seds.search.heat_map import write
@@ -56,7 +63,7 @@ def search(
         title = first.video_id if isinstance(first, VideoHit) else _name(str(video))
         write(heatmap, found.alignments[0], title)
     explained = found.alignments if explain else ()
-    query = {"text": text} if text is not None else {"video": str(video)}
+    query = {name: given for name, given in (("text", text), ("video", video), ("like", like)) if given is not None}
     if found.warning:
         typer.echo(f"warning: {found.warning}", err=True)
     if as_csv:
@@ -72,7 +79,8 @@ def search(
 
 def _find(dataset: str, question: Question, use_server: bool) -> Answer:
     """The answer of a running `seds serve`; without one, and for a video file, of this process. Raises SearchError."""
-    file = Path(question.video) if question.video is not None and Path(question.video).exists() else None
+    shown = question.video if question.like is None else question.like
+    file = Path(shown) if shown is not None and Path(shown).exists() else None
     if use_server and file is None:
         from seds.serve.running import ask
 
@@ -82,10 +90,16 @@ def _find(dataset: str, question: Question, use_server: bool) -> Answer:
     with garbage_kept():
         import torch
 
+        from seds.index.store import SearchError
+        from seds.messages import printable
         from seds.search.gallery import Gallery
 
         torch.set_num_threads(1)  # as a server does: sums in the same order, and one query has little to share
         gallery = Gallery.open(dataset)
+        if shown is not None and file is not None and shown == file.name and gallery.video(shown):
+            raise SearchError(
+                f"{printable(shown)} is a file here and a video of {dataset}; write ./{printable(shown)} for the file"
+            )
         return answer(gallery, question, gallery.encode_clip(file) if file else None)
 
 

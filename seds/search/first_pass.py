@@ -33,12 +33,16 @@ class Ranker:
         self._pooled: faiss.Index | None = None
         self._lock = threading.Lock()
 
-    def best(self, query: Query, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Indices (int64) and scores (float32, see ranking.scores) of the k best, best first; ties in index order."""
+    def best(self, query: Query, k: int, mix: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Indices (int64) and scores (float32, see ranking.scores) of the k best, best first; ties in index order.
+
+        mix: None = the ranker's own.
+        """
         rows = None
         if len(self.stored) > self.exact:
             rows = self.first_pass(query, max(k, self.candidates))
-        values = scores(query, self.stored, self.mix, None if rows is None else torch.from_numpy(rows))
+        mix = self.mix if mix is None else mix
+        values = scores(query, self.stored, mix, None if rows is None else torch.from_numpy(rows))
         order = np.argsort(-values, kind="stable")[:k]
         return order if rows is None else rows[order], values[order]
 

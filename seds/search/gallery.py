@@ -1,4 +1,5 @@
-"""Searches a corpus for the videos of a sentence or the sentences of a video, and tells when each word is signed.
+"""Searches a corpus for the videos of a sentence, the sentences of a video, or the videos that sign like another one;
+tells when each word is signed.
 
 Scores match `evaluate` up to the float16 rounding of stored tokens. Everything is scored exactly up to the size that
 the index was made with (index.first_pass in params.yaml); of a larger gallery a first pass chooses the candidates.
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 import difflib
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from seds.model import checkpoint
 from seds.model.checkpoint import CheckpointError
 from seds.model.seds import SEDS
 from seds.search.alignment import align
+from seds.search.alike import MIX, pieces
 from seds.search.answer import Alignment, SentenceHit, VideoHit
 from seds.search.first_pass import Ranker
 from seds.search.languages import Reading, multilingual, reading
@@ -47,6 +50,7 @@ class EncodedClip:
     encoded: Encoded
     times: np.ndarray
     duration_s: float
+    row: int | None = None  # in the gallery's table, None if it is not of the gallery
 
 
 class Gallery:
@@ -138,22 +142,18 @@ class Gallery:
     def search_text(self, text: str, k: int = 10, stream: str | None = None) -> list[VideoHit]:
         """The k best videos for a sentence. Raises SearchError: an empty text, an unknown stream."""
         query, ranker = self._text_query(text), self._video_rankers[self._stream(stream)]
-        return [
-            VideoHit(
-                rank,
-                score,
-                video["video_id"],
-                video["sentence_id"],
-                video["text"],
-                video["path"],
-                video["start_s"],
-                video["end_s"],
-                video["duration_s"],
-                video["split"],
-                video["signer"],
-            )
-            for rank, score, video in self._best(ranker, query, k, self.index.video_rows)
-        ]
+        return [_video_hit(*found) for found in self._best(ranker, query, k, self.index.video_rows)]
+
+    def search_like(self, clip: EncodedClip, k: int = 10, stream: str | None = None) -> list[VideoHit]:
+        """The k videos that sign most like another one; without that video itself. Raises SearchError for an unknown
+        stream.
+        """
+        chosen = self._stream(stream)
+        query, rows = self._query(clip.encoded, chosen), self.index.video_rows
+        # One more than asked for, since a video of the gallery is most like itself.
+        found = self._best(self._video_rankers[chosen], query, k + (clip.row is not None), rows, MIX)
+        others = [(score, row) for _, score, row in found if clip.row is None or row["video_id"] != clip.video_id]
+        return [_video_hit(rank, *other) for rank, other in enumerate(others[:k], start=1)]
 
     def search_video(self, clip: EncodedClip, k: int = 10, stream: str | None = None) -> list[SentenceHit]:
         """The k best sentences for a video. Raises SearchError for an unknown stream."""
@@ -170,6 +170,14 @@ class Gallery:
         tokens = clip.encoded.tokens[chosen]
         weights = None if query.weights is None else query.weights[: query.valid].cpu()
         return align(words, query.tokens[: query.valid].cpu(), tokens, clip.times, weights)
+
+    def explain_like(self, like: EncodedClip, clip: EncodedClip, stream: str | None = None) -> Alignment:
+        """Which seconds of a video are like which of another, `like`, that was searched with: the Alignment's words are
+        pieces of time of `like`, such as "0.5-1.0 s". Raises SearchError.
+        """
+        chosen = self._stream(stream)
+        tokens = like.encoded.tokens[chosen][: like.encoded.valid]
+        return align(pieces(like.times, like.duration_s), tokens, clip.encoded.tokens[chosen], clip.times)
 
     def video(self, video_id: str) -> dict[str, Any] | None:
         """The row of `videos` with that id, or None."""
@@ -193,7 +201,9 @@ class Gallery:
             for stream, sequences in stored.items()
             if sequences.weights is not None
         }
-        return EncodedClip(video_id, Encoded(tokens, valid, weights), times, self.index.video_rows[row]["duration_s"])
+        return EncodedClip(
+            video_id, Encoded(tokens, valid, weights), times, self.index.video_rows[row]["duration_s"], row
+        )
 
     def encode_clip(self, path: Path) -> EncodedClip:
         """Extract and encode any video file, the way the corpus was, in a process of its own.
@@ -246,10 +256,18 @@ class Gallery:
         device, weights = self.model.logit_scale.device, encoded.weights.get(stream)
         return Query(encoded.tokens[stream].to(device), encoded.valid, None if weights is None else weights.to(device))
 
-    def _best(self, ranker: Ranker, query: Query, k: int, rows: Rows) -> list[tuple[int, float, dict[str, Any]]]:
-        """(rank, score, row of the table) of the k best."""
+    def _best(
+        self, ranker: Ranker, query: Query, k: int, rows: Rows, mix: float | None = None
+    ) -> list[tuple[int, float, dict[str, Any]]]:
+        """(rank, score, row of the table) of the k best. mix: see Ranker.best."""
         if k < 1:
             raise SearchError(f"k is {k}, expected at least 1 result")
-        indices, cosines = ranker.best(query, k)
+        indices, cosines = ranker.best(query, k, mix)
         ranked = zip((cosines * self.header.logit_scale).tolist(), indices.tolist(), strict=True)
         return [(rank, score, rows[index]) for rank, (score, index) in enumerate(ranked, start=1)]
+
+
+def _video_hit(rank: int, score: float, video: Mapping[str, Any]) -> VideoHit:
+    """video: its row of the table."""
+    columns = {field.name: video[field.name] for field in fields(VideoHit) if field.name not in ("rank", "score")}
+    return VideoHit(rank, score, **columns)

@@ -13,6 +13,7 @@ from seds.search.answer import Alignment, Answer, SentenceHit, VideoHit
 
 Hit = VideoHit | SentenceHit
 _ID, _TEXT = 40, 100  # characters shown of an id and of a sentence
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
 
 
 def table(hits: Sequence[Hit], alignments: Sequence[Alignment]) -> str:
@@ -44,7 +45,8 @@ def as_csv(hits: Sequence[Hit], alignments: Sequence[Alignment] = (), without: S
     without: fields that are left out.
 
     The moment of a word is in seconds from the start of the cut, as in JSON. The ids of a sentence's videos are
-    separated by blanks.
+    separated by blanks. A text that a spreadsheet would run as a formula begins with an apostrophe (as OWASP advises
+    against CSV injection); JSON has it as it is.
     """
     rows = []
     for i, hit in enumerate(hits):
@@ -59,8 +61,13 @@ def as_csv(hits: Sequence[Hit], alignments: Sequence[Alignment] = (), without: S
     written = io.StringIO()
     writer = csv.DictWriter(written, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in rows)
     return written.getvalue()
+
+
+def _no_formula(value: object) -> object:
+    """Numbers stay what they are, negative ones too."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _rounded_moments(alignment: Alignment) -> list[dict[str, str | float]]:

@@ -134,11 +134,12 @@ def build_app(service: SearchService, access: Access | None, own_key: str) -> Fa
         key: Annotated[str, Header(alias=running.KEY)] = "",
         q: str | None = None,
         video: str | None = None,
+        like: str | None = None,
         stream: str | None = None,
     ) -> JSONResponse:
         if not secrets.compare_digest(key.encode(), own_key.encode()):
             raise HTTPException(404, "not found")
-        return JSONResponse(to_json(await service.answer(Question(q, video, k, stream, explained))))
+        return JSONResponse(to_json(await service.answer(Question(q, video, like, k, stream, explained))))
 
     return app
 

@@ -64,7 +64,7 @@ def ask(dataset: str, question: Question, root: Path = Path()) -> Answer | None:
     record = next(_records(root / FOLDER / dataset, opened(dataset, root)), None)
     if record is None:
         return None
-    asked = {"q": question.text, "video": question.video, "stream": question.stream}
+    asked = {"q": question.text, "video": question.video, "like": question.like, "stream": question.stream}
     asked |= {"k": str(question.k), "explained": str(question.explained)}
     query = urlencode({name: value for name, value in asked.items() if value is not None}, errors="surrogatepass")
     headers = {KEY: record["key"]} | ({"Authorization": f"Bearer {record['token']}"} if record["token"] else {})

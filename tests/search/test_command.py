@@ -12,7 +12,9 @@ from helpers.commands import seds
 from helpers.toy_search import write_searchable
 from PIL import Image
 
+from seds.search.answer import SentenceHit
 from seds.search.gallery import Gallery
+from seds.search.printed import as_csv
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +107,7 @@ def test_a_query_in_another_language_is_warned_of(project: Path) -> None:
             ("toy", "--video", "params.yaml"),
             "was extracted with other settings than params.yaml has now (pose: estimator None",
         ),
+        (("toy", "--like", "test-dog-9"), "no video 'test-dog-9'; similar: test-dog-"),
         (("nothing", "a"), "unknown dataset 'nothing'"),
     ],
 )
@@ -112,7 +115,10 @@ def test_what_cannot_be_searched_gives_a_clear_error(project: Path, arguments: t
     assert message in seds("search", *arguments, code=1).stderr
 
 
-@pytest.mark.parametrize("arguments", [("toy",), ("toy", "a", "--video", "b"), ("toy", "a", "-k", "0")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("toy",), ("toy", "a", "--video", "b"), ("toy", "--like", "a", "--video", "b"), ("toy", "a", "-k", "0")],
+)
 def test_contradictory_arguments_are_rejected(project: Path, arguments: tuple[str, ...]) -> None:
     seds("search", *arguments, code=2)
 
@@ -138,3 +144,36 @@ def test_csv_has_the_results_and_a_row_a_word_if_asked(project: Path) -> None:
     sentences = rows("--video", "test-dog-0", "-k", "1")
     assert sentences[0]["video_ids"].split() == list(gallery.search_video(gallery.clip("test-dog-0"), 1)[0].video_ids)
     assert "give either --json or --csv" in seds("search", "toy", "a", "--csv", "--json", code=2).stderr
+
+
+def test_a_video_finds_videos_that_sign_like_it(project: Path) -> None:
+    gallery = Gallery.open("toy")
+    hits = gallery.search_like(gallery.clip("test-dog-0"), 2)
+    lines = seds("search", "toy", "--like", "test-dog-0", "-k", "2", "--explain").stdout.splitlines()
+    assert lines[0].split() == ["score", "video", "time", "in", "file", "split", "text"]
+    assert lines[1].split()[:3] == ["1", f"{hits[0].score:.2f}", hits[0].video_id]
+    output = json.loads(seds("search", "toy", "--like", "test-dog-0", "-k", "2", "--json", "--explain").stdout)
+    assert output["query"] == {"like": "test-dog-0"}
+    assert [result["video_id"] for result in output["results"]] == [hit.video_id for hit in hits]
+    first = output["results"][0]["moments"][0]
+    assert first["word"].startswith("0.0-")
+    rows = csv.DictReader(io.StringIO(seds("search", "toy", "--like", "test-dog-0", "-k", "2", "--csv").stdout))
+    assert [row["video_id"] for row in rows] == [hit.video_id for hit in hits]
+
+
+def test_a_name_of_both_a_file_and_a_video_is_ambiguous(project: Path) -> None:
+    file = project / "test-dog-0"
+    file.write_text("no video")
+    try:
+        assert "write ./test-dog-0 for the file" in seds("search", "toy", "--like", "test-dog-0", code=1).stderr
+        assert "other settings" in seds("search", "toy", "--like", "./test-dog-0", code=1).stderr
+    finally:
+        file.unlink()
+
+
+def test_csv_has_no_formulas() -> None:
+    texts = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "plain", "a=b")
+    hits = [SentenceHit(i, -0.5, "id", text, ("-a", "b")) for i, text in enumerate(texts, 1)]
+    rows = list(csv.DictReader(io.StringIO(as_csv(hits))))
+    assert [row["text"] for row in rows] == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "plain", "a=b"]
+    assert (rows[0]["score"], rows[0]["video_ids"]) == ("-0.5", "'-a b")

@@ -16,7 +16,7 @@ from seds.serve import running
 
 pytestmark = pytest.mark.slow
 
-ASKED = Question("a sentence of plain", None, 3, None, 0)
+ASKED = Question("a sentence of plain", None, None, 3, None, 0)
 
 
 @pytest.fixture
@@ -63,7 +63,9 @@ def test_answer_of_a_server_loads_no_heavy_library(record: Path) -> None:
     assert "score" in done.stdout
 
 
-@pytest.mark.parametrize("question", [ASKED, Question("", None, 1, None, 0), Question("a", None, 1, "sound", 0)])
+@pytest.mark.parametrize(
+    "question", [ASKED, Question("", None, None, 1, None, 0), Question("a", None, None, 1, "sound", 0)]
+)
 def test_what_a_server_rejects_is_left_to_the_command(record: Path, question: Question) -> None:
     assert (running.ask("toy", question) is not None) == (question == ASKED)
 
