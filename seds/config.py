@@ -391,8 +391,25 @@ def _with_method(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, **filled_in}
 
 
+class Augment(Section):
+    """How far a training video is changed at random, at most; 0 = not at all."""
+
+    rotation: float = Field(0.0, ge=0, le=90)  # degrees
+    scale: float = Field(0.0, ge=0, lt=1)  # share of width and height
+    shear: float = Field(0.0, ge=0, lt=1)
+    shift: float = Field(0.0, ge=0, lt=1)  # of the body, share of the frame
+    noise: float = Field(0.0, ge=0)  # of each joint, standard deviation, px of a frame of 256
+    speed: float = Field(0.0, ge=0, le=1)  # 0.25: up to 1.25 times as fast or as slow
+    phrases: float = Field(0.0, ge=0, le=1)  # probability that a clip of a single sign is joined with others
+
+    @property
+    def on(self) -> bool:
+        return any(self.model_dump().values())
+
+
 class TrainProfile(Section):
     model: ModelSizes
+    augment: Augment = Augment()
     clip: str | None = None  # CLIP weights: a path, or an open_clip pretrained tag such as "openai"; null = random
     signbert: str | None = None  # pretrained pose encoder: path of the release's pretrain_signbert.pth; null = random
     signbert_allow: tuple[str, ...] = ()  # its tensors to leave out, such as a pretraining head's

@@ -20,7 +20,7 @@ from seds.training import fitting, provenance
 from seds.training.log import Curves
 from seds.training.loop import recipes_of
 from seds.training.pretrained import find_pretrained
-from seds.training.signs import load_signs
+from seds.training.signs import dictionary_clips, load_signs
 
 
 def main(dataset: str) -> None:
@@ -42,6 +42,9 @@ def run(dataset: str, params: Params, device: str) -> None:
     if params.train.ideas.sign_weight:
         signs = load_signs(dataset, train, rules.window)
         recipes = [replace(recipe, signs=signs) for recipe in recipes]
+    if recipes[0].profile.augment.phrases:
+        clips = dictionary_clips(dataset)
+        recipes = [replace(recipe, clips=clips) for recipe in recipes]
     options = {"dvcyaml": False, "save_dvc_exp": False, "monitor_system": False}
     with (
         open_run("train", dataset, lambda: identity(params, dataset, lr, fitting.fit, pretrained)) as folder,

@@ -5,7 +5,8 @@ A training item is a sentence; in each epoch one of its videos is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import pandas as pd
 
 from seds import tables, text
 from seds.config import Manifest, ModelSizes, SampleRules
-from seds.data import tokens
+from seds.data import augmentation, tokens
+from seds.data.augmentation import Changes, Phrase
 from seds.data.batches import Batch, Numerics, collate, count_words
 from seds.data.mapped import MappedReader
 from seds.data.sample_cache import Videos, open_videos
@@ -23,6 +25,21 @@ from seds.errors import SedsError
 
 class DataError(SedsError, ValueError):
     """A split that cannot be used; the message says which, why, and what to run."""
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """The random part of a training batch of B rows.
+
+    videos: int64 [B]; texts, swapped: of the rows, the latter with words swapped; phrases: of the rows whose video is
+    one; seed: of what happens to their videos.
+    """
+
+    videos: np.ndarray
+    texts: list[str]
+    swapped: list[str]
+    phrases: Mapping[int, Phrase]
+    seed: int
 
 
 class Split:
@@ -51,6 +68,7 @@ class Split:
         generator: np.random.Generator,
         start: int = 0,
         local_rows: Callable[[int], slice] = slice,
+        changes: Changes | None = None,
     ) -> Iterator[tuple[np.ndarray, Batch]]:
         """One epoch in random order: a random video of each sentence, and with probability `swap` two words exchanged.
 
@@ -60,21 +78,24 @@ class Split:
         generator: its numbers for the whole epoch are drawn when the first batch is requested. start: batches to skip;
         they are drawn but not made, so the others and the generator are as in the whole epoch. local_rows: gives the
         rows to make of a batch of that many (seds.model.distributed.local_rows); default: all. These are padded as in
-        the whole batch, and `indices` still has all its videos.
+        the whole batch, and `indices` still has all its videos. changes: what happens to the videos; None = nothing. A
+        phrase is listed as one of its clips.
         """
-        for indices, texts in self._draw_epoch(size, swap, generator)[start:]:
-            rows, ids = local_rows(len(indices)), self.ids[self.sentence_of[indices]]
-            swapped = self.tokenise(texts)
-            least = (
-                max(self._least[0], int(self.windows[indices].max())),
-                max(self._least[1], count_words(ids), count_words(swapped)),
-                int(self.frames[indices].max()),
-            )
-            yield indices, collate([self.videos[i] for i in indices[rows]], ids[rows], swapped[rows], *least)
+        for draw in self._draw_epoch(size, swap, generator, changes)[start:]:
+            count = len(draw.videos)
+            rows = local_rows(count)
+            ids = self.tokenise(draw.texts) if draw.phrases else self.ids[self.sentence_of[draw.videos]]
+            swapped = self.tokenise(draw.swapped)
+            frames, windows = self._longest(draw, changes)
+            least = (max(self._least[0], windows), max(self._least[1], count_words(ids), count_words(swapped)), frames)
+            videos = [self._made(draw, row, changes) for row in range(count)[rows]]
+            yield draw.videos, collate(videos, ids[rows], swapped[rows], *least)
 
-    def _draw_epoch(self, size: int, swap: float, generator: np.random.Generator) -> list[tuple[np.ndarray, list[str]]]:
-        """The random part of an epoch: the videos and the texts, with words swapped, of each batch."""
+    def _draw_epoch(
+        self, size: int, swap: float, generator: np.random.Generator, changes: Changes | None
+    ) -> list[_Draw]:
         order = generator.permutation(len(self.sentence_ids))
+        share, clips = (changes.settings.phrases, changes.clips) if changes is not None else (0.0, np.empty(0))
         batches = []
         for start in range(0, len(order), size):
             sentences = order[start : start + size]
@@ -82,8 +103,34 @@ class Split:
                 break
             candidates = [self.videos_of[sentence] for sentence in sentences]
             videos = np.array([each[generator.integers(len(each))] for each in candidates])
-            batches.append((videos, [text.swap_words(self.texts[s], swap, generator) for s in sentences]))
+            texts, phrases = [self.texts[sentence] for sentence in sentences], {}
+            for row in np.flatnonzero(np.isin(videos, clips)) if share and len(clips) > 1 else ():
+                if generator.random() < share:
+                    phrases[int(row)] = phrase = augmentation.draw_phrase(int(videos[row]), clips, generator)
+                    texts[row] = augmentation.phrase_text([self.texts[self.sentence_of[clip]] for clip in phrase.clips])
+            swapped = [text.swap_words(each, swap, generator) for each in texts]
+            seed = 0 if changes is None else int(generator.integers(1 << 62))
+            batches.append(_Draw(videos, texts, swapped, phrases, seed))
         return batches
+
+    def _longest(self, draw: _Draw, changes: Changes | None) -> tuple[int, int]:
+        """Frames and windows that no video of a batch has more of; without changes one has as many."""
+        if changes is None:
+            return int(self.frames[draw.videos].max()), int(self.windows[draw.videos].max())
+        clips = [list(draw.phrases[row].clips if row in draw.phrases else (v,)) for row, v in enumerate(draw.videos)]
+        frames = max(sum(augmentation.longest(n, changes.settings) for n in self.frames[each]) for each in clips)
+        return frames, min(frames, self.sizes.max_windows)
+
+    def _made(self, draw: _Draw, row: int, changes: Changes | None) -> Video:
+        """The video of a row of a batch."""
+        if changes is None:
+            return self.videos[draw.videos[row]]
+        generator = np.random.default_rng((draw.seed, row))
+        window, most = self.sizes.window, self.sizes.max_windows
+        phrase = draw.phrases.get(row)
+        clips = [self.videos[i] for i in (phrase.clips if phrase is not None else (draw.videos[row],))]
+        clips = [augmentation.augmented(clip, changes.settings, window, most, generator) for clip in clips]
+        return clips[0] if phrase is None else augmentation.joined(clips, phrase.shares, window, most)
 
     def tokenise(self, texts: Sequence[str]) -> np.ndarray:
         """As the model reads them; int64 [len(texts), max_words]."""

@@ -16,7 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
-from seds.config import Params, Train, TrainProfile
+from seds.config import Augment, ConfigError, Params, Train, TrainProfile
+from seds.data.augmentation import Changes
 from seds.data.batches import Batch, feed
 from seds.data.split import Split
 from seds.model import distributed
@@ -37,7 +38,8 @@ EVAL_TRAIN_SENTENCES = 1000  # of the training split, ranked among themselves to
 @dataclass(frozen=True)
 class Recipe:
     """How a model is trained. lr: peak learning rate of pose encoder and fusion; that of the towers is profile.lr_clip
-    times it. signs: the single signs of the training videos, where their loss is wanted.
+    times it. signs: the single signs of the training videos, where their loss is wanted. clips: ids of the videos that
+    show a single sign, where phrases are made of them.
     """
 
     settings: Train
@@ -45,6 +47,7 @@ class Recipe:
     lr: float
     seed: int
     signs: Signs | None = None
+    clips: frozenset[str] = frozenset()
 
 
 def recipes_of(params: Params, dataset: str) -> list[Recipe]:
@@ -78,6 +81,7 @@ class Loop:
             self.optimiser, lambda step: optim.warmup_cosine(step, self.total_steps, settings.warmup)
         )
         self.extras = ExtrasOfTraining(train, settings.ideas, recipe.seed, recipe.signs)
+        self.changes = changes_of(train, settings, profile.augment, recipe.clips)
         self.weighs_streams = weighs_streams(model, settings)
         self.network: nn.Module = model
         if distributed.world_size() > 1:  # batch statistics are the same everywhere, without a broadcast
@@ -100,7 +104,7 @@ class Loop:
         generator = np.random.default_rng((self.seed, self.epoch))
         done = self.state.step - self.steps * len(self.state.history)
         batches = self.train.training_batches(
-            self.profile.batch, self.settings.swap, generator, done, distributed.local_rows
+            self.profile.batch, self.settings.swap, generator, done, distributed.local_rows, self.changes
         )
         clock = time.perf_counter()
         with closing(feed(batches, self.device)) as batches_on_device:
@@ -179,6 +183,22 @@ class Loop:
 
     def _folder(self) -> Path | None:
         return None if self.checkpointer is None else self.checkpointer.folder
+
+
+def changes_of(train: Split, settings: Train, augment: Augment, clips: frozenset[str]) -> Changes | None:
+    """What happens to the videos of `train`. clips: ids of videos that show a single sign, training ones or not.
+
+    Raises ConfigError where a loss needs the windows and texts that a video has by itself.
+    """
+    for idea in ("sign_weight", "substitutes_weight"):
+        if getattr(settings.ideas, idea) and (augment.speed or augment.phrases):
+            raise ConfigError(
+                f"train.ideas.{idea} knows the windows and texts of videos as they are, and augment.speed and "
+                "augment.phrases of the profile change them; set it to 0, or both of these (params.yaml)"
+            )
+    if not augment.on:
+        return None
+    return Changes(augment, np.flatnonzero([video_id in clips for video_id in train.video_ids]))
 
 
 def weighs_streams(model: SEDS, settings: Train) -> bool:

@@ -59,6 +59,19 @@ def load_signs(name: str, train: Split, window: int, root: Path = Path("data")) 
     return Signs(of_video, train.tokenise([as_text(label) for label in labels]))
 
 
+def dictionary_clips(name: str, root: Path = Path("data")) -> frozenset[str]:
+    """The videos of a corpus that show a single sign. Raises ConfigError where there is none, TableError."""
+    path = root / "signs" / f"{name}.parquet"
+    table = tables.read(path, tables.SIGNS, f"dvc repro prepare@{name}")
+    clips = frozenset(table["video_id"][table["source"] == "dictionary"])
+    if not clips:
+        raise ConfigError(
+            f"augment.phrases joins clips of single signs, and {path} has none; set it to 0 for the profile of {name} "
+            "(params.yaml), or name the sign that a clip shows in the column `sign` (data/README.md)"
+        )
+    return clips
+
+
 def as_text(label: str) -> str:
     """A gloss as the text tower reads words."""
     return label.replace("-", " ").replace("_", " ").lower()
