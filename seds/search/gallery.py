@@ -177,7 +177,9 @@ class Gallery:
         """
         chosen = self._stream(stream)
         tokens = like.encoded.tokens[chosen][: like.encoded.valid]
-        return align(pieces(like.times, like.duration_s), tokens, clip.encoded.tokens[chosen], clip.times)
+        weights = like.encoded.weights.get(chosen)
+        counts_for = None if weights is None else weights[: like.encoded.valid]
+        return align(pieces(like.times, like.duration_s), tokens, clip.encoded.tokens[chosen], clip.times, counts_for)
 
     def video(self, video_id: str) -> dict[str, Any] | None:
         """The row of `videos` with that id, or None."""
