@@ -1,8 +1,11 @@
 """The HTTP layer: the page, its API, and the videos. `seds.serve.security` checks every request before it gets here.
 
-GET  /                                the page; ?q=SENTENCE, ?video=ID or ?clip=NUMBER is what it shows
+GET  /                                the page; ?q=SENTENCE, ?video=ID or ?clip=NUMBER is what it shows; the last two
+                                      with &find=videos
 GET  /api/search?q=&k=&stream=        videos for a sentence
 GET  /api/video?video=&k=&stream=     sentences for a video of the gallery
+GET  /api/like?video=&k=&stream=      videos that sign like a video of the gallery; ?clip= like an uploaded clip
+GET  /api/like/why?found=&video=&stream=    which seconds of a video found are like which of that video; or ?clip=
 GET  /api/why?q=&video=&stream=       when each word of a sentence is signed in a video; ?clip= for an uploaded clip
 GET  /api/film?video=                 {start, end} of the video in /media?video=, in s; end is null for the file's
 GET  /media?video=  /poster?video=    the file, in ranges if asked
@@ -11,6 +14,7 @@ GET  /api/clips/NUMBER?k=&stream=     202 while it is processed, then sentences 
 GET  /media?clip=                     an uploaded clip, to play
 GET  /download/videos.csv?q=&k=&stream=     what /api/search gives, as a table
 GET  /download/videos.zip?q=&k=&stream=     the same as ELAN files and subtitles of the files that are found
+GET  /download/like.csv?video=&k=&stream=   what /api/like gives; ?clip= for an uploaded clip
 GET  /download/sentences.csv?video=&k=&stream=    what /api/video gives; ?clip= for an uploaded clip
 GET  /api/answer?q=&k=...             for `seds search` of the user whose server it is: seds.search.answer
 
@@ -82,6 +86,18 @@ def build_app(service: SearchService, access: Access | None, own_key: str) -> Fa
     async def _(video: str, k: Count = 10, stream: str | None = None) -> JSONResponse:
         return JSONResponse(await service.sentences_for_video(video, k, stream))
 
+    @app.get("/api/like")
+    async def _(
+        video: str | None = None, clip: str | None = None, k: Count = 10, stream: str | None = None
+    ) -> JSONResponse:
+        return JSONResponse(await service.videos_like(video, clip, k, stream))
+
+    @app.get("/api/like/why")
+    async def _(
+        found: str, video: str | None = None, clip: str | None = None, stream: str | None = None
+    ) -> JSONResponse:
+        return JSONResponse(await service.why_like(found, video, clip, stream))
+
     @app.get("/api/why")
     async def _(q: Text, video: str | None = None, clip: str | None = None, stream: str | None = None) -> JSONResponse:
         return JSONResponse(await service.why(q, video, clip, stream))
@@ -116,6 +132,12 @@ def build_app(service: SearchService, access: Access | None, own_key: str) -> Fa
     @app.get("/download/videos.csv")
     async def _(q: Text, k: Count = 10, stream: str | None = None) -> Response:
         return _download(await service.videos_csv(q, k, stream), "text/csv; charset=utf-8")
+
+    @app.get("/download/like.csv")
+    async def _(
+        video: str | None = None, clip: str | None = None, k: Count = 10, stream: str | None = None
+    ) -> Response:
+        return _download(await service.like_csv(video, clip, k, stream), "text/csv; charset=utf-8")
 
     @app.get("/download/videos.zip")
     async def _(q: Text, k: Count = 10, stream: str | None = None) -> Response:

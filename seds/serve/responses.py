@@ -41,9 +41,9 @@ def sentence_hit(hit: SentenceHit, videos: list[dict[str, Any]], is_own: bool) -
     }
 
 
-def why(alignment: Alignment, seconds: float) -> dict[str, Any]:
+def why(alignment: Alignment, seconds: float, alike: bool = False) -> dict[str, Any]:
     """Words, their weights on the windows, and the cell of time of each window (see `cell_edges`); all times in s from
-    the start of the video's cut.
+    the start of the video's cut. alike: the words are pieces of time of the video searched with.
     """
     return {
         "words": [printable(word, 60) for word in alignment.words],
@@ -53,4 +53,5 @@ def why(alignment: Alignment, seconds: float) -> dict[str, Any]:
             {"start": float(m.start_s), "end": float(m.end_s), "score": float(m.score)} for m in alignment.moments
         ],
         "seconds": seconds,
+        "alike": alike,
     }

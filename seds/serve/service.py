@@ -96,6 +96,23 @@ class SearchService:
         results = await self._sentences(clip.encoded, k, stream, None)
         return self.progress(clip) | {"results": results, "seconds": clip.encoded.duration_s}
 
+    async def videos_like(self, video_id: str | None, number: str | None, k: int, stream: str | None) -> dict[str, Any]:
+        """Videos that sign like a video of the gallery, or like an uploaded clip that is ready."""
+        clip = self._encoded(video_id, number)
+        hits = await self._search_threads.run(partial(self.gallery.search_like, clip, self._checked_k(k), stream))
+        results = [responses.video_hit(hit) for hit in hits]
+        if number is None:
+            return {"video": responses.video(self._media.row(clip.video_id)), "results": results}
+        return self.progress(self.uploads.get(number)) | {"results": results, "seconds": clip.duration_s}
+
+    async def why_like(
+        self, found: str, video_id: str | None, number: str | None, stream: str | None
+    ) -> dict[str, Any]:
+        """Which seconds of the video `found` are like which of the one searched with."""
+        like, hit = self._encoded(video_id, number), self._encoded(found, None)
+        alignment = await self._search_threads.run(partial(self.gallery.explain_like, like, hit, stream))
+        return responses.why(alignment, hit.duration_s, alike=True)
+
     async def why(self, text: str, video_id: str | None, number: str | None, stream: str | None) -> dict[str, Any]:
         """When each word of a sentence is signed in a video of the gallery or in the uploaded clip of that number."""
         text, encoded = self._checked_text(text), self._encoded(video_id, number)
@@ -107,6 +124,13 @@ class SearchService:
         text = self._checked_text(text)
         hits = await self._search_threads.run(partial(self.gallery.search_text, text, self._checked_k(k), stream))
         return downloads.table(hits)
+
+    async def like_csv(self, video_id: str | None, number: str | None, k: int, stream: str | None) -> str:
+        """What `videos_like` gives, as a table."""
+        clip = self._encoded(video_id, number)
+        return downloads.table(
+            await self._search_threads.run(partial(self.gallery.search_like, clip, self._checked_k(k), stream))
+        )
 
     async def videos_zip(self, text: str, k: int, stream: str | None) -> bytes:
         """Videos for a sentence, and the moments of its words, as ELAN files and subtitles."""

@@ -1,7 +1,9 @@
-// The page shows what its address says: /?q=SENTENCE, /?video=ID or /?clip=NUMBER, with &stream=.
+// The page shows what its address says: /?q=SENTENCE, /?video=ID or /?clip=NUMBER, with &stream=; the last two give
+// sentences or, with &find=videos, videos that sign alike.
 import { submit } from "./clip.js";
 import { address, ask } from "./net.js";
 import { Player } from "./player.js";
+import { record } from "./record.js";
 import { about, clear, key, showSentences, showVideos } from "./results.js";
 
 const find = (id) => document.getElementById(id);
@@ -38,24 +40,30 @@ async function show(count = PAGE) {
   status.textContent = "Searching…";
   try {
     const began = performance.now();
-    const path = wanted === "clip" ? `/api/clips/${encodeURIComponent(query.clip)}` : wanted === "video" ? "/api/video" : "/api/search";
-    const { status: code, body } = await ask(path, { q: wanted === "q" ? query.q : null, video: wanted === "video" ? query.video : null, k: count, stream }, controller.signal);
+    const alike = wanted !== "q" && query.find === "videos";
+    const asked = wanted === "clip" ? { clip: query.clip } : { video: query.video };
+    const path = alike ? "/api/like" : wanted === "clip" ? `/api/clips/${encodeURIComponent(query.clip)}` : wanted === "video" ? "/api/video" : "/api/search";
+    const { status: code, body } = await ask(path, { q: wanted === "q" ? query.q : null, ...(alike ? asked : { video: wanted === "video" ? query.video : null }), k: count, stream }, controller.signal);
     if (code === 202) throw new Error("This clip is still being processed; reload the page in a moment.");
     const took = `${((performance.now() - began) / 1000).toFixed(2)} s`;
     const results = body.results;
     if (wanted === "q") {
       forget();
-      showVideos(results, query.q, stream);
+      showVideos(results, stream, (result) => ["/api/why", { q: query.q, video: result.video, stream }]);
       warning.textContent = body.warning;
       warning.hidden = !body.warning;
       status.textContent = results.length ? `${best(results.length, "video")} (${took})` : "No results: the index has no videos.";
+    } else if (alike) {
+      present(wanted === "clip" ? { clip: query.clip, film: body.film } : body.video, alike, stream);
+      showVideos(results, stream, (result) => ["/api/like/why", { found: result.video, ...asked, stream }]);
+      status.textContent = results.length ? `${best(results.length, "video")} (${took})` : "No results: the index has no other videos.";
     } else {
-      present(wanted === "clip" ? { clip: query.clip, film: body.film } : body.video);
-      showSentences(results, wanted === "clip" ? { clip: query.clip } : { video: query.video }, stream, player);
+      present(wanted === "clip" ? { clip: query.clip, film: body.film } : body.video, alike, stream);
+      showSentences(results, asked, stream, player);
       status.textContent = results.length ? `${best(results.length, "sentence")} (${took})` : "No results: the index has no sentences.";
     }
     rest.hidden = results.length < count || count >= MOST;
-    offer({ q: wanted === "q" ? query.q : null, clip: query.clip, video: wanted === "video" ? query.video : null, k: results.length, stream });
+    offer(alike, { q: wanted === "q" ? query.q : null, clip: query.clip, video: wanted === "video" ? query.video : null, k: results.length, stream });
   } catch (error) {
     if (error.name !== "AbortError") fail(error.message);
   }
@@ -64,23 +72,34 @@ async function show(count = PAGE) {
 const best = (count, noun) => (count === 1 ? `Best ${noun}` : `Best ${count} ${noun}s`);
 
 /** Links to what is shown, as files. */
-function offer(query) {
+function offer(alike, query) {
   save.hidden = !query.k;
-  saveTable.href = address(query.q ? "/download/videos.csv" : "/download/sentences.csv", query);
-  saveTable.download = query.q ? "videos.csv" : "sentences.csv";
+  saveTable.href = address(`/download/${alike ? "like" : query.q ? "videos" : "sentences"}.csv`, query);
+  saveTable.download = alike || query.q ? "videos.csv" : "sentences.csv";
   savePlaces.href = address("/download/videos.zip", query);
   savePlaces.download = "videos.zip";
   savePlaces.hidden = !query.q;
 }
 
-/** Shows the video searched with, on top. */
-function present(video) {
+/** Shows the video searched with, on top. alike: it was asked for videos, not for sentences. */
+function present(video, alike, stream) {
   const id = video.clip ?? video.video;
-  if (player?.id === id) return;
+  const what = alike ? "Videos that sign like" : "Sentences for";
+  const title = video.clip ? `${what} your clip` : `${what} the video `;
+  const other = alike ? "Sentences for it" : "Videos that sign like it";
+  const target = address("/", { video: video.video, clip: video.clip, find: alike ? null : "videos", stream });
+  queryVideo.classList.toggle("alike", alike);
+  if (player?.id === id) {
+    queryVideo.querySelector("h2").firstChild.data = title;
+    const link = queryVideo.querySelector(".other");
+    link.textContent = other;
+    link.href = target;
+    return;
+  }
   forget();
   const head = document.createElement("h2");
   const name = document.createElement("bdi");
-  head.append(video.clip ? "Sentences for your clip" : "Sentences for the video ", name);
+  head.append(title, name);
   queryVideo.append(head);
   if (video.clip) {
     player = new Player({ clip: video.clip, film: video.film }, "Your clip", null);
@@ -95,6 +114,12 @@ function present(video) {
   }
   player.id = id;
   queryVideo.append(player.element);
+  const link = document.createElement("a");
+  link.className = "other";
+  link.textContent = other;
+  link.href = target;
+  link.dataset.go = "";
+  queryVideo.append(link);
   queryVideo.hidden = false;
   find("pair").classList.remove("alone");
 }
@@ -131,8 +156,8 @@ form.addEventListener("submit", (event) => {
 });
 form.addEventListener("change", (event) => {
   if (event.target.name !== "stream") return;
-  const { q, video, clip } = Object.fromEntries(new URLSearchParams(location.search));
-  if (q || video || clip) go({ q, video, clip, stream: stream() });
+  const { q, video, clip, find: kind } = Object.fromEntries(new URLSearchParams(location.search));
+  if (q || video || clip) go({ q, video, clip, find: kind, stream: stream() });
 });
 find("more").addEventListener("click", () => show(Math.min(MOST, shown + PAGE)));
 addEventListener("popstate", () => show());
@@ -156,13 +181,14 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-async function search(file) {
+/** Searches with a file. kind: "videos" for videos that sign alike; otherwise sentences. */
+async function search(file, kind = null) {
   if (!find("upload").hidden) return; // one at a time
   failure.hidden = true;
   status.textContent = "";
   try {
     const clip = await submit(file);
-    go({ clip, stream: stream() });
+    go({ clip, find: kind, stream: stream() });
     find("results").focus({ preventScroll: true });
   } catch (error) {
     if (error.name !== "AbortError") fail(error.message);
@@ -173,6 +199,16 @@ find("file").addEventListener("change", (event) => {
   const [file] = event.target.files;
   event.target.value = ""; // so that the same file can be chosen again
   if (file) search(file);
+});
+find("record").addEventListener("click", async () => {
+  if (!find("upload").hidden || !find("camera").hidden) return;
+  failure.hidden = true;
+  try {
+    const file = await record();
+    if (file) await search(file, "videos");
+  } catch (error) {
+    fail(error.message);
+  }
 });
 let depth = 0; // entering a child element also leaves its parent
 const drops = (event) => event.dataTransfer?.types.includes("Files");

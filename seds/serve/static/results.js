@@ -6,8 +6,8 @@ import { heatMap } from "./why.js";
 const list = document.getElementById("results");
 let open = null;
 
-/** Videos for a sentence. */
-export function showVideos(results, sentence, stream) {
+/** Videos for a sentence, or that sign like a video. why: the address and the query that explain a result. */
+export function showVideos(results, stream, why) {
   clear();
   const scale = scaleOf(results);
   for (const result of results) {
@@ -15,11 +15,15 @@ export function showVideos(results, sentence, stream) {
     item.querySelector(".meta").textContent = about(result);
     const thumb = item.querySelector(".thumb");
     thumbnail(thumb, result, `Play result ${result.rank}: ${result.text}`);
-    const card = new Card(item, thumb, { video: result.video }, result.text, () => ({ q: sentence, video: result.video, stream }));
+    const card = new Card(item, thumb, { video: result.video }, result.text, () => why(result));
     thumb.addEventListener("click", () => card.play());
     const like = item.querySelector(".like");
     like.href = address("/", { video: result.video, stream });
     like.dataset.go = "";
+    const alike = item.querySelector(".alike");
+    alike.href = address("/", { video: result.video, find: "videos", stream });
+    alike.setAttribute("aria-label", `Videos that sign like result ${result.rank}`);
+    alike.dataset.go = "";
     list.append(item);
   }
 }
@@ -35,7 +39,7 @@ export function showSentences(results, query, stream, player) {
       meta.textContent = "this video's own sentence";
       meta.classList.add("own-sentence");
     }
-    const card = new Card(item, null, null, result.text, () => ({ q: result.text, ...query, stream }), player);
+    const card = new Card(item, null, null, result.text, () => ["/api/why", { q: result.text, ...query, stream }], player);
     const videos = item.querySelector(".videos");
     result.videos.forEach((video, i) => {
       const thumb = document.getElementById("small-video").content.cloneNode(true).firstElementChild;
@@ -136,7 +140,7 @@ class Card {
     this.map = map;
     this.stage.append(map);
     try {
-      const { body } = await ask("/api/why", this.question());
+      const { body } = await ask(...this.question());
       if (this.map !== map) return;
       map.append(heatMap(body, player));
       this.stage.classList.toggle("with-why", !this.queryPlayer);

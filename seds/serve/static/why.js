@@ -1,4 +1,5 @@
-// When each word is signed: a row per word, coloured by the model's weight over time, with the best moment outlined.
+// When each word is signed: a row per word, coloured by the model's weight over time, with the best moment outlined. For
+// videos that sign alike the words are pieces of time of the video searched with, such as "0.4-0.8 s".
 import { seconds } from "./net.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -6,6 +7,13 @@ const SVG = "http://www.w3.org/2000/svg";
 export function heatMap(alignment, player) {
   const element = document.getElementById("why").content.cloneNode(true).firstElementChild;
   const rows = element.querySelector(".rows");
+  if (alignment.alike) {
+    const title = "Which seconds are alike";
+    element.setAttribute("aria-label", title);
+    element.querySelector("h3").textContent = title;
+    element.querySelector(".hint").textContent =
+      "Each row is a piece of the video searched with. Click one to play what is most like it (outlined). The stronger the colour, the more alike.";
+  }
   const maxWeight = Math.max(1e-9, ...alignment.weights.flat());
   const heads = [];
   alignment.words.forEach((word, i) => {
