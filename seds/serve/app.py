@@ -18,6 +18,8 @@ GET  /download/like.csv?video=&k=&stream=   what /api/like gives; ?clip= for an 
 GET  /download/sentences.csv?video=&k=&stream=    what /api/video gives; ?clip= for an uploaded clip
 GET  /api/answer?q=&k=...             for `seds search` of the user whose server it is: seds.search.answer
 
+GET  /api/openapi.json                the description of all of this, for programs; docs/api.md is for people
+
 Every error is {"error": message}.
 """
 
@@ -33,13 +35,14 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 
 from seds.index.store import SearchError
 from seds.messages import printable
 from seds.search.answer import Question, to_json
-from seds.serve import pages, running
+from seds.serve import pages, running, schema
 from seds.serve.ranges import normalised
 from seds.serve.security import Access, SecurityMiddleware
 from seds.serve.service import SearchService
@@ -48,8 +51,34 @@ _METHODS = ["GET", "HEAD"]
 _CACHED = {"Cache-Control": "private, max-age=600"}
 _REVALIDATED = {"Cache-Control": "private, no-cache"}
 
-Text = Annotated[str, Query(alias="q")]
-Count = Annotated[int, Query(alias="k")]
+_DESCRIPTION = (
+    "The search page of a corpus of sign-language videos, for programs. A server that is open to a network wants its "
+    "token in each request, as Authorization: Bearer TOKEN."
+)
+_ERRORS = {
+    400: "the upload was interrupted, or the address is no UTF-8",
+    401: "the token is missing or wrong",
+    403: "another site sent this, or a POST has no Origin header with the address of the server",
+    404: "no such video or clip; a clip may have expired",
+    408: "the upload took too long",
+    409: "the clip is still being processed",
+    413: "the clip is too large, or a GET has a body",
+    415: "the body of an upload is not said to be a video",
+    421: "a host name that the server does not answer to",
+    422: "what is asked for cannot be answered: an unknown stream, an empty query, a clip that is no video, ...",
+    429: "other clips are being processed; Retry-After says for how many seconds",
+    503: "too many requests wait",
+    507: "no room for the clip",
+}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_OF_ALL = (401, 403, 404, 421, 422, 503)
+
+Text = Annotated[str, Query(alias="q", description="a sentence")]
+Count = Annotated[int, Query(alias="k", description="how many results, at most")]
+Stream = Annotated[str | None, Query(description="the stream to compare by; the model's main one by default")]
+VideoId = Annotated[str | None, Query(description="the id of a video of the gallery; or give clip")]
+ClipNumber = Annotated[str | None, Query(description="the number of an uploaded clip; or give video")]
+OneVideo = Annotated[str, Query(description="the id of a video of the gallery")]
 
 
 def build_app(service: SearchService, access: Access | None, own_key: str) -> FastAPI:
@@ -63,93 +92,143 @@ def build_app(service: SearchService, access: Access | None, own_key: str) -> Fa
         service.close()
 
     # FastAPI's documentation pages would load scripts from another host.
-    app = FastAPI(title="seds serve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="seds serve",
+        description=_DESCRIPTION,
+        version=service.gallery.header.build[:12],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        responses=_errors(*_OF_ALL),
+        generate_unique_id_function=_operation,
+        lifespan=lifespan,
+    )
     app.add_middleware(SecurityMiddleware, names=service.limits.hosts, access=access)
     _add_error_handlers(app)
     page, files = pages.render(service), pages.static_files()
 
-    @app.api_route("/", methods=_METHODS)
+    @app.api_route("/", methods=_METHODS, include_in_schema=False)
     async def _() -> Response:
         return HTMLResponse(page, headers=_REVALIDATED)
 
-    @app.api_route("/static/{name}", methods=_METHODS)
+    @app.api_route("/static/{name}", methods=_METHODS, include_in_schema=False)
     async def _(name: str) -> Response:
         if name not in files:
             raise HTTPException(404, "not found")
         return Response(files[name].content, media_type=files[name].media_type, headers=_REVALIDATED)
 
-    @app.get("/api/search")
-    async def _(q: Text, k: Count = 10, stream: str | None = None) -> JSONResponse:
-        return JSONResponse(await service.search(q, k, stream))
+    @app.get("/api/search", summary="Videos for a sentence")
+    async def _(q: Text, k: Count = 10, stream: Stream = None) -> schema.VideosForSentence:
+        return schema.VideosForSentence.model_validate(await service.search(q, k, stream))
 
-    @app.get("/api/video")
-    async def _(video: str, k: Count = 10, stream: str | None = None) -> JSONResponse:
-        return JSONResponse(await service.sentences_for_video(video, k, stream))
+    @app.get("/api/video", summary="Sentences for a video of the gallery")
+    async def _(video: OneVideo, k: Count = 10, stream: Stream = None) -> schema.SentencesForVideo:
+        return schema.SentencesForVideo.model_validate(await service.sentences_for_video(video, k, stream))
 
-    @app.get("/api/like")
+    @app.get("/api/like", summary="Videos that sign like another one")
     async def _(
-        video: str | None = None, clip: str | None = None, k: Count = 10, stream: str | None = None
-    ) -> JSONResponse:
-        return JSONResponse(await service.videos_like(video, clip, k, stream))
+        video: VideoId = None, clip: ClipNumber = None, k: Count = 10, stream: Stream = None
+    ) -> schema.VideosLikeVideo | schema.VideosLikeClip:
+        answer = await service.videos_like(video, clip, k, stream)
+        return (schema.VideosLikeVideo if clip is None else schema.VideosLikeClip).model_validate(answer)
 
-    @app.get("/api/like/why")
-    async def _(
-        found: str, video: str | None = None, clip: str | None = None, stream: str | None = None
-    ) -> JSONResponse:
-        return JSONResponse(await service.why_like(found, video, clip, stream))
+    @app.get("/api/like/why", summary="Which seconds of a video that was found are like which of the one searched with")
+    async def _(found: OneVideo, video: VideoId = None, clip: ClipNumber = None, stream: Stream = None) -> schema.Why:
+        return schema.Why.model_validate(await service.why_like(found, video, clip, stream))
 
-    @app.get("/api/why")
-    async def _(q: Text, video: str | None = None, clip: str | None = None, stream: str | None = None) -> JSONResponse:
-        return JSONResponse(await service.why(q, video, clip, stream))
+    @app.get("/api/why", summary="When each word of a sentence is signed in a video")
+    async def _(q: Text, video: VideoId = None, clip: ClipNumber = None, stream: Stream = None) -> schema.Why:
+        return schema.Why.model_validate(await service.why(q, video, clip, stream))
 
-    @app.get("/api/film")
-    async def _(video: str) -> JSONResponse:
+    @app.get("/api/film", summary="Where a video of the gallery lies in the file of /media")
+    async def _(video: OneVideo) -> schema.Film:
         playable = await service.playable(video)
-        return JSONResponse({"start": playable.start_s, "end": playable.end_s})
+        return schema.Film.model_validate({"start": playable.start_s, "end": playable.end_s})
 
-    @app.api_route("/media", methods=_METHODS)
-    async def _(request: Request, video: str | None = None, clip: str | None = None) -> Response:
+    @app.api_route(
+        "/media",
+        methods=_METHODS,
+        summary="A video's file, or the ranges of it that are asked for",
+        response_class=FileResponse,
+        responses=_file_of("video/mp4"),
+    )
+    async def _(request: Request, video: VideoId = None, clip: ClipNumber = None) -> Response:
         playable = await service.playable(video, clip)
         return _file(request, playable.path, playable.media_type, _REVALIDATED)
 
-    @app.api_route("/poster", methods=_METHODS)
-    async def _(request: Request, video: str) -> Response:
+    @app.api_route(
+        "/poster",
+        methods=_METHODS,
+        summary="A picture of a video of the gallery",
+        response_class=FileResponse,
+        responses=_file_of("image/jpeg"),
+    )
+    async def _(request: Request, video: OneVideo) -> Response:
         return _file(request, await service.poster(video), "image/jpeg", _CACHED)
 
-    @app.post("/api/clips")
+    @app.post(
+        "/api/clips",
+        summary="Upload a clip: the body is the file",
+        status_code=202,
+        response_model=schema.Clip,
+        responses=_errors(400, 408, 413, 415, 429, 507),
+        openapi_extra={"requestBody": {"required": True, "content": {"video/*": _BYTES}}},
+    )
     async def _(request: Request) -> JSONResponse:
         clip = await service.uploads.receive(request.headers, request.stream())
-        return JSONResponse(service.progress(clip), 202)
+        return JSONResponse(_checked(schema.Clip, service.progress(clip)), 202)
 
-    @app.get("/api/clips/{number}")
-    async def _(number: str, k: Count = 10, stream: str | None = None) -> JSONResponse:
+    @app.get(
+        "/api/clips/{number}",
+        summary="Sentences for an uploaded clip, once it is processed",
+        response_model=schema.SentencesForClip,
+        responses={202: {"model": schema.Clip, "description": "it is still being processed: ask again"}},
+    )
+    async def _(number: str, k: Count = 10, stream: Stream = None) -> JSONResponse:
         clip = service.uploads.get(number)
         clip.raise_error()
         if clip.state != "ready":
-            return JSONResponse(service.progress(clip), 202)
-        return JSONResponse(await service.sentences_for_clip(clip, k, stream))
+            return JSONResponse(_checked(schema.Clip, service.progress(clip)), 202)
+        found = await service.sentences_for_clip(clip, k, stream)
+        return JSONResponse(_checked(schema.SentencesForClip, found))
 
-    @app.get("/download/videos.csv")
-    async def _(q: Text, k: Count = 10, stream: str | None = None) -> Response:
+    @app.get(
+        "/download/videos.csv",
+        summary="What /api/search gives, as a table",
+        response_class=Response,
+        responses=_file_of("text/csv"),
+    )
+    async def _(q: Text, k: Count = 10, stream: Stream = None) -> Response:
         return _download(await service.videos_csv(q, k, stream), "text/csv; charset=utf-8")
 
-    @app.get("/download/like.csv")
-    async def _(
-        video: str | None = None, clip: str | None = None, k: Count = 10, stream: str | None = None
-    ) -> Response:
+    @app.get(
+        "/download/like.csv",
+        summary="What /api/like gives, as a table",
+        response_class=Response,
+        responses=_file_of("text/csv"),
+    )
+    async def _(video: VideoId = None, clip: ClipNumber = None, k: Count = 10, stream: Stream = None) -> Response:
         return _download(await service.like_csv(video, clip, k, stream), "text/csv; charset=utf-8")
 
-    @app.get("/download/videos.zip")
-    async def _(q: Text, k: Count = 10, stream: str | None = None) -> Response:
+    @app.get(
+        "/download/videos.zip",
+        summary="What /api/search gives, as ELAN files and subtitles",
+        response_class=Response,
+        responses=_file_of("application/zip"),
+    )
+    async def _(q: Text, k: Count = 10, stream: Stream = None) -> Response:
         return _download(await service.videos_zip(q, k, stream), "application/zip")
 
-    @app.get("/download/sentences.csv")
-    async def _(
-        video: str | None = None, clip: str | None = None, k: Count = 10, stream: str | None = None
-    ) -> Response:
+    @app.get(
+        "/download/sentences.csv",
+        summary="What /api/video or /api/clips/NUMBER gives, as a table",
+        response_class=Response,
+        responses=_file_of("text/csv"),
+    )
+    async def _(video: VideoId = None, clip: ClipNumber = None, k: Count = 10, stream: Stream = None) -> Response:
         return _download(await service.sentences_csv(video, clip, k, stream), "text/csv; charset=utf-8")
 
-    @app.get(running.ANSWER)
+    @app.get(running.ANSWER, include_in_schema=False)
     async def _(
         k: Count,
         explained: int,
@@ -157,13 +236,31 @@ def build_app(service: SearchService, access: Access | None, own_key: str) -> Fa
         q: str | None = None,
         video: str | None = None,
         like: str | None = None,
-        stream: str | None = None,
+        stream: Stream = None,
     ) -> JSONResponse:
         if not secrets.compare_digest(key.encode(), own_key.encode()):
             raise HTTPException(404, "not found")
         return JSONResponse(to_json(await service.answer(Question(q, video, like, k, stream, explained))))
 
     return app
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": schema.Error, "description": _ERRORS[status]} for status in statuses}
+
+
+def _file_of(media_type: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {media_type: _BYTES}, "description": "the file"}}
+
+
+def _checked(model: type[schema.Part], answer: dict[str, Any]) -> dict[str, Any]:
+    return model.model_validate(answer).model_dump()
+
+
+def _operation(route: APIRoute) -> str:
+    """A name for clients that are made from the description: get_api_like_why."""
+    method = min(route.methods or {"GET"})
+    return f"{method}{route.path}".lower().translate(str.maketrans("/.{", "___", "}"))
 
 
 def _download(content: str | bytes, media_type: str) -> Response:
