@@ -32,9 +32,9 @@ def check(
     path = output or Path("data/check") / f"{dataset}.parquet"
     params = load_params()
     corpus, root = params.dataset(dataset), Path("data/raw") / dataset
-    needs_signs = params.train.ideas.sign_weight > 0
+    sizes, needs_signs = params.training(dataset).model, params.train.ideas.sign_weight > 0
     cache, workers = headers.cache_path(dataset), params.machine.workers
-    videos, findings = run(dataset, corpus, root, cache, workers, decode, needs_signs)
+    videos, findings = run(dataset, corpus, root, cache, workers, decode, needs_signs, sizes)
     tables.write(findings, FINDINGS, path)
     typer.echo(f"{counts(videos)}\n\n{report(findings, examples)}\nAll findings are in {path}")
     if failed(findings):

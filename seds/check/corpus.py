@@ -13,7 +13,7 @@ import pandas as pd
 from seds import tables
 from seds.check import files, sentences, signs
 from seds.check.findings import ERROR, FINDINGS
-from seds.config import Dataset
+from seds.config import Dataset, ModelSizes
 from seds.corpora import prepare
 from seds.corpora.signs import find_signs
 from seds.extraction import imported
@@ -27,18 +27,20 @@ def check(
     workers: int | None = None,
     decode: bool = False,
     needs_signs: bool = False,
+    sizes: ModelSizes | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The VIDEOS table of the corpus in `root` and the FINDINGS about it. No stage need have run.
 
     header_cache, workers: as in prepare.prepare. decode: read every frame of every video, not only its header; this
     takes as long as the decoding of an extraction, and finds damage further on. needs_signs: training has a loss
-    of single signs. Raises as prepare.prepare does.
+    of single signs. sizes: of the model that is to read the texts; None = the published one. Raises as prepare.prepare
+    does, and UseError.
     """
     table = None
     if imported.is_imported(dataset):  # no files, and no annotations but its table
         videos = prepare.prepare(name, dataset, root)
         findings = [*files.status(videos), *files.cuts(videos), *files.remarks(videos), *files.shapes(videos)]
-        findings += [*files.same_bytes(videos), *sentences.all_rules(videos)]
+        findings += [*files.same_bytes(videos), *sentences.all_rules(videos, sizes or ModelSizes())]
     else:
         annotations = prepare.read_annotations(dataset, root)
         videos = prepare.complete(name, annotations, header_cache, workers)
@@ -50,7 +52,7 @@ def check(
         ]
         findings += [*files.shapes(videos), *files.same_bytes(videos), *files.unreferenced(videos, root)]
         findings += files.undecodable(videos, workers) if decode else []
-        findings += sentences.all_rules(videos)
+        findings += sentences.all_rules(videos, sizes or ModelSizes())
         table, skipped = find_signs(dataset, root, annotations, videos)
         findings += signs.all_rules(table, skipped, videos)
     findings += signs.needed(table, videos) if needs_signs else []

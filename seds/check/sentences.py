@@ -8,15 +8,19 @@ from collections.abc import Iterator
 import pandas as pd
 
 from seds.check.findings import ERROR, WARNING, Finding
+from seds.config import ModelSizes
 from seds.corpora.readers.splits import normalised
-from seds.corpora.readers.texts import LANGUAGE, TOKENS
-from seds.text import count_tokens
+from seds.corpora.readers.texts import LANGUAGE
+from seds.data import use_text
+from seds.data.tokens import tokeniser
 
 _PAIRS = (("train", "test"), ("train", "dev"), ("dev", "test"))
 
 
-def all_rules(videos: pd.DataFrame) -> Iterator[Finding]:
-    """The findings of every rule here, about valid rows; a missing file does not matter to them."""
+def all_rules(videos: pd.DataFrame, sizes: ModelSizes) -> Iterator[Finding]:
+    """The findings of every rule here, about valid rows; a missing file does not matter to them. sizes: of the model
+    that is to read the texts.
+    """
     rows = videos[~videos["status"].isin(("refused", "duplicate"))]
     yield from empty(rows)
     spoken = rows[rows["text"] != ""]
@@ -25,7 +29,7 @@ def all_rules(videos: pd.DataFrame) -> Iterator[Finding]:
     yield from identities(spoken, words)
     yield from shared_captions(spoken, words)
     yield from minimal_pairs(rows)
-    yield from readability(spoken)
+    yield from readability(spoken, sizes)
 
 
 def empty(videos: pd.DataFrame) -> Iterator[Finding]:
@@ -89,22 +93,37 @@ def minimal_pairs(videos: pd.DataFrame) -> Iterator[Finding]:
                 yield Finding(WARNING, kind, *subject, detail)
 
 
-def readability(videos: pd.DataFrame) -> Iterator[Finding]:
-    """Texts that are too long for the model, in another language than it knows, or with broken characters."""
+def readability(videos: pd.DataFrame, sizes: ModelSizes) -> Iterator[Finding]:
+    """Texts that are too long for the model, in a language that it does not know, or with broken characters."""
+    count, most = tokeniser(sizes).count, sizes.max_words
     for row in videos.itertuples():
-        subject, tokens = (row.video_id, row.path), count_tokens(row.text)
-        if tokens > TOKENS:
-            detail = f"{tokens} tokens and {len(row.text):,} characters; only {TOKENS} are read, evenly spaced"
-            yield Finding(WARNING, f"text over {TOKENS} tokens", *subject, detail)
+        subject, tokens = (row.video_id, row.path), count(row.text)
+        if tokens > most:
+            detail = f"{tokens} tokens and {len(row.text):,} characters; only {most} are read, evenly spaced"
+            yield Finding(WARNING, f"text over {most} tokens", *subject, detail)
         if row.language == LANGUAGE and not _mostly_latin(row.text):
             yield Finding(WARNING, "not in English", *subject, f"said to be {LANGUAGE!r}: {row.text!r}")
         broken = sorted({c for c in row.text if c == "\ufffd" or unicodedata.category(c) == "Cc"})
         if broken:
             detail = f"{', '.join(map(ascii, broken))} in {row.text!r}"
             yield Finding(WARNING, "broken characters", *subject, detail)
-    for language, rows in videos[videos["language"] != LANGUAGE].groupby("language", sort=False):
-        detail = f"{len(rows)} of {len(videos)} texts are in {language!r}; CLIP's vocabulary is English"
-        yield Finding(WARNING, "not in English", rows["video_id"].iloc[0], rows["path"].iloc[0], detail)
+    if (known := _KNOWN.get(sizes.text)) is None:
+        return
+    kind, languages, reads = known
+    for language, rows in videos[~videos["language"].isin(languages)].groupby("language", sort=False):
+        detail = f"{len(rows)} of {len(videos)} texts are in {language!r}; {reads}"
+        yield Finding(WARNING, kind, rows["video_id"].iloc[0], rows["path"].iloc[0], detail)
+
+
+# By ModelSizes.text: what texts in another language are called, the languages that it knows, and what is said of them.
+_KNOWN = {
+    "clip": (
+        "not in English",
+        (LANGUAGE,),
+        "CLIP's vocabulary is English: give English captions, or set train.*.model.text to use",
+    ),
+    "use": ("unknown language", use_text.LANGUAGES, f"the text side `use` knows {', '.join(use_text.LANGUAGES)}"),
+}
 
 
 def _repeated(videos: pd.DataFrame, keys: pd.Series) -> Iterator[tuple[str, pd.DataFrame]]:

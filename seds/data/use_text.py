@@ -7,13 +7,13 @@ seds.text has it.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from seds.data.words import Words, has_unspaced_letter, joined
 from seds.errors import SedsError
 from seds.text import PADDING, kept_tokens
 
@@ -41,19 +41,6 @@ def encoder() -> Any:
     return USE(threads=1)
 
 
-def tokenise(texts: Sequence[str], max_words: int) -> np.ndarray:
-    """Ids, int64 [len(texts), max_words]: start, pieces, end, zeros; of a longer text evenly spaced pieces are kept.
-
-    Raises UseError.
-    """
-    ids = np.full((len(texts), max_words), PADDING, np.int64)
-    for row, text in zip(ids, texts, strict=True):
-        tokens = [_START, *pieces(text)]
-        kept = [tokens[i] + 1 for i in kept_tokens(len(tokens), max_words)]
-        row[: len(kept) + 1] = [*kept, END]
-    return ids
-
-
 @cache
 def _known() -> tuple[str, ...]:
     return tuple(encoder()._tokenizer._pieces)
@@ -64,20 +51,11 @@ def pieces(text: str) -> list[int]:
     return found
 
 
-def is_known(pieces: Sequence[int]) -> bool:
-    return _UNKNOWN not in pieces
-
-
-def word_pieces(text: str) -> list[tuple[str, tuple[int, ...]]]:
-    """The words of a text, split at white space, and the pieces of each."""
-    return [(word, tuple(pieces(word))) for word in text.split()]
-
-
 def units(ids: Sequence[int]) -> tuple[str, list[str]]:
     """The text that ids stand for, as far as its pieces are known, and its units in order.
 
-    ids: a row of `tokenise`. A unit is a word without the punctuation around it, a mark of punctuation, or, where words
-    are not parted by blanks, a piece that has a letter of such a script.
+    ids: a row of UseTokeniser.tokenise. A unit is a word without the punctuation around it, a mark of punctuation, or,
+    where words are not parted by blanks, a piece that has a letter of such a script.
     """
     known, text = _known(), ""
     found: list[str] = []
@@ -98,4 +76,30 @@ def units(ids: Sequence[int]) -> tuple[str, list[str]]:
 
 
 def _stands_alone(part: str) -> bool:
-    return not any(c.isalnum() for c in part) or any(unicodedata.category(c) == "Lo" for c in part)
+    return not any(c.isalnum() for c in part) or has_unspaced_letter(part)
+
+
+class UseTokeniser:
+    """Pieces after a start; the text tower makes one token of them all and one of each unit. Methods raise UseError."""
+
+    def tokenise(self, texts: Sequence[str], max_words: int) -> np.ndarray:
+        ids = np.full((len(texts), max_words), PADDING, np.int64)
+        for row, text in zip(ids, texts, strict=True):
+            tokens = [_START, *pieces(text)]
+            kept = [tokens[i] + 1 for i in kept_tokens(len(tokens), max_words)]
+            row[: len(kept) + 1] = [*kept, END]
+        return ids
+
+    def count(self, text: str) -> int:
+        return len(pieces(text)) + 2
+
+    def word_pieces(self, text: str) -> list[tuple[str, Sequence[int]]]:
+        return [(word, pieces(word)) for word in text.split()]
+
+    def words(self, text: str, max_words: int) -> Words:
+        _, found = units(self.tokenise([text], max_words)[0].tolist())
+        return joined([(unit, 1) for unit in found], max_words)
+
+
+def is_known(pieces: Sequence[int]) -> bool:
+    return _UNKNOWN not in pieces

@@ -62,6 +62,7 @@ def build(
         "numerics": model.numerics,
         "token_weights": model.sizes.token_weights,
         "streams": model.streams,
+        "text": model.sizes.text,
         "embed": model.sizes.embed,
         "logit_scale": model.logit_scale.exp().item(),
         "dual_mix": DUAL_MIX,

@@ -73,6 +73,7 @@ class Header(Section):
     numerics: Literal["default", "published"]
     token_weights: Literal["mean", "learned"] = "mean"
     streams: tuple[str, ...]  # the first is the one that searches rank by
+    text: str = "clip"  # what reads sentences and queries, train.*.model.text
     embed: int  # D
     logit_scale: float  # scores are cosines times this
     dual_mix: float  # share of the score that is video-to-text

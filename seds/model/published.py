@@ -191,10 +191,10 @@ def tables(model: SEDS) -> dict[str, Tensor]:
 def _check_released(model: SEDS) -> None:
     """Raises PublishedTensorsError for a model with parts whose released names are not known."""
     sizes = model.sizes
-    if sizes.streams != "both" or sizes.fusion != "cgaf":
+    if sizes.streams != "both" or sizes.fusion != "cgaf" or sizes.text != "clip":
         raise PublishedTensorsError(
-            f"model.streams is {sizes.streams} and model.fusion {sizes.fusion}; the release's tensor names are known "
-            "for both streams with cgaf only"
+            f"model.streams is {sizes.streams}, model.fusion {sizes.fusion} and model.text {sizes.text}; the release's "
+            "tensor names are known for both streams with cgaf and clip only"
         )
 
 

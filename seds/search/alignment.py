@@ -11,9 +11,9 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
+from seds.data.words import Words
 from seds.model.similarity import TEMPERATURE
 from seds.search.answer import Alignment, Moment
-from seds.search.words import Words
 
 _LEAST = 1e-9  # what a token counts for at least, so that a word whose tokens count for nothing has a moment too
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from seds.search.words import Words
+from seds.data.words import Words
 
 MIX: Final = 0.0  # share of the score that is from the stored video to the one searched with, see ranking.scores
 _PIECE_S, _PIECES = 0.4, 10  # a piece is about as long as a sign; a long video has no more than so many

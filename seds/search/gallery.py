@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seds.config import ConfigError, Params, load_params
+from seds.data.tokens import tokeniser
 from seds.index.encoding import Encoded, encoded_texts, encoded_videos, window_times
 from seds.index.store import TEXT, Header, Index, Rows, SearchError, model_digest, open_index
 from seds.messages import printable
@@ -30,7 +31,6 @@ from seds.search.answer import Alignment, SentenceHit, VideoHit
 from seds.search.first_pass import Ranker
 from seds.search.languages import Reading, multilingual, reading
 from seds.search.ranking import Query
-from seds.search.words import words_of
 from seds.system.workspace import MissingOutputError, require_outputs
 
 if TYPE_CHECKING:
@@ -166,7 +166,8 @@ class Gallery:
     def explain_clip(self, text: str, clip: EncodedClip, stream: str | None = None) -> Alignment:
         """When each word of a sentence is signed in a video. Raises SearchError."""
         query, chosen = self._text_query(text), self._stream(stream)
-        words = words_of(text[:QUERY_LENGTH], self.model.sizes)
+        sizes = self.model.sizes
+        words = tokeniser(sizes).words(text[:QUERY_LENGTH], sizes.max_words)
         tokens = clip.encoded.tokens[chosen]
         weights = None if query.weights is None else query.weights[: query.valid].cpu()
         return align(words, query.tokens[: query.valid].cpu(), tokens, clip.times, weights)

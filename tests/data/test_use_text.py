@@ -12,11 +12,11 @@ pytestmark = pytest.mark.slow  # the vocabulary is read
 
 
 def ids(text: str, max_words: int = 32) -> list[int]:
-    return use_text.tokenise([text], max_words)[0].tolist()
+    return use_text.UseTokeniser().tokenise([text], max_words)[0].tolist()
 
 
 def test_ids_begin_end_and_are_padded() -> None:
-    (row,) = use_text.tokenise(["The teacher sleeps."], 12)
+    (row,) = use_text.UseTokeniser().tokenise(["The teacher sleeps."], 12)
     end = int(row.argmax())
     assert row[end] == use_text.END
     assert (row[end + 1 :] == PADDING).all()
@@ -57,4 +57,15 @@ def test_unknown_letters_are_not_known() -> None:
 def test_a_model_s_sizes_say_which_tokeniser_reads() -> None:
     clip, use = ModelSizes(), ModelSizes(text="use")
     np.testing.assert_array_equal(tokens.tokenise(["a dog"], clip), tokenise(["a dog"], 32))
-    np.testing.assert_array_equal(tokens.tokenise(["a dog"], use), use_text.tokenise(["a dog"], 32))
+    np.testing.assert_array_equal(tokens.tokenise(["a dog"], use), use_text.UseTokeniser().tokenise(["a dog"], 32))
+
+
+def test_words_have_the_positions_of_their_vectors() -> None:
+    words = use_text.UseTokeniser().words("(Kauft) mein Vater, das?", 32)
+    assert words.words == ("(", "Kauft)", "mein", "Vater,", "das?")
+    assert words.positions == ((1,), (2, 3), (4,), (5, 6), (7, 8))
+
+
+def test_tokens_are_counted_before_any_is_left_out() -> None:
+    text = " ".join(["dog", "cat"] * 40)
+    assert use_text.UseTokeniser().count(text) == 82 == (np.array(ids(text, 100)) > PADDING).sum()

@@ -149,12 +149,12 @@ def test_what_the_pose_encoder_lacks_is_refused_unless_named(recorded, tmp_path)
         load_signbert(_started(), tmp_path / "q.pth", allow=["other"])
 
 
-@pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}])
+@pytest.mark.parametrize("changes", [{"streams": "pose"}, {"streams": "rgb"}, {"fusion": "mlp"}, {"text": "use"}])
 def test_tensors_without_published_names_are_refused(changes):
-    model = SEDS(SMALL.model_copy(update=changes), "published")
-    with pytest.raises(PublishedTensorsError, match="with cgaf only"):
+    model = SEDS(SMALL.model_copy(update=changes), "default" if "text" in changes else "published")
+    with pytest.raises(PublishedTensorsError, match="with cgaf and clip only"):
         published_state(model, half=False)
-    with pytest.raises(PublishedTensorsError, match="with cgaf only"):
+    with pytest.raises(PublishedTensorsError, match="with cgaf and clip only"):
         load_published(model, {})
 
 

@@ -25,7 +25,7 @@ def model() -> SEDS:
 
 
 def ids(texts: list[str]) -> torch.Tensor:
-    return torch.from_numpy(use_text.tokenise(texts, USE.max_words))
+    return torch.from_numpy(use_text.UseTokeniser().tokenise(texts, USE.max_words))
 
 
 def test_published_numerics_have_no_such_side() -> None:

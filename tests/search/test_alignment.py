@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from seds.data.tokens import ClipTokeniser
+from seds.data.words import Words
 from seds.model.similarity import TEMPERATURE
 from seds.search.alignment import align, best_run, cell_edges, find_moment
-from seds.search.words import Words, split_words
 
 TIMES = np.stack([np.arange(8) * 0.1, np.arange(8) * 0.1 + 0.64], axis=1)  # windows overlap
 
@@ -23,7 +24,7 @@ def similar_tokens(matches: dict[int, list[int]], words: int, windows: int) -> t
 
 
 def test_a_word_is_aligned_with_the_windows_similar_to_it() -> None:
-    words = split_words("cat sleeps")  # start, cat, sleeps, end
+    words = ClipTokeniser().words("cat sleeps", 32)  # start, cat, sleeps, end
     text, video = similar_tokens({1: [1, 2], 2: [5, 6, 7]}, 4, 8)
     alignment = align(words, text, video, TIMES)
     assert alignment.words == ("cat", "sleeps")

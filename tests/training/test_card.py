@@ -116,6 +116,11 @@ def test_card_names_the_parts_of_the_model() -> None:
         assert [other for other in said if other in text] == [phrase]
 
 
+def test_card_says_what_reads_the_text() -> None:
+    assert "- text: `clip`, a tower like CLIP's; at most 32 tokens" in written()
+    assert "- text: `use`, frozen vectors of Universal Sentence Encoder" in written(ModelSizes(text="use"))
+
+
 def test_card_has_the_metrics_without_leaks() -> None:
     assert "No two of these sentences have the same text, and training has none of them." in written()
     leaks = {"texts": 38, "in_train": 3, "equal_as_one": METRICS, "not_in_train": METRICS}

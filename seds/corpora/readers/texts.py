@@ -20,7 +20,7 @@ from seds.text import count_tokens
 
 LANGUAGE = "en"  # of captions
 KEYS = ("video_id", "sentence_id")  # what a user's captions may be keyed by
-TOKENS = 32  # that the model reads of a sentence, start and end included (SPEC 2)
+TOKENS = 32  # of CLIP's that the published model reads of a sentence, start and end included (SPEC 2)
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +84,12 @@ def _warn_of_lacking(result: pd.DataFrame, source: Path) -> None:
 
 
 def report(videos: pd.DataFrame) -> str:
-    """For a person: the share of a VIDEOS table's sentences that are too long for the model, by language.
+    """For a person: the share of a VIDEOS table's sentences that are too long for a text tower like CLIP's, by
+    language.
 
-    A sentence of more than TOKENS tokens loses some of them (SPEC 2). CLIP's vocabulary has few words of any language
-    but English; it splits others into pieces, and Chinese into bytes.
+    It loses tokens of a sentence that has more than TOKENS (SPEC 2). CLIP's vocabulary has few words of any language
+    but English; it splits others into pieces, and Chinese into bytes. `seds check` counts as the model of params.yaml
+    does.
     """
     lines = []
     spoken = videos[videos["text"] != ""].drop_duplicates("sentence_id")
@@ -95,12 +97,12 @@ def report(videos: pd.DataFrame) -> str:
         share = over_length(sentences["text"])
         lines.append(
             f"text: {len(sentences)} sentences in {language!r}, "
-            f"{share:.1%} exceed the {TOKENS} tokens that the model reads"
+            f"{share:.1%} exceed the {TOKENS} tokens that CLIP's text tower reads"
         )
         if language != LANGUAGE:
             lines.append(
-                f"warning: CLIP's vocabulary is English and splits {language!r} badly; give English captions as "
-                "`captions` in the corpus's entry in params.yaml"
+                f"warning: CLIP's vocabulary is English and splits {language!r} badly; have another text side read it "
+                "(train.*.model.text in params.yaml), or give English captions as `captions` in the corpus's entry"
             )
     silent = videos[(videos["text"] == "") & (videos["status"] == "ok")]
     if len(silent):

@@ -150,14 +150,14 @@ def test_report_says_what_fits_badly_and_what_has_no_text(tmp_path):
     )
     status = {"dataset": "x", "frames": 1, "width": 1, "height": 1, "sha256": "", "status": "ok", "detail": ""}
     lines = texts.report(table.assign(fps=25.0, **status)).splitlines()
-    assert lines[0] == "text: 2 sentences in 'zh', 50.0% exceed the 32 tokens that the model reads"
-    assert "splits 'zh' badly; give English captions as `captions`" in lines[1]
+    assert lines[0] == "text: 2 sentences in 'zh', 50.0% exceed the 32 tokens that CLIP's text tower reads"
+    assert "splits 'zh' badly; have another text side read it (train.*.model.text in params.yaml)" in lines[1]
     assert lines[2:] == ["without text, 2 of 4 left out", "  no text: 1", "    c", "  no caption: 1", "    d"]
 
 
 def test_english_needs_no_captions(tmp_path):
     table = annotations("a", text="rain", language="en").assign(status="ok")
-    assert texts.report(table) == "text: 1 sentences in 'en', 0.0% exceed the 32 tokens that the model reads"
+    assert texts.report(table) == "text: 1 sentences in 'en', 0.0% exceed the 32 tokens that CLIP's text tower reads"
 
 
 @pytest.mark.slow

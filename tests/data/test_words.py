@@ -5,8 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seds.search.words import split_words
+from seds.data.tokens import ClipTokeniser
+from seds.data.words import Words
 from seds.text import _tokenizer, count_tokens, token_counts, tokenise
+
+
+def split_words(text: str, max_words: int = 32) -> Words:
+    return ClipTokeniser().words(text, max_words)
 
 
 def decoded(text: str, max_words: int = 32) -> list[tuple[str, str]]:
