@@ -70,9 +70,9 @@ def _initialise_text(tower: TextTower, generator: torch.Generator) -> None:
 
 
 def _initialise_use(tower: UseTower, generator: torch.Generator) -> None:
-    """As the blocks of a tower; the perceptron starts as nothing, so that the linear map comes first."""
+    """The linear map small (seds.model.use_tower), the perceptron as in a block but adding nothing yet."""
     width = tower.ln.normalized_shape[0]
-    nn.init.normal_(tower.projection.weight, std=width**-0.5, generator=generator)
+    nn.init.normal_(tower.projection.weight, std=0.1 * width**-0.5, generator=generator)
     nn.init.normal_(tower.expand.weight, std=(2 * width) ** -0.5, generator=generator)
     nn.init.zeros_(tower.contract.weight)
 

@@ -82,3 +82,19 @@ def test_a_text_does_not_depend_on_its_batch() -> None:
     with torch.inference_mode():
         together, alone = made.encode_text(ids(SENTENCES)), made.encode_text(ids(SENTENCES[1:2])[:, :12])
     torch.testing.assert_close(together.tokens[1, :5], alone.tokens[0, :5])
+
+
+def test_training_adds_noise_as_large_as_the_vectors() -> None:
+    torch.manual_seed(0)
+    tower, vectors = UseTower(32, 512), torch.nn.functional.normalize(torch.randn(64, 1, 512), dim=-1)
+    torch.nn.init.eye_(tower.projection.weight)
+    torch.nn.init.zeros_(tower.contract.weight)
+    torch.nn.init.zeros_(tower.contract.bias)
+    with torch.inference_mode():
+        plain = tower.eval()(vectors)
+        noisy = tower.train()(vectors)
+    torch.testing.assert_close(plain, tower.ln(vectors))
+    cosine = torch.cosine_similarity(plain, noisy, dim=-1).mean()
+    assert cosine == pytest.approx(0.5**0.5, abs=0.02), (
+        "of a vector and itself with noise of its length, at right angles"
+    )
