@@ -35,8 +35,8 @@ lock: $(BIN)/uv
 		--python-platform x86_64-manylinux_2_28 --no-emit-package seds --no-emit-package chumpy \
 		--annotation-style line --custom-compile-command "make lock" --output-file constraints.txt
 
-# Two files of tests at a time; each stays with one process, since its tests share what takes long to make.
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Two files of tests at a time (tests/conftest.py)
+PYTEST = $(BIN)/python -m pytest -n 2
 
 repro: setup
 	$(BIN)/dvc repro

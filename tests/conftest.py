@@ -6,6 +6,7 @@ names, by default `shared` beside the repository. Where it is absent, or SEDS_SH
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +36,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
     longest = {item.path for item in items if item.get_closest_marker("longest")}
     items.sort(key=lambda item: item.path not in longest)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several processes run the tests (pytest -n 2), a file is run by one of them, since its tests share what
+    takes long to make; so is a folder whose files share it in a conftest.py of their own.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadShared(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = Path(nodeid.split("::")[0])
+            shares = (config.rootpath / file.parent / "conftest.py").exists() and file.parent.name != "tests"
+            return str(file.parent if shares else file)
+
+    config.option.loadscopereorder = False  # they are in order: pytest_collection_modifyitems
+    return LoadShared(config, log)
