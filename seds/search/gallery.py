@@ -150,10 +150,7 @@ class Gallery:
         """
         chosen = self._stream(stream)
         query, rows = self._query(clip.encoded, chosen), self.index.video_rows
-        # One more than asked for, since a video of the gallery is most like itself.
-        found = self._best(self._video_rankers[chosen], query, k + (clip.row is not None), rows, MIX)
-        others = [(score, row) for _, score, row in found if clip.row is None or row["video_id"] != clip.video_id]
-        return [_video_hit(rank, *other) for rank, other in enumerate(others[:k], start=1)]
+        return [_video_hit(*found) for found in self._best(self._video_rankers[chosen], query, k, rows, MIX, clip.row)]
 
     def search_video(self, clip: EncodedClip, k: int = 10, stream: str | None = None) -> list[SentenceHit]:
         """The k best sentences for a video. Raises SearchError for an unknown stream."""
@@ -260,12 +257,15 @@ class Gallery:
         return Query(encoded.tokens[stream].to(device), encoded.valid, None if weights is None else weights.to(device))
 
     def _best(
-        self, ranker: Ranker, query: Query, k: int, rows: Rows, mix: float | None = None
+        self, ranker: Ranker, query: Query, k: int, rows: Rows, mix: float | None = None, without: int | None = None
     ) -> list[tuple[int, float, dict[str, Any]]]:
-        """(rank, score, row of the table) of the k best. mix: see Ranker.best."""
+        """(rank, score, row of the table) of the k best. mix: see Ranker.best. without: the row of one left out."""
         if k < 1:
             raise SearchError(f"k is {k}, expected at least 1 result")
-        indices, cosines = ranker.best(query, k, mix)
+        indices, cosines = ranker.best(query, k + (without is not None), mix)
+        if without is not None:
+            others = np.flatnonzero(indices != without)[:k]
+            indices, cosines = indices[others], cosines[others]
         ranked = zip((cosines * self.header.logit_scale).tolist(), indices.tolist(), strict=True)
         return [(rank, score, rows[index]) for rank, (score, index) in enumerate(ranked, start=1)]
 

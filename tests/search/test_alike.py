@@ -29,6 +29,8 @@ def test_each_video_is_scored_by_what_its_tokens_find(gallery: Gallery) -> None:
 
 def test_the_right_number_is_found_without_the_video_itself(gallery: Gallery) -> None:
     assert len(gallery.search_like(gallery.clip("test-dog-0"), 3)) == 3
+    with pytest.raises(SearchError, match="k is 0"):
+        gallery.search_like(gallery.clip("test-dog-0"), 0)
     with pytest.raises(SearchError, match="unknown stream"):
         gallery.search_like(gallery.clip("test-dog-0"), 3, "sound")
 
