@@ -2,6 +2,7 @@
 
     python benchmarks/alike.py                        the demo's dev split, by the signs table of data/signs
     python benchmarks/alike.py --split test
+    python benchmarks/alike.py --takes --split test   the demo's sentences, signed once more by other signers
     python benchmarks/alike.py slovak --pairs pairs.csv --folds 5     any corpus with pairs of videos that show the same
 
 Three questions, each of every video of the split and of each stream; chance is the mean over random orders:
@@ -13,6 +14,9 @@ Three questions, each of every video of the split and of each stream; chance is 
                       makes another sentence, so what is right is graded: nDCG@10 of the signs in common (Jaccard index
                       of the manual signs), and beside it the mean index of the first five
 
+With --takes each video of the demo's split is rendered once more, with the next signer of the corpus and another
+performance, and extracted as a clip of a user is. It is to find the one video of its sentence.
+
 With --pairs, a table with columns query, target and, for --folds, group (what a fold has as a whole: a word) or fold:
 each query is to find its target among the targets of its fold. An index has one model, so where each fold has its own,
 run it once a fold, with --fold.
@@ -21,7 +25,10 @@ mix 0: each window of the query looks for its like in the other video; mix 1: th
 """
 
 import argparse
+import sys
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from seds.system.threads import sleep_soon
 
@@ -33,9 +40,13 @@ import torch
 from sklearn.metrics import average_precision_score, ndcg_score
 
 from seds import tables
+from seds.demo.corpus import plan, render_take, write_video
 from seds.index.store import Index, Sequences, open_index
 from seds.search.alike import MIX
+from seds.search.clips import Extracted, whole_file
+from seds.search.gallery import Gallery
 from seds.search.ranking import Query, scores
+from seds.video import probe
 
 MIXES = (0.0, 0.5, 1.0)
 
@@ -44,16 +55,54 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", nargs="?", default="demo")
     parser.add_argument("--split", default="dev")
+    parser.add_argument("--takes", action="store_true", help="render the split's sentences again, by other signers")
     parser.add_argument("--pairs", type=Path, help="CSV: query, target (ids of videos), group or fold")
     parser.add_argument("--folds", type=int, default=1, help="into which the groups of --pairs are drawn")
     parser.add_argument("--fold", type=int, help="of the pairs, the only one to be asked")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.takes:
+        report_takes(arguments.dataset, arguments.split)
+        return
     index = open_index(arguments.dataset)
     if arguments.pairs:
         report_pairs(index, pd.read_csv(arguments.pairs, dtype=str), arguments.folds, arguments.fold)
     else:
         report_signs(index, arguments.dataset, arguments.split)
+
+
+def report_takes(dataset: str, split: str) -> None:
+    """R@1, R@5, R@10 of the video of the same sentence by another signer, among all videos."""
+    gallery = Gallery.open(dataset)
+    render, how = gallery.params.render, gallery.extractors()
+    pose, rgb = how.make()
+    takes = [take for take in plan(render) if take.split == split]
+    signers = list({take.signer.name: take.signer for take in plan(render)}.values())
+    names = [signer.name for signer in signers]
+    ranks: dict[tuple[str, float], list[int]] = {}
+    with TemporaryDirectory() as folder:
+        for i, take in enumerate(takes):
+            other = signers[(names.index(take.signer.name) + 1) % len(signers)]
+            path = Path(folder) / f"{i}.mp4"
+            frames, _, _ = render_take(
+                replace(take, signer=other, seed=(render.seed, 1_000_000 + i)), render.fps, render.size
+            )
+            write_video(path, frames, render.fps)
+            info = probe(path)
+            video = whole_file(path, info)
+            clip = gallery.encode_extracted(path, Extracted(info, pose(video), rgb(video)))
+            right = gallery.clip(take.video_id).row
+            for stream, stored in gallery.index.video_tokens.items():
+                for mix in MIXES:
+                    found = scores(Query(clip.encoded.tokens[stream], clip.encoded.valid), stored, mix)
+                    ranks.setdefault((stream, mix), []).append(1 + int((found > found[right]).sum()))
+            if i % 10 == 0:
+                print(f"{i} of {len(takes)}", file=sys.stderr, flush=True)
+    print(f"{len(takes)} clips, in a gallery of {len(gallery.videos)} videos")
+    print(f"{'':16}{'mix':>5}{'R@1':>8}{'R@5':>8}{'R@10':>8}{'mAP':>8}")
+    for (stream, mix), values in ranks.items():
+        _print_ranks(stream, mix, np.array(values))
+    print(f"{'chance':16}{'':5}" + "".join(f"{k / len(gallery.videos):8.1%}" for k in (1, 5, 10)))
 
 
 def report_pairs(index: Index, pairs: pd.DataFrame, folds: int, only: int | None) -> None:
