@@ -15,6 +15,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("trained")
     with chdir(root):
         write_corpus(Path(), {"train": 40, "dev": 16})
-        write_params(Path(), epochs=24, batch=8, lr=3e-3, colour=0.1, recolour=0.0, dropout=0.1, nonmanual_weight=1.0)
+        write_params(Path(), epochs=24, batch=8, lr=3e-3, colour=0.1, recolour=0.0, dropout=0.1, nonmanual_weight=2.0)
         adapt.main(NAME)
     return root
