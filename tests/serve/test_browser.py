@@ -18,7 +18,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PATIENCE_MS = 60_000  # machines may be busy
+PATIENCE_MS = 180_000  # machines may be busy
 # Where videos stood when they began to play, were paused or set: a state may have come and gone before one looks.
 RECORD_EVENTS = """
   window.happened = {play: [], pause: [], seeking: []};

@@ -9,7 +9,7 @@ import pytest
 from helpers.served import Served
 
 CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")]
 sync_api = pytest.importorskip("playwright.sync_api")
