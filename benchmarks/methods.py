@@ -30,6 +30,10 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
+from seds.system.threads import sleep_soon
+
+sleep_soon()  # before torch is loaded
+
 import numpy as np
 from dvc.utils.hydra import apply_overrides
 

@@ -10,6 +10,10 @@ dealings with at least the recall that was measured (which counts as one of them
 import argparse
 from pathlib import Path
 
+from seds.system.threads import sleep_soon
+
+sleep_soon()  # before torch is loaded
+
 import numpy as np
 
 from seds import tables

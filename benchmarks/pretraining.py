@@ -16,6 +16,10 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+from seds.system.threads import sleep_soon
+
+sleep_soon()  # before torch is loaded
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
