@@ -73,6 +73,13 @@ _ERRORS = {
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _OF_ALL = (401, 403, 404, 421, 422, 503)
 
+
+def _file_of(media_type: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {media_type: _BYTES}, "description": "the file"}}
+
+
+_TABLE: dict[str, Any] = {"response_class": Response, "responses": _file_of("text/csv")}
+
 Text = Annotated[str, Query(alias="q", description="a sentence")]
 Count = Annotated[int, Query(alias="k", description="how many results, at most")]
 Stream = Annotated[str | None, Query(description="the stream to compare by; the model's main one by default")]
@@ -192,23 +199,13 @@ def build_app(service: SearchService, access: Access | None, own_key: str) -> Fa
         found = await service.sentences_for_clip(clip, k, stream)
         return JSONResponse(_checked(schema.SentencesForClip, found))
 
-    @app.get(
-        "/download/videos.csv",
-        summary="What /api/search gives, as a table",
-        response_class=Response,
-        responses=_file_of("text/csv"),
-    )
+    @app.get("/download/videos.csv", summary="What /api/search gives, as a table", **_TABLE)
     async def _(q: Text, k: Count = 10, stream: Stream = None) -> Response:
-        return _download(await service.videos_csv(q, k, stream), "text/csv; charset=utf-8")
+        return _table(await service.videos_csv(q, k, stream))
 
-    @app.get(
-        "/download/like.csv",
-        summary="What /api/like gives, as a table",
-        response_class=Response,
-        responses=_file_of("text/csv"),
-    )
+    @app.get("/download/like.csv", summary="What /api/like gives, as a table", **_TABLE)
     async def _(video: VideoId = None, clip: ClipNumber = None, k: Count = 10, stream: Stream = None) -> Response:
-        return _download(await service.like_csv(video, clip, k, stream), "text/csv; charset=utf-8")
+        return _table(await service.like_csv(video, clip, k, stream))
 
     @app.get(
         "/download/videos.zip",
@@ -219,14 +216,9 @@ def build_app(service: SearchService, access: Access | None, own_key: str) -> Fa
     async def _(q: Text, k: Count = 10, stream: Stream = None) -> Response:
         return _download(await service.videos_zip(q, k, stream), "application/zip")
 
-    @app.get(
-        "/download/sentences.csv",
-        summary="What /api/video or /api/clips/NUMBER gives, as a table",
-        response_class=Response,
-        responses=_file_of("text/csv"),
-    )
+    @app.get("/download/sentences.csv", summary="What /api/video or /api/clips/NUMBER gives, as a table", **_TABLE)
     async def _(video: VideoId = None, clip: ClipNumber = None, k: Count = 10, stream: Stream = None) -> Response:
-        return _download(await service.sentences_csv(video, clip, k, stream), "text/csv; charset=utf-8")
+        return _table(await service.sentences_csv(video, clip, k, stream))
 
     @app.get(running.ANSWER, include_in_schema=False)
     async def _(
@@ -249,10 +241,6 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": schema.Error, "description": _ERRORS[status]} for status in statuses}
 
 
-def _file_of(media_type: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {media_type: _BYTES}, "description": "the file"}}
-
-
 def _checked(model: type[schema.Part], answer: dict[str, Any]) -> dict[str, Any]:
     return model.model_validate(answer).model_dump()
 
@@ -266,6 +254,10 @@ def _operation(route: APIRoute) -> str:
 def _download(content: str | bytes, media_type: str) -> Response:
     """A file to keep. Its name is the link's, or the end of the address."""
     return Response(content, media_type=media_type, headers={"Content-Disposition": "attachment"})
+
+
+def _table(content: str | bytes) -> Response:
+    return _download(content, "text/csv; charset=utf-8")
 
 
 def _file(request: Request, path: Path, media_type: str, headers: Mapping[str, str]) -> Response:

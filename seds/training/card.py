@@ -72,6 +72,7 @@ def _training(provenance: dict[str, Any], sizes: ModelSizes, parameters: int, nu
         f"{provenance['lr']:g}, batches of {provenance['batch']} sentences, seed {provenance['seed']}",
         *_stream_weights(provenance),
         *_ideas(train, sizes),
+        *_augment(provenance),
         f"- losses: {_listed(losses)}; word swaps {train['swap']:g}, warm-up {train['warmup']:g}, weight decay "
         f"{train['weight_decay']:g}, gradient norm at most {train['clip_norm']:g}",
         f"- text: `{sizes.text}`, {TEXTS[sizes.text]}; at most {sizes.max_words} tokens",
@@ -96,6 +97,12 @@ def _ideas(train: dict[str, Any], sizes: ModelSizes) -> list[str]:
 def _stream_weights(provenance: dict[str, Any]) -> list[str]:
     weight = provenance["pose_weight"]
     return [] if weight is None else [f"- fusion: weight {weight:g} for pose and {1 - weight:g} for RGB, chosen on dev"]
+
+
+def _augment(provenance: dict[str, Any]) -> list[str]:
+    """Random changes of the training videos, where there are any. A model of before they existed has none."""
+    changes = {name: f"{value:g}" for name, value in provenance.get("augment", {}).items() if value}
+    return [f"- training videos changed at random, at most by: {_listed(changes)}"] if changes else []
 
 
 def _pretrained(provenance: dict[str, Any]) -> list[str]:

@@ -76,6 +76,7 @@ def provenance(
         "epochs": recipe.profile.epochs,
         "lr": recipe.lr,
         "batch": recipe.profile.batch,
+        "augment": recipe.profile.augment.model_dump(),
         "seed": recipe.seed,
         "seeds": list(seeds),
         "clip": recipe.profile.clip,

@@ -6,6 +6,15 @@ from seds.config import Ideas
 from seds.model.heads import Heads
 from seds.model.seds import SEDS
 
+IDEAS = Ideas(  # all of them
+    label_smoothing=0.1,
+    hard_negatives=0.5,
+    sign_weight=0.3,
+    substitutes_weight=0.4,
+    transport_weight=1,
+    caption_weight=1,
+)
+
 
 def add_heads(model: SEDS, ideas: Ideas) -> None:
     """Heads without dropout, whose noise is a function of each token, and token weights that differ from a mean."""

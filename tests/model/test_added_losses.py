@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from helpers.batches import random_batch, widened_batch
-from helpers.heads import add_heads
+from helpers.heads import IDEAS, add_heads
 from helpers.recorded import SMALL, without_dropout
 from torch.nn import functional as F
 
@@ -17,14 +17,6 @@ from seds.model.seds import SEDS
 from seds.model.similarity import Tokens, text_to_video, video_to_text
 
 GENERATOR = torch.Generator().manual_seed(0)
-IDEAS = Ideas(
-    label_smoothing=0.1,
-    hard_negatives=0.5,
-    sign_weight=0.3,
-    substitutes_weight=0.4,
-    transport_weight=1,
-    caption_weight=1,
-)
 
 
 def tokens(lengths, length, weighed=False):

@@ -9,7 +9,7 @@ import torch.distributed as dist
 from helpers.batches import batch_rows, random_batch, widened_batch
 from helpers.corpus import RULES, SIZES, write_corpus
 from helpers.float64 import Float64Split
-from helpers.heads import add_heads
+from helpers.heads import IDEAS, add_heads
 from helpers.recorded import SMALL, without_dropout
 from safetensors.torch import load_file, save_file
 from torch._dynamo.utils import counters
@@ -40,14 +40,6 @@ MODELS = {
     "rgb": ("default", "rgb", ALONE),
     "ideas": ("default", "both", LOSSES),
 }
-IDEAS = Ideas(
-    label_smoothing=0.1,
-    hard_negatives=0.5,
-    sign_weight=0.3,
-    substitutes_weight=0.4,
-    transport_weight=1,
-    caption_weight=1,
-)
 CASES = (
     *itertools.product(("default", "published", "ideas"), (None, 2)),
     ("pose", None),

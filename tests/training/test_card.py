@@ -129,3 +129,11 @@ def test_card_has_the_metrics_without_leaks() -> None:
     assert "### Without the 3 texts that training has, too" in text
     assert text.count("| fusion | T2V | 50.0") == 4, "dev, both of these, and training sentences"
     assert "Training has all of these texts." in written(dev_without_leaks=leaks | {"in_train": 38, "not_in_train": {}})
+
+
+def test_card_says_how_training_videos_were_changed() -> None:
+    assert "changed at random" not in written()
+    assert "changed at random" not in written(augment={"rotation": 0.0, "phrases": 0.0})
+    assert "changed at random, at most by: rotation 10, phrases 0.7" in written(
+        augment={"rotation": 10.0, "scale": 0.0, "phrases": 0.7}
+    )
